@@ -1,0 +1,102 @@
+//! The two engines behind one trait. An engine takes a query and gives a page: it never prints, exits or asks
+//! what time it is.
+
+mod baseline;
+mod enhanced;
+mod renewer;
+
+use crate::error::{Error, Result};
+use crate::model::{Filter, Mode, Page, Query};
+use crate::storage::data_dir::DataDir;
+
+pub use baseline::Baseline;
+pub use enhanced::Enhanced;
+
+/// What answers requests on one log. Any number of threads may ask at once.
+pub trait Engine: Send + Sync {
+    /// Puts the page that the query asks for into `page`, with every payload read from disk and decoded.
+    ///
+    /// # Errors
+    /// The log cannot be read, a row or a payload of the page is no event. The page then holds nothing.
+    fn page(&self, query: &Query, page: &mut Page) -> Result<()>;
+
+    /// How many events match.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    fn count(&self, filter: &Filter) -> Result<u64>;
+
+    /// Gives every matching event to `sink`, newest first, a few at a time, all from one moment of the log.
+    ///
+    /// # Errors
+    /// Those of [`Engine::page`], for the first event that has one, and those of `sink`.
+    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()>;
+
+    /// Does what the answers left to be done, when no answer waits for it: `progress` is called with how much of
+    /// it is done and how much there is.
+    ///
+    /// # Errors
+    /// The log cannot be read. Every answer so far was right all the same.
+    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()>;
+}
+
+/// How an engine will be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// For one request: what could be prepared for later ones waits for [`Engine::finish`].
+    OneShot,
+    /// For many: what later ones profit from is prepared beside the answers, by a thread of its own.
+    LongLived,
+}
+
+/// Called with one line that a person should know of, though every answer is right without it.
+pub type Notify = Box<dyn Fn(&str) + Send + Sync>;
+
+/// How many events [`Engine::all`] holds at once.
+const CHUNK: u32 = 500;
+
+/// Opens the engine of a mode.
+///
+/// # Errors
+/// There is no log in the directory.
+pub fn open(
+    mode: Mode,
+    dir: &DataDir,
+    lifetime: Lifetime,
+    notify: Notify,
+) -> Result<Box<dyn Engine>> {
+    dir.require()?;
+    Ok(match mode {
+        Mode::Baseline => Box::new(Baseline::new(dir)),
+        Mode::Enhanced => Box::new(Enhanced::open(dir, lifetime, notify)),
+    })
+}
+
+/// Streams the rows of `filter` from one statement: reads their payloads chunk by chunk.
+fn stream_rows(
+    connection: &crate::storage::metadata::Connection,
+    filter: &Filter,
+    mut fill: impl FnMut(&mut Page) -> Result<()>,
+    sink: &mut dyn FnMut(&Page) -> Result<()>,
+) -> Result<()> {
+    let mut page = Page::default();
+    let mut flush = |page: &mut Page| -> Result<()> {
+        fill(page)?;
+        sink(page)?;
+        page.clear();
+        Ok(())
+    };
+    let mut failed = None;
+    let visited = connection.each(filter, |row| {
+        page.push(row);
+        if page.len() as u32 == CHUNK { flush(&mut page) } else { Ok(()) }
+    });
+    match visited {
+        Ok(()) => {}
+        // The rows before one that cannot be read are events all the same.
+        Err(error @ Error::Row { .. }) => failed = Some(error),
+        Err(error) => return Err(error),
+    }
+    flush(&mut page)?;
+    failed.map_or(Ok(()), Err)
+}

@@ -1,0 +1,124 @@
+//! The one error type, and the exit codes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::PayloadPlace;
+
+/// A result with the crate's error.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, and where there was a verdict, a good one.
+    Fine = 0,
+    /// A negative verdict: a digest, a comparison, a gate.
+    Negative = 1,
+    /// A usage, I/O or data error: there is no verdict, or no whole answer.
+    Failed = 2,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        std::process::ExitCode::from(exit as u8)
+    }
+}
+
+/// Everything that can go wrong. Each message is one line: what was asked, what is wrong, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was asked cannot be answered as asked.
+    #[error("{0}")]
+    Usage(String),
+
+    /// A dataset, or a part of one, is not there.
+    #[error("{}: {problem}", show(.path))]
+    Missing {
+        /// What was looked for.
+        path: PathBuf,
+        /// What is missing, and what to do.
+        problem: String,
+    },
+
+    /// The database is there but is no audit log that can be read.
+    #[error("{}: {problem}", show(.path))]
+    Database {
+        /// The database file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// Another process kept the database locked for longer than the live service would wait.
+    #[error(
+        "{}: the database is locked by another process for more than {seconds} s: wait for it or stop it, then ask again",
+        show(.path)
+    )]
+    Busy {
+        /// The database file.
+        path: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
+
+    /// A row of the page holds something that the schema has no place for.
+    #[error("event {event}: {problem}")]
+    Row {
+        /// The row's id.
+        event: i64,
+        /// The column and what it holds.
+        problem: String,
+    },
+
+    /// A payload of the page cannot be read or decoded.
+    #[error("event {event}: payload at offset {}, length {}: {problem}", .place.offset, .place.len)]
+    Payload {
+        /// The row's id.
+        event: i64,
+        /// Where the metadata says the payload lies.
+        place: PayloadPlace,
+        /// Why there is no payload to show.
+        problem: String,
+    },
+
+    /// A file operation failed.
+    #[error("{}: {action}: {source}", show(.path))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was being done, such as "cannot write".
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// Standard output failed. A closed pipe is told apart by its kind.
+    #[error("standard output: {0}")]
+    Output(io::Error),
+}
+
+impl Error {
+    /// A usage error from its one line.
+    pub fn usage(line: impl Into<String>) -> Self {
+        Error::Usage(line.into())
+    }
+
+    /// For `map_err`: what was being done to which file.
+    pub fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Error::Io { path, action, source }
+    }
+
+    /// Whether the reader of standard output has gone: no fault, there is just nobody left to tell.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// A path as a message shows it: names come from outside, so nothing in them may steer a terminal.
+fn show(path: &Path) -> String {
+    crate::visible::visible(&path.to_string_lossy())
+}

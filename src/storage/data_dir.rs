@@ -1,0 +1,83 @@
+//! The names of the files in a data directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A directory that holds, or is to hold, one audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataDir {
+    root: PathBuf,
+    database: PathBuf,
+}
+
+impl DataDir {
+    /// The directory `root`, whatever is or is not in it.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        DataDir { root: root.to_owned(), database: root.join("audit.db") }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The SQLite database with the metadata.
+    #[must_use]
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// The payload file, one JSON text a line.
+    #[must_use]
+    pub fn payloads(&self) -> PathBuf {
+        self.root.join("payloads.jsonl")
+    }
+
+    /// The rank index.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.root.join("audit.idx")
+    }
+
+    /// The database's write-ahead log.
+    #[must_use]
+    pub fn wal(&self) -> PathBuf {
+        self.root.join("audit.db-wal")
+    }
+
+    /// The shared memory file that says which part of the write-ahead log is committed.
+    #[must_use]
+    pub fn wal_index(&self) -> PathBuf {
+        self.root.join("audit.db-shm")
+    }
+
+    /// The database's rollback journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("audit.db-journal")
+    }
+
+    /// Looks whether a log is there at all, so that a wrong directory is said as such.
+    ///
+    /// # Errors
+    /// The directory, the database or the payload file is missing.
+    pub fn require(&self) -> Result<()> {
+        let seed = "`auditq seed` makes the contract dataset, --data-dir names another directory";
+        let missing = |path: &Path, problem: &str| {
+            Err(Error::Missing { path: path.to_owned(), problem: format!("{problem}: {seed}") })
+        };
+        if !self.root.is_dir() {
+            return missing(&self.root, "there is no such data directory");
+        }
+        if !self.database.exists() {
+            return missing(&self.database, "the data directory has no database");
+        }
+        if !self.payloads().exists() {
+            return missing(&self.payloads(), "the data directory has no payload file");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! The SQLite side of a log: the only room that names rusqlite.
+
+mod connection;
+mod page;
+mod row;
+mod scan;
+mod writer;
+
+pub(crate) use connection::Connection;
+pub(crate) use scan::Soundness;
+pub(crate) use writer::Writer;

@@ -1,0 +1,164 @@
+//! The statements that answer a request: the live service's own, and a narrower one.
+
+use rusqlite::types::Value;
+use rusqlite::{Params, params, params_from_iter};
+
+use super::connection::Connection;
+use super::row;
+use crate::error::Result;
+use crate::model::{Filter, Key, Page, Position, Query, Row};
+
+/// The live service's statement: one form for every request, both filters always in it.
+const SERVICE_PAGE: &str = "
+    SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
+    FROM audit_events
+    WHERE created_at BETWEEN ? AND ?
+      AND (? IS NULL OR actor_id = ?)
+      AND (? IS NULL OR action = ?)
+    ORDER BY created_at DESC, id DESC
+    LIMIT ? OFFSET ?";
+
+/// The same for a keyset page, which the live service does not have: its statement with the cursor added.
+const SERVICE_AFTER: &str = "
+    SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
+    FROM audit_events
+    WHERE created_at BETWEEN ? AND ?
+      AND (? IS NULL OR actor_id = ?)
+      AND (? IS NULL OR action = ?)
+      AND (created_at, id) < (?, ?)
+    ORDER BY created_at DESC, id DESC
+    LIMIT ?";
+
+/// How many events match, by the same conditions.
+const SERVICE_COUNT: &str = "
+    SELECT count(*)
+    FROM audit_events
+    WHERE created_at BETWEEN ? AND ?
+      AND (? IS NULL OR actor_id = ?)
+      AND (? IS NULL OR action = ?)";
+
+/// Skips within the index on `created_at`, which holds the whole order, and fetches only the page's rows.
+const INDEX_ONLY_SKIP: &str = "
+    SELECT e.id, e.created_at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset, e.payload_len
+    FROM (
+        SELECT created_at AS at, id AS event
+        FROM audit_events
+        WHERE created_at BETWEEN ? AND ?
+        ORDER BY created_at DESC, id DESC
+        LIMIT ? OFFSET ?
+    ) AS place
+    CROSS JOIN audit_events AS e ON e.id = place.event
+    ORDER BY place.at DESC, place.event DESC";
+
+impl Connection {
+    /// The rows of a page by the live service's own statement.
+    pub(crate) fn service_page(&self, query: &Query, page: &mut Page) -> Result<()> {
+        let Filter { from_ts, to_ts, actor_id, action } = &query.filter;
+        match query.position {
+            Position::Page(_) => self.collect(
+                SERVICE_PAGE,
+                params![
+                    from_ts, to_ts, actor_id, actor_id, action, action, query.page_size, offset(query)
+                ],
+                page,
+            ),
+            Position::After(Key { created_at, id }) => self.collect(
+                SERVICE_AFTER,
+                params![
+                    from_ts, to_ts, actor_id, actor_id, action, action, created_at, id, query.page_size
+                ],
+                page,
+            ),
+        }
+    }
+
+    /// The rows of a page by a statement that holds only what was asked for. Exactly the rows of
+    /// [`Connection::service_page`] wherever the database is sound.
+    pub(crate) fn narrow_page(&self, query: &Query, page: &mut Page) -> Result<()> {
+        let filter = &query.filter;
+        let unfiltered = filter.actor_id.is_none() && filter.action.is_none();
+        if unfiltered && matches!(query.position, Position::Page(_)) {
+            let values = params![filter.from_ts, filter.to_ts, query.page_size, offset(query)];
+            return self.collect(INDEX_ONLY_SKIP, values, page);
+        }
+        let (mut conditions, mut values) = narrow_conditions(filter);
+        if let Position::After(key) = query.position {
+            // The bound on created_at alone is what lets SQLite start in the middle of its index.
+            conditions.push_str(" AND created_at <= ? AND (created_at, id) < (?, ?)");
+            values.extend([key.created_at.into(), key.created_at.into(), key.id.into()]);
+        }
+        values.extend([i64::from(query.page_size).into(), offset(query).into()]);
+        let statement = format!(
+            "SELECT {} FROM audit_events WHERE {conditions} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?",
+            row::COLUMNS.join(", ")
+        );
+        self.collect(&statement, params_from_iter(values), page)
+    }
+
+    /// How many events match.
+    pub(crate) fn count(&self, filter: &Filter) -> Result<u64> {
+        let Filter { from_ts, to_ts, actor_id, action } = filter;
+        let values = params![from_ts, to_ts, actor_id, actor_id, action, action];
+        let counted = self
+            .sqlite
+            .prepare_cached(SERVICE_COUNT)
+            .and_then(|mut statement| statement.query_row(values, |row| row.get::<_, i64>(0)));
+        Ok(self.tell(counted)?.unsigned_abs())
+    }
+
+    /// Gives every matching row to `visit`, newest first, in bounded memory, until it fails.
+    pub(crate) fn each(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Filter { from_ts, to_ts, actor_id, action } = filter;
+        let values = params![from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64];
+        self.visit(SERVICE_PAGE, values, &mut visit)
+    }
+
+    fn collect(&self, statement: &str, values: impl Params, page: &mut Page) -> Result<()> {
+        page.clear();
+        let collected = self.visit(statement, values, &mut |row| {
+            page.push(row);
+            Ok(())
+        });
+        if collected.is_err() {
+            page.clear();
+        }
+        collected
+    }
+
+    pub(super) fn visit(
+        &self,
+        statement: &str,
+        values: impl Params,
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.tell(self.sqlite.prepare_cached(statement))?;
+        let mut rows = self.tell(statement.query(values))?;
+        while let Some(row) = self.tell(rows.next())? {
+            visit(&row::read(row)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn offset(query: &Query) -> i64 {
+    // Query::new lets no offset beyond 64 bits through.
+    i64::try_from(query.offset()).unwrap_or(i64::MAX)
+}
+
+fn narrow_conditions(filter: &Filter) -> (String, Vec<Value>) {
+    let mut conditions = "created_at BETWEEN ? AND ?".to_owned();
+    let mut values: Vec<Value> = vec![filter.from_ts.into(), filter.to_ts.into()];
+    if let Some(actor_id) = filter.actor_id {
+        conditions.push_str(" AND actor_id = ?");
+        values.push(actor_id.into());
+    }
+    if let Some(action) = &filter.action {
+        conditions.push_str(" AND action = ?");
+        values.push(action.clone().into());
+    }
+    (conditions, values)
+}

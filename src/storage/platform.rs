@@ -1,0 +1,136 @@
+//! The system calls that the standard library has no cheap or portable form of.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+
+/// What the file system says of a file, without its content. Any write, truncation, rename or replacement
+/// changes it: ctime cannot be set by a program, and every one of these moves it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileState {
+    pub(crate) inode: u64,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// Nanoseconds since the epoch.
+    pub(crate) mtime_ns: i64,
+    /// Nanoseconds since the epoch.
+    pub(crate) ctime_ns: i64,
+}
+
+impl FileState {
+    /// The state of whatever `path` leads to now; `None` where there is nothing.
+    pub(crate) fn of_path(path: &Path) -> io::Result<Option<Self>> {
+        match rustix::fs::stat(path) {
+            Ok(stat) => Ok(Some(Self::from_stat(&stat))),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The state of an open file, whatever its name is now.
+    pub(crate) fn of_open(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from_stat(&rustix::fs::fstat(file)?))
+    }
+
+    #[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+    fn from_stat(stat: &Stat) -> Self {
+        let ns = |seconds: i64, ns: u64| seconds.wrapping_mul(1_000_000_000).wrapping_add(ns as i64);
+        FileState {
+            inode: stat.st_ino,
+            size: stat.st_size as u64,
+            mtime_ns: ns(stat.st_mtime, stat.st_mtime_nsec as u64),
+            ctime_ns: ns(stat.st_ctime, stat.st_ctime_nsec as u64),
+        }
+    }
+}
+
+/// Which file it is, whatever its name: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    /// Which file is open.
+    pub(crate) fn of_open(file: impl AsFd) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(file)?;
+        Ok(Identity(stat.st_dev, stat.st_ino))
+    }
+
+    /// Which file `path` leads to.
+    pub(crate) fn of_path(path: &Path) -> io::Result<Self> {
+        let stat = rustix::fs::stat(path)?;
+        Ok(Identity(stat.st_dev, stat.st_ino))
+    }
+
+    /// Whether `path` leads to this file now.
+    pub(crate) fn is_at(self, path: &Path) -> bool {
+        rustix::fs::stat(path).is_ok_and(|stat| Identity(stat.st_dev, stat.st_ino) == self)
+    }
+}
+
+/// Opens `path` for asking its state and nothing else; `None` where there is nothing.
+///
+/// An `O_PATH` descriptor takes part in no POSIX lock: closing it, unlike closing any other descriptor of a
+/// database file, does not drop the locks that SQLite holds on it in this process (fcntl(2), open(2)).
+pub(crate) fn open_for_state(path: &Path) -> io::Result<Option<OwnedFd>> {
+    match rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => Ok(Some(file)),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How long after a change of a file another change may still leave the same time on it: kernels before 6.13
+/// stamp with the last clock tick (10 ms at the slowest), and a file system without nanoseconds with whole
+/// seconds (FAT: two).
+pub(crate) fn clock_grain(state: &FileState) -> Duration {
+    let whole_seconds = state.ctime_ns % 1_000_000_000 == 0 && state.mtime_ns % 1_000_000_000 == 0;
+    if whole_seconds { Duration::from_secs(2) } else { Duration::from_millis(20) }
+}
+
+/// Nanoseconds since the epoch by the clock that file times are taken from.
+pub(crate) fn file_clock_ns() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
+}
+
+/// The clock tick that is running, in nanoseconds: it changes every few milliseconds, and reading it is no
+/// system call.
+pub(crate) fn tick_ns() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
+}
+
+/// Gives `file` the permission bits of `model`, less any execute bit, and its owner where that is allowed.
+pub(crate) fn copy_rights(model: &Path, file: &File) -> io::Result<()> {
+    let like = rustix::fs::stat(model)?;
+    let own = rustix::fs::fstat(file)?;
+    if (like.st_uid, like.st_gid) != (own.st_uid, own.st_gid) {
+        // Only root may give a file away; the file then stays with who made it, for nobody else to read.
+        let owner = Some(rustix::fs::Uid::from_raw(like.st_uid));
+        let group = Some(rustix::fs::Gid::from_raw(like.st_gid));
+        if rustix::fs::fchown(file, owner, group).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(like.st_mode & 0o666))?)
+}
+
+/// Whether `name` in the directory `path` can be created and written, by the rights alone.
+pub(crate) fn may_write(path: &Path) -> bool {
+    rustix::fs::accessat(
+        rustix::fs::CWD,
+        path,
+        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+        AtFlags::EACCESS,
+    )
+    .is_ok()
+}
+
+/// A file without a name, in memory.
+pub(crate) fn memory_file() -> io::Result<File> {
+    Ok(rustix::fs::memfd_create("audit.idx", rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}

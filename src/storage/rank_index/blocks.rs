@@ -1,0 +1,117 @@
+//! The blocks of an index file, each read and checked when it is first touched.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+
+use super::format::{self, BLOCK, Counts, Header, Layout, Section};
+use crate::storage::stamp::Stamp;
+
+/// The index file is not what was written: whatever it said so far is not to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged;
+
+type Block = [u8; BLOCK];
+/// As many as make one page of memory, so that a process which touches few blocks of a large index stays small.
+const GROUP: usize = 256;
+type Group = Box<[OnceLock<Box<Block>>]>;
+
+/// An open index file. Any number of threads read it without a lock: a block that is there is an atomic load
+/// away, and two threads that touch a block first both read it.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    file: File,
+    header: Header,
+    layout: Layout,
+    groups: Box<[OnceLock<Group>]>,
+}
+
+impl Blocks {
+    /// Reads the header and nothing else.
+    ///
+    /// # Errors
+    /// A file that is no index of this version, or not of the length that its header says.
+    pub(super) fn open(file: File) -> Result<Self, Damaged> {
+        let block = read_block(&file, 0)?;
+        let header = Header::decode(&block[..format::CONTENT]).ok_or(Damaged)?;
+        let layout = Layout::new(&header.counts);
+        let len = file.metadata().map_err(|_| Damaged)?.len();
+        if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
+            return Err(Damaged);
+        }
+        let groups = usize::try_from(layout.blocks).map_err(|_| Damaged)?.div_ceil(GROUP);
+        Ok(Blocks { file, header, layout, groups: (0..groups).map(|_| OnceLock::new()).collect() })
+    }
+
+    pub(super) fn stamp(&self) -> &Stamp {
+        &self.header.stamp
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.header.counts
+    }
+
+    /// Record `index` of the section.
+    ///
+    /// # Errors
+    /// An index past the section's end, which only a damaged record can ask for, and a damaged block.
+    #[inline(always)]
+    pub(super) fn record<const SIZE: usize>(
+        &self,
+        section: Section,
+        index: u64,
+    ) -> Result<&[u8; SIZE], Damaged> {
+        if index >= self.header.counts.records(section) {
+            return Err(Damaged);
+        }
+        let per_block = (format::CONTENT / SIZE) as u64;
+        let block = self.block(self.layout.start(section) + index / per_block)?;
+        let at = (index % per_block) as usize * SIZE;
+        block[at..].first_chunk().ok_or(Damaged)
+    }
+
+    /// Appends `len` bytes of the text section to `out`.
+    pub(super) fn text(&self, start: u64, len: u32, out: &mut Vec<u8>) -> Result<(), Damaged> {
+        let end = start.checked_add(u64::from(len)).ok_or(Damaged)?;
+        if end > self.header.counts.text_bytes {
+            return Err(Damaged);
+        }
+        let per_block = Section::Text.records_per_block();
+        let mut at = start;
+        while at < end {
+            let block = self.block(self.layout.start(Section::Text) + at / per_block)?;
+            let from = (at % per_block) as usize;
+            let taken = (end - at).min(per_block - at % per_block);
+            out.extend_from_slice(&block[from..from + taken as usize]);
+            at += taken;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn block(&self, number: u64) -> Result<&Block, Damaged> {
+        let (group, member) = (number as usize / GROUP, number as usize % GROUP);
+        let group = self.groups.get(group).ok_or(Damaged)?;
+        let group = group.get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
+        match group[member].get() {
+            Some(block) => Ok(block),
+            None => self.first_touch(&group[member], number),
+        }
+    }
+
+    #[cold]
+    fn first_touch<'a>(
+        &self,
+        cell: &'a OnceLock<Box<Block>>,
+        number: u64,
+    ) -> Result<&'a Block, Damaged> {
+        let block = read_block(&self.file, number)?;
+        Ok(cell.get_or_init(|| block))
+    }
+}
+
+fn read_block(file: &File, number: u64) -> Result<Box<Block>, Damaged> {
+    let mut block = Box::new([0; BLOCK]);
+    file.read_exact_at(&mut block[..], number * BLOCK as u64).map_err(|_| Damaged)?;
+    if format::is_intact(number, &block) { Ok(block) } else { Err(Damaged) }
+}

@@ -1,0 +1,17 @@
+//! The rank index: all events in the one total order, so that a page's place in it is arithmetic.
+//!
+//! `format` says what every byte means, `blocks` reads and checks them, `read` answers from them, `collect` and
+//! `order` turn a table into columns in rank order, `write` turns those into blocks, and `renew` does it all
+//! while the database may be changing.
+
+mod blocks;
+mod collect;
+mod format;
+mod order;
+mod read;
+mod renew;
+mod write;
+
+pub(crate) use blocks::Damaged;
+pub(crate) use read::Index;
+pub(crate) use renew::{Progress, Renewal, Truth, open_true, renew};

@@ -1,0 +1,277 @@
+//! Answers from an index: a window is two binary searches, a page is a slice of a posting list.
+
+use std::fs::File;
+
+use super::blocks::{Blocks, Damaged};
+use super::format::{ActorRecord, EventRecord, PairRecord, Section, TextRecord};
+use crate::model::{Filter, Key, Page, PayloadPlace, Position, Query, Row};
+use crate::storage::stamp::Stamp;
+
+/// An index file, open for answers.
+#[derive(Debug)]
+pub(crate) struct Index {
+    blocks: Blocks,
+}
+
+/// The ranks of the events that match a filter's actor and action, ascending.
+#[derive(Clone, Copy, Debug)]
+enum List {
+    /// No filter: every rank.
+    All { events: u64 },
+    /// A slice of the postings of a section.
+    Postings { section: Section, start: u64, end: u64 },
+}
+
+impl List {
+    const NONE: List = List::All { events: 0 };
+
+    fn len(&self) -> u64 {
+        match *self {
+            List::All { events } => events,
+            List::Postings { start, end, .. } => end - start,
+        }
+    }
+}
+
+impl Index {
+    /// Opens an index file.
+    ///
+    /// # Errors
+    /// A file that is no index of this version, or a damaged one.
+    pub(crate) fn open(file: File) -> Result<Self, Damaged> {
+        Ok(Index { blocks: Blocks::open(file)? })
+    }
+
+    /// The state of the database that the index tells.
+    pub(crate) fn stamp(&self) -> &Stamp {
+        self.blocks.stamp()
+    }
+
+    /// How many events the log holds.
+    pub(crate) fn events(&self) -> u64 {
+        self.blocks.counts().events
+    }
+
+    /// Puts the page's rows into `page`, without their payloads.
+    ///
+    /// # Errors
+    /// A damaged block; the page then holds nothing of use.
+    pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Damaged> {
+        page.clear();
+        let list = self.list(&query.filter)?;
+        let offset = query.offset();
+        if offset >= list.len() {
+            // Past the end of even the whole list: no need to look where the window lies.
+            return Ok(());
+        }
+        let (first, mut end) = self.window(&list, &query.filter)?;
+        if let Position::After(key) = query.position {
+            end = end.min(self.rank_of(key, &list)?);
+        }
+        if end <= first {
+            return Ok(());
+        }
+        let newest = end.saturating_sub(offset).max(first);
+        let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
+        let mut reader = RowReader::new(&self.blocks);
+        for index in (oldest..newest).rev() {
+            page.push(&reader.row(self.rank(&list, index)?)?);
+        }
+        Ok(())
+    }
+
+    /// How many events match.
+    pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Damaged> {
+        let list = self.list(filter)?;
+        let (first, end) = self.window(&list, filter)?;
+        Ok(end.saturating_sub(first))
+    }
+
+    /// The ranks, among those of the filter's list, that lie in its window: first and end.
+    fn window(&self, list: &List, filter: &Filter) -> Result<(u64, u64), Damaged> {
+        if filter.from_ts > filter.to_ts {
+            return Ok((0, 0));
+        }
+        let first = match filter.from_ts {
+            i64::MIN => 0,
+            from => self.first_in(list, self.first_rank(|time| time >= from)?)?,
+        };
+        let end = match filter.to_ts {
+            i64::MAX => list.len(),
+            to => self.first_in(list, self.first_rank(|time| time > to)?)?,
+        };
+        Ok((first, end))
+    }
+
+    /// The place in the list before which everything comes before `key` in the order.
+    fn rank_of(&self, key: Key, list: &List) -> Result<u64, Damaged> {
+        let rank = partition_point(0, self.events(), |rank| {
+            let time = self.time(rank)?;
+            Ok(time < key.created_at || (time == key.created_at && self.event(rank)?.id < key.id))
+        })?;
+        self.first_in(list, rank)
+    }
+
+    /// The first rank whose time is as asked; the asked times are all those from some time on.
+    fn first_rank(&self, is_late: impl Fn(i64) -> bool) -> Result<u64, Damaged> {
+        partition_point(0, self.events(), |rank| Ok(!is_late(self.time(rank)?)))
+    }
+
+    /// The first place in the list whose rank is at least `rank`.
+    fn first_in(&self, list: &List, rank: u64) -> Result<u64, Damaged> {
+        match list {
+            List::All { events } => Ok(rank.min(*events)),
+            List::Postings { .. } => {
+                partition_point(0, list.len(), |index| Ok(self.rank(list, index)? < rank))
+            }
+        }
+    }
+
+    /// The rank at a place of the list.
+    fn rank(&self, list: &List, index: u64) -> Result<u64, Damaged> {
+        match *list {
+            List::All { .. } => Ok(index),
+            List::Postings { section, start, .. } => {
+                Ok(u64::from(u32::from_le_bytes(*self.blocks.record(section, start + index)?)))
+            }
+        }
+    }
+
+    fn time(&self, rank: u64) -> Result<i64, Damaged> {
+        Ok(i64::from_le_bytes(*self.blocks.record(Section::Times, rank)?))
+    }
+
+    fn event(&self, rank: u64) -> Result<EventRecord, Damaged> {
+        Ok(EventRecord::decode(self.blocks.record(Section::Events, rank)?))
+    }
+
+    fn list(&self, filter: &Filter) -> Result<List, Damaged> {
+        let action = match &filter.action {
+            None => None,
+            Some(name) => match self.find_action(name)? {
+                None => return Ok(List::NONE),
+                found => found,
+            },
+        };
+        match (filter.actor_id, action) {
+            (None, None) => Ok(List::All { events: self.events() }),
+            (None, Some(action)) => {
+                let start = self.action(action)?.postings;
+                self.postings(Section::ByAction, start, self.action(action + 1)?.postings)
+            }
+            (Some(actor_id), action) => match self.find_actor(actor_id)? {
+                None => Ok(List::NONE),
+                Some(actor) => self.actor_list(actor, action),
+            },
+        }
+    }
+
+    /// The postings of an actor, or of its pair with an action.
+    fn actor_list(&self, actor: u64, action: Option<u64>) -> Result<List, Damaged> {
+        let (this, next) = (self.actor(actor)?, self.actor(actor + 1)?);
+        let Some(action) = action else {
+            return self.postings(Section::ByActor, this.postings, next.postings);
+        };
+        let end = u64::from(next.pairs);
+        let found = partition_point(u64::from(this.pairs), end, |pair| {
+            Ok(u64::from(self.pair(pair)?.action) < action)
+        })?;
+        if found >= end || u64::from(self.pair(found)?.action) != action {
+            return Ok(List::NONE);
+        }
+        self.postings(Section::ByPair, self.pair(found)?.postings, self.pair(found + 1)?.postings)
+    }
+
+    fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Damaged> {
+        let (start, end) = (u64::from(start), u64::from(end));
+        if start > end || end > self.events() {
+            return Err(Damaged);
+        }
+        Ok(List::Postings { section, start, end })
+    }
+
+    fn find_actor(&self, actor_id: i64) -> Result<Option<u64>, Damaged> {
+        let actors = self.blocks.counts().actors;
+        let found = partition_point(0, actors, |actor| Ok(self.actor(actor)?.actor_id < actor_id))?;
+        Ok((found < actors && self.actor(found)?.actor_id == actor_id).then_some(found))
+    }
+
+    fn find_action(&self, name: &str) -> Result<Option<u64>, Damaged> {
+        let actions = self.blocks.counts().actions;
+        let mut text = Vec::new();
+        let mut compare = |action| {
+            let TextRecord { start, len, .. } = self.action(action)?;
+            text.clear();
+            self.blocks.text(start, len, &mut text)?;
+            Ok(text.as_slice().cmp(name.as_bytes()))
+        };
+        let found = partition_point(0, actions, |action| Ok(compare(action)?.is_lt()))?;
+        Ok((found < actions && compare(found)?.is_eq()).then_some(found))
+    }
+
+    fn actor(&self, index: u64) -> Result<ActorRecord, Damaged> {
+        Ok(ActorRecord::decode(self.blocks.record(Section::Actors, index)?))
+    }
+
+    fn action(&self, index: u64) -> Result<TextRecord, Damaged> {
+        Ok(TextRecord::decode(self.blocks.record(Section::Actions, index)?))
+    }
+
+    fn pair(&self, index: u64) -> Result<PairRecord, Damaged> {
+        Ok(PairRecord::decode(self.blocks.record(Section::Pairs, index)?))
+    }
+}
+
+/// Puts rows together from their record and their texts, in a buffer of its own.
+struct RowReader<'index> {
+    blocks: &'index Blocks,
+    text: Vec<u8>,
+}
+
+impl<'index> RowReader<'index> {
+    fn new(blocks: &'index Blocks) -> Self {
+        RowReader { blocks, text: Vec::new() }
+    }
+
+    fn row(&mut self, rank: u64) -> Result<Row<'_>, Damaged> {
+        let created_at = i64::from_le_bytes(*self.blocks.record(Section::Times, rank)?);
+        let event = EventRecord::decode(self.blocks.record(Section::Events, rank)?);
+        let action = TextRecord::decode(self.blocks.record(Section::Actions, u64::from(event.action))?);
+        let kind = u64::from(event.resource_type);
+        let kind = TextRecord::decode(self.blocks.record(Section::ResourceTypes, kind)?);
+        self.text.clear();
+        self.blocks.text(action.start, action.len, &mut self.text)?;
+        let action_end = self.text.len();
+        self.blocks.text(kind.start, kind.len, &mut self.text)?;
+        let kind_end = self.text.len();
+        self.blocks.text(event.resource_id_start, event.resource_id_len, &mut self.text)?;
+        let whole = std::str::from_utf8(&self.text).map_err(|_| Damaged)?;
+        Ok(Row {
+            id: event.id,
+            created_at,
+            actor_id: event.actor_id,
+            action: whole.get(..action_end).ok_or(Damaged)?,
+            resource_type: whole.get(action_end..kind_end).ok_or(Damaged)?,
+            resource_id: whole.get(kind_end..).ok_or(Damaged)?,
+            place: PayloadPlace { offset: event.payload_offset, len: event.payload_len },
+        })
+    }
+}
+
+/// The first index of `from..to` for which `is_before` does not hold; it holds for none behind it.
+fn partition_point(
+    from: u64,
+    to: u64,
+    mut is_before: impl FnMut(u64) -> Result<bool, Damaged>,
+) -> Result<u64, Damaged> {
+    let (mut low, mut high) = (from, to);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_before(middle)? {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
