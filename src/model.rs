@@ -44,7 +44,10 @@ impl FromStr for Key {
     /// Reads `CREATED_AT:ID`, two whole numbers, as any JSONL event line yields them.
     fn from_str(text: &str) -> Result<Self> {
         let parts = text.split_once(':').and_then(|(created_at, id)| {
-            Some(Key { created_at: created_at.parse().ok()?, id: id.parse().ok()? })
+            Some(Key {
+                created_at: created_at.parse().ok()?,
+                id: id.parse().ok()?,
+            })
         });
         parts.ok_or_else(|| {
             Error::usage(format!(
@@ -69,7 +72,12 @@ pub struct Filter {
 
 impl Filter {
     /// Every event there can be.
-    pub const ALL: Filter = Filter { from_ts: i64::MIN, to_ts: i64::MAX, actor_id: None, action: None };
+    pub const ALL: Filter = Filter {
+        from_ts: i64::MIN,
+        to_ts: i64::MAX,
+        actor_id: None,
+        action: None,
+    };
 }
 
 /// Where in the matching events, newest first, a page starts.
@@ -98,7 +106,9 @@ impl Query {
     /// # Errors
     /// A page of 0, a size outside 1 to [`MAX_PAGE_SIZE`], and an offset beyond a signed 64-bit number.
     pub fn new(filter: Filter, position: Position, page_size: u64) -> Result<Self> {
-        let size = u32::try_from(page_size).ok().filter(|size| (1..=MAX_PAGE_SIZE).contains(size));
+        let size = u32::try_from(page_size)
+            .ok()
+            .filter(|size| (1..=MAX_PAGE_SIZE).contains(size));
         let Some(page_size) = size else {
             return Err(Error::usage(format!(
                 "page size {page_size} is out of range: a page holds 1 to {MAX_PAGE_SIZE} events"
@@ -115,7 +125,11 @@ impl Query {
                 )));
             }
         }
-        Ok(Query { filter, position, page_size })
+        Ok(Query {
+            filter,
+            position,
+            page_size,
+        })
     }
 
     /// How many matching events lie before the page: (page − 1) × size, 0 for a keyset page.
@@ -147,7 +161,10 @@ impl Event<'_> {
     /// Where the event stands in the order.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key { created_at: self.created_at, id: self.id }
+        Key {
+            created_at: self.created_at,
+            id: self.id,
+        }
     }
 }
 

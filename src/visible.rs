@@ -6,7 +6,11 @@
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if steers(character) { shown.extend(character.escape_unicode()) } else { shown.push(character) }
+        if steers(character) {
+            shown.extend(character.escape_unicode())
+        } else {
+            shown.push(character)
+        }
     }
     shown
 }
@@ -28,12 +32,18 @@ mod tests {
 
     #[test]
     fn plain_text_of_any_script_is_left_alone() {
-        assert_eq!(visible("LOGIN Ünïcode 日本語 🦀"), "LOGIN Ünïcode 日本語 🦀");
+        assert_eq!(
+            visible("LOGIN Ünïcode 日本語 🦀"),
+            "LOGIN Ünïcode 日本語 🦀"
+        );
     }
 
     #[test]
     fn controls_and_invisible_characters_are_escaped() {
         assert_eq!(visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
-        assert_eq!(visible("\u{202e}\u{200b}\u{9b}\n"), "\\u{202e}\\u{200b}\\u{9b}\\u{a}");
+        assert_eq!(
+            visible("\u{202e}\u{200b}\u{9b}\n"),
+            "\\u{202e}\\u{200b}\\u{9b}\\u{a}"
+        );
     }
 }

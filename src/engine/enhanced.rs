@@ -55,7 +55,10 @@ impl Enhanced {
     }
 
     /// Answers from the index by `read`, if there is a true one.
-    fn from_index<T>(&self, read: impl FnOnce(&Index) -> std::result::Result<T, Damaged>) -> Option<T> {
+    fn from_index<T>(
+        &self,
+        read: impl FnOnce(&Index) -> std::result::Result<T, Damaged>,
+    ) -> Option<T> {
         let truth = self.log.truth.load();
         let truth = truth.as_ref().filter(|truth| truth.holds())?;
         let index = truth.index.as_ref().ok()?;
@@ -94,7 +97,8 @@ impl Engine for Enhanced {
             return Ok(count);
         }
         self.want_renewal();
-        self.log.with_connection(|connection| connection.count(filter))
+        self.log
+            .with_connection(|connection| connection.count(filter))
     }
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
@@ -109,18 +113,30 @@ impl Engine for Enhanced {
         self.want_renewal();
         self.log.payloads.forget();
         let connection = Connection::open(self.log.dir.database())?;
-        stream_rows(&connection, filter, |page| self.log.payloads.fill(page), sink)
+        stream_rows(
+            &connection,
+            filter,
+            |page| self.log.payloads.fill(page),
+            sink,
+        )
     }
 
     fn finish(&self, progress: Progress<'_>) -> Result<()> {
-        if self.renewer.is_none() && !self.log.is_known() { self.log.renew(progress) } else { Ok(()) }
+        if self.renewer.is_none() && !self.log.is_known() {
+            self.log.renew(progress)
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl Log {
     /// Whether what there is to know of the database's present state is known.
     pub(super) fn is_known(&self) -> bool {
-        self.truth.load().as_ref().is_some_and(|truth| truth.holds())
+        self.truth
+            .load()
+            .as_ref()
+            .is_some_and(|truth| truth.holds())
     }
 
     /// Makes a new index, and uses it from now on.
@@ -130,7 +146,9 @@ impl Log {
                 (self.notify)(&format!("the index lives in memory only: {error}"));
             }
             if let Err(why) = &truth.index {
-                (self.notify)(&format!("the log cannot be indexed, SQLite answers instead: {why}"));
+                (self.notify)(&format!(
+                    "the log cannot be indexed, SQLite answers instead: {why}"
+                ));
             }
             self.truth.store(Some(Arc::new(truth)));
         }
@@ -139,8 +157,11 @@ impl Log {
 
     fn page_through_sqlite(&self, query: &Query, page: &mut Page) -> Result<()> {
         // Where the log is known to be unsound, or turns out to be, the service's own statement decides.
-        let is_unsound =
-            self.truth.load().as_ref().is_some_and(|truth| truth.index.is_err() && truth.holds());
+        let is_unsound = self
+            .truth
+            .load()
+            .as_ref()
+            .is_some_and(|truth| truth.index.is_err() && truth.holds());
         self.with_connection(|connection| {
             if !is_unsound {
                 match connection.narrow_page(query, page) {
@@ -174,7 +195,10 @@ impl Log {
             let connection = Connection::open(self.dir.database())?;
             // Replaced between the two: which of them it is connected to is not known.
             if identity.is_at(self.dir.database()) {
-                return Ok(Held { connection, identity });
+                return Ok(Held {
+                    connection,
+                    identity,
+                });
             }
         }
     }
@@ -186,7 +210,11 @@ impl Log {
         filter: &Filter,
         sink: &mut dyn FnMut(&Page) -> Result<()>,
     ) -> Result<()> {
-        let mut query = Query { filter: filter.clone(), position: Position::Page(1), page_size: CHUNK };
+        let mut query = Query {
+            filter: filter.clone(),
+            position: Position::Page(1),
+            page_size: CHUNK,
+        };
         let mut page = Page::default();
         loop {
             index.page(&query, &mut page).map_err(|Damaged| Error::Io {
@@ -194,7 +222,9 @@ impl Log {
                 action: "cannot read on: the index was damaged meanwhile",
                 source: std::io::ErrorKind::InvalidData.into(),
             })?;
-            let Some(last) = page.events().last().map(|event| event.key()) else { return Ok(()) };
+            let Some(last) = page.events().last().map(|event| event.key()) else {
+                return Ok(());
+            };
             self.payloads.fill(&mut page)?;
             sink(&page)?;
             query.position = Position::After(last);

@@ -89,7 +89,11 @@ fn stream_rows(
     let mut failed = None;
     let visited = connection.each(filter, |row| {
         page.push(row);
-        if page.len() as u32 == CHUNK { flush(&mut page) } else { Ok(()) }
+        if page.len() as u32 == CHUNK {
+            flush(&mut page)
+        } else {
+            Ok(())
+        }
     });
     match visited {
         Ok(()) => {}

@@ -23,7 +23,10 @@ impl Renewer {
         let (wanted, wishes) = sync_channel(1);
         let log = Arc::clone(log);
         let thread = std::thread::spawn(move || serve(&log, &wishes));
-        Renewer { wanted: Some(wanted), thread: Some(thread) }
+        Renewer {
+            wanted: Some(wanted),
+            thread: Some(thread),
+        }
     }
 
     /// Asks for a renewal, soon.

@@ -70,7 +70,10 @@ impl Page {
     ) -> std::result::Result<(), E> {
         for entry in &mut self.entries {
             let start = self.used;
-            let mut buffer = PayloadBuffer { bytes: &mut self.payloads, end: start };
+            let mut buffer = PayloadBuffer {
+                bytes: &mut self.payloads,
+                end: start,
+            };
             if let Err(error) = read(entry.id, entry.place, &mut buffer) {
                 self.clear();
                 return Err(error);

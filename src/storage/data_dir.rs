@@ -15,7 +15,10 @@ impl DataDir {
     /// The directory `root`, whatever is or is not in it.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        DataDir { root: root.to_owned(), database: root.join("audit.db") }
+        DataDir {
+            root: root.to_owned(),
+            database: root.join("audit.db"),
+        }
     }
 
     /// The directory itself.
@@ -67,7 +70,10 @@ impl DataDir {
     pub fn require(&self) -> Result<()> {
         let seed = "`auditq seed` makes the contract dataset, --data-dir names another directory";
         let missing = |path: &Path, problem: &str| {
-            Err(Error::Missing { path: path.to_owned(), problem: format!("{problem}: {seed}") })
+            Err(Error::Missing {
+                path: path.to_owned(),
+                problem: format!("{problem}: {seed}"),
+            })
         };
         if !self.root.is_dir() {
             return missing(&self.root, "there is no such data directory");

@@ -2,6 +2,7 @@
 
 pub(crate) mod atomic;
 pub mod data_dir;
+pub(crate) mod dataset;
 pub(crate) mod metadata;
 pub(crate) mod payload_text;
 pub(crate) mod payloads;

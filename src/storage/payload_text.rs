@@ -24,14 +24,22 @@ pub(crate) fn check(text: &[u8]) -> Result<Lines, &'static str> {
     if std::str::from_utf8(text).is_err() {
         return Err("is not UTF-8");
     }
-    let mut reader = Reader { text, at: 0, lines: Lines::One };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        lines: Lines::One,
+    };
     reader.skip_space();
     if reader.at == text.len() {
         return Err("is empty");
     }
     reader.value()?;
     reader.skip_space();
-    if reader.at == text.len() { Ok(reader.lines) } else { Err("is not one JSON value: more follows it") }
+    if reader.at == text.len() {
+        Ok(reader.lines)
+    } else {
+        Err("is not one JSON value: more follows it")
+    }
 }
 
 /// Makes a checked payload one line: white space around it goes, a line break between tokens becomes a space.
@@ -110,7 +118,10 @@ impl Reader<'_> {
 
     /// One value, without recursion: a payload's depth costs no stack.
     fn value(&mut self) -> Result<(), &'static str> {
-        let mut open = Containers { bits: [0; MAX_DEPTH / 64 + 1], depth: 0 };
+        let mut open = Containers {
+            bits: [0; MAX_DEPTH / 64 + 1],
+            depth: 0,
+        };
         loop {
             match self.peek() {
                 b'"' => self.string()?,
@@ -201,7 +212,9 @@ impl Reader<'_> {
             _ => return Err("is not JSON: an escape is not one"),
         };
         let end = self.at + 2 + digits;
-        let Some(hex) = self.text.get(self.at + 2..end) else { return Err(TRUNCATED) };
+        let Some(hex) = self.text.get(self.at + 2..end) else {
+            return Err(TRUNCATED);
+        };
         if !hex.iter().all(u8::is_ascii_hexdigit) {
             return Err("is not JSON: an escape is not one");
         }
@@ -234,7 +247,11 @@ impl Reader<'_> {
     fn digits(&mut self) -> Result<(), &'static str> {
         let run = digit_run(&self.text[self.at..]);
         self.at += run;
-        if run > 0 { Ok(()) } else { Err(self.unexpected()) }
+        if run > 0 {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     #[cold]
@@ -252,7 +269,11 @@ impl Reader<'_> {
 
     #[cold]
     fn unexpected(&self) -> &'static str {
-        if self.at >= self.text.len() { TRUNCATED } else { NOT_JSON }
+        if self.at >= self.text.len() {
+            TRUNCATED
+        } else {
+            NOT_JSON
+        }
     }
 }
 
@@ -281,7 +302,10 @@ fn plain_run(text: &[u8]) -> usize {
         run += 8;
         run += long_plain_run(&text[run..]);
     }
-    run + text[run..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20)).count()
+    run + text[run..]
+        .iter()
+        .take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20))
+        .count()
 }
 
 /// The same in whole steps of 32 bytes, in a form that compilers turn into vector instructions.
@@ -315,9 +339,22 @@ mod tests {
     #[test]
     fn takes_what_the_live_service_takes() {
         for text in [
-            "{}", "[]", "0", "-0", "-0.5e+10", "1E5", "\"\"", "true", " null\n", "NaN", "[-Infinity, Infinity]",
-            "{\"a\": [1, {\"b\": \"\\ud800\"}], \"a\": 1e400}", "\"\u{7f}é🦀\"", "[\r\n1 ,\t2 ]",
-            "123456789012345678901234567890", "\"0123456789012345678901234567890123456789 \\n 0123456789\"",
+            "{}",
+            "[]",
+            "0",
+            "-0",
+            "-0.5e+10",
+            "1E5",
+            "\"\"",
+            "true",
+            " null\n",
+            "NaN",
+            "[-Infinity, Infinity]",
+            "{\"a\": [1, {\"b\": \"\\ud800\"}], \"a\": 1e400}",
+            "\"\u{7f}é🦀\"",
+            "[\r\n1 ,\t2 ]",
+            "123456789012345678901234567890",
+            "\"0123456789012345678901234567890123456789 \\n 0123456789\"",
         ] {
             assert!(check(text.as_bytes()).is_ok(), "{text}");
         }
@@ -326,9 +363,42 @@ mod tests {
     #[test]
     fn refuses_the_rest() {
         for text in [
-            "", " ", "{", "[1", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "1.", ".5", "+1", "-",
-            "1e", "\"", "\"\\", "\"\\u12\"", "\"\\u12g4\"", "\"\\x\"", "\"a\nb\"", "\"\0\"", "tru", "nul", "Inf",
-            "1 2", "{} {}", "]", "[}", "{]", "\u{feff}1", "'a'", "[1 2]", "{\"a\" 1}", "-NaN", "/**/1",
+            "",
+            " ",
+            "{",
+            "[1",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "-",
+            "1e",
+            "\"",
+            "\"\\",
+            "\"\\u12\"",
+            "\"\\u12g4\"",
+            "\"\\x\"",
+            "\"a\nb\"",
+            "\"\0\"",
+            "tru",
+            "nul",
+            "Inf",
+            "1 2",
+            "{} {}",
+            "]",
+            "[}",
+            "{]",
+            "\u{feff}1",
+            "'a'",
+            "[1 2]",
+            "{\"a\" 1}",
+            "-NaN",
+            "/**/1",
         ] {
             assert!(check(text.as_bytes()).is_err(), "{text}");
         }
@@ -346,7 +416,11 @@ mod tests {
     #[test]
     fn nesting_ends_at_the_limit() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert_eq!(check(nested(MAX_DEPTH + 1).as_bytes()), Ok(Lines::One), "the innermost is empty, so not opened");
+        assert_eq!(
+            check(nested(MAX_DEPTH + 1).as_bytes()),
+            Ok(Lines::One),
+            "the innermost is empty, so not opened"
+        );
         assert!(check(nested(MAX_DEPTH + 2).as_bytes()).is_err());
         assert!(check("[".repeat(100_000).as_bytes()).is_err());
     }
@@ -356,7 +430,10 @@ mod tests {
         for length in 0..100 {
             let inside = "x".repeat(length);
             assert_eq!(check(format!("\"{inside}\"").as_bytes()), Ok(Lines::One));
-            assert_eq!(check(format!("[\"{inside}\\n\", {length}]").as_bytes()), Ok(Lines::One));
+            assert_eq!(
+                check(format!("[\"{inside}\\n\", {length}]").as_bytes()),
+                Ok(Lines::One)
+            );
             assert!(check(format!("\"{inside}\u{1}{inside}\"").as_bytes()).is_err());
             assert!(check(format!("\"{inside}").as_bytes()).is_err());
         }

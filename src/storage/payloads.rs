@@ -24,7 +24,10 @@ pub(crate) fn fill_as_the_service(dir: &DataDir, page: &mut Page) -> Result<()> 
     let path = dir.payloads();
     page.fill_payloads(|event, place, buffer| {
         let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
-        let size = file.metadata().map_err(Error::io(&path, "cannot look at"))?.len();
+        let size = file
+            .metadata()
+            .map_err(Error::io(&path, "cannot look at"))?
+            .len();
         read_payload(event, place, size, buffer, |room, offset| {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(room)
@@ -50,7 +53,10 @@ struct OpenFile {
 impl Payloads {
     /// The payload file of `dir`, which is opened by the first read.
     pub(crate) fn new(dir: &DataDir) -> Self {
-        Payloads { path: dir.payloads(), open: ArcSwapOption::empty() }
+        Payloads {
+            path: dir.payloads(),
+            open: ArcSwapOption::empty(),
+        }
     }
 
     /// Reads and decodes the payload of every event of the page.
@@ -69,7 +75,9 @@ impl Payloads {
             }
         };
         page.fill_payloads(|event, place, buffer| {
-            read_payload(event, place, size, buffer, |room, offset| open.file.read_exact_at(room, offset))
+            read_payload(event, place, size, buffer, |room, offset| {
+                open.file.read_exact_at(room, offset)
+            })
         })
     }
 
@@ -92,7 +100,11 @@ impl Payloads {
         let file = File::open(&self.path)?;
         let state = FileState::of_open(&file)?;
         let identity = Identity::of_open(&file)?;
-        let open = Arc::new(OpenFile { file, identity, seen_at: AtomicI64::new(state.ctime_ns) });
+        let open = Arc::new(OpenFile {
+            file,
+            identity,
+            seen_at: AtomicI64::new(state.ctime_ns),
+        });
         self.open.store(Some(Arc::clone(&open)));
         Ok((open, state.size))
     }
@@ -111,12 +123,23 @@ fn read_payload(
     buffer: &mut PayloadBuffer<'_>,
     read_at: impl FnOnce(&mut [u8], u64) -> io::Result<()>,
 ) -> Result<()> {
-    let wrong = |problem: String| Err(Error::Payload { event, place, problem });
+    let wrong = |problem: String| {
+        Err(Error::Payload {
+            event,
+            place,
+            problem,
+        })
+    };
     let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len)) else {
         return wrong("an offset or a length below 0 is no place in a file".to_owned());
     };
-    if offset.checked_add(len as u64).is_none_or(|end| end > file_size) {
-        return wrong(format!("lies past the end of payloads.jsonl ({file_size} bytes)"));
+    if offset
+        .checked_add(len as u64)
+        .is_none_or(|end| end > file_size)
+    {
+        return wrong(format!(
+            "lies past the end of payloads.jsonl ({file_size} bytes)"
+        ));
     }
     if buffer.held().saturating_add(len) > MAX_PAGE_BYTES {
         return wrong("the page's payloads are more than 1 GiB: ask for a smaller page".to_owned());

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::fs::{Mode, OFlags, Stat};
 
 /// What the file system says of a file, without its content. Any write, truncation, rename or replacement
 /// changes it: ctime cannot be set by a program, and every one of these moves it.
@@ -38,7 +38,8 @@ impl FileState {
 
     #[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
     fn from_stat(stat: &Stat) -> Self {
-        let ns = |seconds: i64, ns: u64| seconds.wrapping_mul(1_000_000_000).wrapping_add(ns as i64);
+        let ns =
+            |seconds: i64, ns: u64| seconds.wrapping_mul(1_000_000_000).wrapping_add(ns as i64);
         FileState {
             inode: stat.st_ino,
             size: stat.st_size as u64,
@@ -88,20 +89,28 @@ pub(crate) fn open_for_state(path: &Path) -> io::Result<Option<OwnedFd>> {
 /// seconds (FAT: two).
 pub(crate) fn clock_grain(state: &FileState) -> Duration {
     let whole_seconds = state.ctime_ns % 1_000_000_000 == 0 && state.mtime_ns % 1_000_000_000 == 0;
-    if whole_seconds { Duration::from_secs(2) } else { Duration::from_millis(20) }
+    if whole_seconds {
+        Duration::from_secs(2)
+    } else {
+        Duration::from_millis(20)
+    }
 }
 
 /// Nanoseconds since the epoch by the clock that file times are taken from.
 pub(crate) fn file_clock_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
+    now.tv_sec
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(now.tv_nsec)
 }
 
 /// The clock tick that is running, in nanoseconds: it changes every few milliseconds, and reading it is no
 /// system call.
 pub(crate) fn tick_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
+    now.tv_sec
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(now.tv_nsec)
 }
 
 /// Gives `file` the permission bits of `model`, less any execute bit, and its owner where that is allowed.
@@ -116,18 +125,10 @@ pub(crate) fn copy_rights(model: &Path, file: &File) -> io::Result<()> {
             return Ok(());
         }
     }
-    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(like.st_mode & 0o666))?)
-}
-
-/// Whether `name` in the directory `path` can be created and written, by the rights alone.
-pub(crate) fn may_write(path: &Path) -> bool {
-    rustix::fs::accessat(
-        rustix::fs::CWD,
-        path,
-        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-        AtFlags::EACCESS,
-    )
-    .is_ok()
+    Ok(rustix::fs::fchmod(
+        file,
+        Mode::from_raw_mode(like.st_mode & 0o666),
+    )?)
 }
 
 /// A file without a name, in memory.

@@ -42,7 +42,9 @@ pub(crate) enum Journal {
 pub(crate) enum JournalMode {
     Rollback,
     /// With the number of committed frames in the log (mxFrame).
-    Wal { frames: u64 },
+    Wal {
+        frames: u64,
+    },
 }
 
 /// The files of one database, held so that their state can be asked for cheaply.
@@ -58,9 +60,16 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches the database that is at its path now; `None` where there is none.
     pub(crate) fn open(dir: &DataDir) -> io::Result<Option<Self>> {
-        let Some(database) = open_for_state(dir.database())? else { return Ok(None) };
+        let Some(database) = open_for_state(dir.database())? else {
+            return Ok(None);
+        };
         let identity = Identity::of_open(&database)?;
-        Ok(Some(Watch { dir: dir.clone(), database, identity, seen_in_tick: AtomicI64::new(0) }))
+        Ok(Some(Watch {
+            dir: dir.clone(),
+            database,
+            identity,
+            seen_in_tick: AtomicI64::new(0),
+        }))
     }
 
     /// Whether the database is in the state of `stamp` now.
@@ -99,25 +108,36 @@ impl Watch {
     ///
     /// # Errors
     /// Those of `mode`, and I/O errors.
-    pub(crate) fn observe(&self, mode: impl FnOnce() -> Result<JournalMode>) -> Result<Option<Stamp>> {
+    pub(crate) fn observe(
+        &self,
+        mode: impl FnOnce() -> Result<JournalMode>,
+    ) -> Result<Option<Stamp>> {
         let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
         let wal = self.wal().map_err(unreadable)?;
         let journal = match (mode()?, wal) {
             (JournalMode::Rollback, None) => Journal::Rollback,
             (JournalMode::Wal { .. }, None) => Journal::WalEmpty,
-            (JournalMode::Wal { frames }, Some(wal)) if self.ends_at(frames).map_err(unreadable)? => {
+            (JournalMode::Wal { frames }, Some(wal))
+                if self.ends_at(frames).map_err(unreadable)? =>
+            {
                 Journal::Wal(wal)
             }
             _ => return Ok(None),
         };
         let database = FileState::of_open(&self.database).map_err(unreadable)?;
-        Ok(self.identity.is_at(self.dir.database()).then_some(Stamp { database, journal }))
+        Ok(self
+            .identity
+            .is_at(self.dir.database())
+            .then_some(Stamp { database, journal }))
     }
 
     /// Waits until another change would leave another time on the files: 20 ms after the last one at the most,
     /// 2 s on a file system that keeps no fractions of seconds.
     pub(crate) fn settle(&self) -> io::Result<()> {
-        for state in [self.wal()?, Some(FileState::of_open(&self.database)?)].into_iter().flatten() {
+        for state in [self.wal()?, Some(FileState::of_open(&self.database)?)]
+            .into_iter()
+            .flatten()
+        {
             let age = file_clock_ns().saturating_sub(state.ctime_ns);
             // A time in the future is no danger: a change would put the present in its place.
             if let Ok(age) = u64::try_from(age).map(Duration::from_nanos)

@@ -30,7 +30,10 @@ impl Connection {
         let connected = rusqlite::Connection::open_with_flags(path, flags)
             .and_then(|sqlite| sqlite.busy_timeout(BUSY_TIMEOUT).map(|()| sqlite));
         match connected {
-            Ok(sqlite) => Ok(Connection { sqlite, path: path.to_owned() }),
+            Ok(sqlite) => Ok(Connection {
+                sqlite,
+                path: path.to_owned(),
+            }),
             Err(error) => Err(explain(path, &error)),
         }
     }
@@ -48,22 +51,32 @@ impl Connection {
 
     /// Where commits go. Reads the database, and recovers what a killed writer left behind.
     pub(crate) fn journal_mode(&self) -> Result<JournalMode> {
-        let mode: String =
-            self.tell(self.sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0)))?;
+        let mode: String = self.tell(
+            self.sqlite
+                .query_row("PRAGMA journal_mode", [], |row| row.get(0)),
+        )?;
         if mode != "wal" {
             return Ok(JournalMode::Rollback);
         }
         // NOOP copies nothing: it only says how many frames are committed.
-        let frames: i64 =
-            self.tell(self.sqlite.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)))?;
-        Ok(JournalMode::Wal { frames: u64::try_from(frames).unwrap_or(0) })
+        let frames: i64 = self.tell(self.sqlite.query_row(
+            "PRAGMA wal_checkpoint(NOOP)",
+            [],
+            |row| row.get(1),
+        ))?;
+        Ok(JournalMode::Wal {
+            frames: u64::try_from(frames).unwrap_or(0),
+        })
     }
 
     /// Runs `read` inside one read transaction: everything it reads is of one moment.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
         let transaction = self.tell(self.sqlite.unchecked_transaction())?;
         // A deferred transaction starts with its first read.
-        self.tell(self.sqlite.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))?;
+        self.tell(
+            self.sqlite
+                .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())),
+        )?;
         let result = read();
         drop(transaction);
         result
@@ -79,16 +92,21 @@ impl Connection {
 fn explain(path: &Path, error: &rusqlite::Error) -> Error {
     let problem = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            return Error::Busy { path: path.to_owned(), seconds: BUSY_TIMEOUT.as_secs() };
+            return Error::Busy {
+                path: path.to_owned(),
+                seconds: BUSY_TIMEOUT.as_secs(),
+            };
         }
         Some(ErrorCode::NotADatabase) => {
-            "the file is no SQLite database: --data-dir must name an audit log's directory".to_owned()
+            "the file is no SQLite database: --data-dir must name an audit log's directory"
+                .to_owned()
         }
         Some(ErrorCode::DatabaseCorrupt) => {
             "the database is damaged: restore it from a backup".to_owned()
         }
         Some(ErrorCode::CannotOpen) => {
-            "the database cannot be opened: look at its rights and those of its directory".to_owned()
+            "the database cannot be opened: look at its rights and those of its directory"
+                .to_owned()
         }
         _ => {
             let said = match error {
@@ -98,11 +116,17 @@ fn explain(path: &Path, error: &rusqlite::Error) -> Error {
                 other => other.to_string(),
             };
             if said.starts_with("no such") {
-                format!("{}: the database is no audit log of this service", visible(&said))
+                format!(
+                    "{}: the database is no audit log of this service",
+                    visible(&said)
+                )
             } else {
                 visible(&said)
             }
         }
     };
-    Error::Database { path: path.to_owned(), problem }
+    Error::Database {
+        path: path.to_owned(),
+        problem,
+    }
 }

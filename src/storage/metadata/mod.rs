@@ -4,8 +4,10 @@ mod connection;
 mod page;
 mod row;
 mod scan;
+mod schema;
 mod writer;
 
 pub(crate) use connection::Connection;
 pub(crate) use scan::Soundness;
+pub(crate) use schema::Schema;
 pub(crate) use writer::Writer;

@@ -53,19 +53,39 @@ const INDEX_ONLY_SKIP: &str = "
 impl Connection {
     /// The rows of a page by the live service's own statement.
     pub(crate) fn service_page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        let Filter { from_ts, to_ts, actor_id, action } = &query.filter;
+        let Filter {
+            from_ts,
+            to_ts,
+            actor_id,
+            action,
+        } = &query.filter;
         match query.position {
             Position::Page(_) => self.collect(
                 SERVICE_PAGE,
                 params![
-                    from_ts, to_ts, actor_id, actor_id, action, action, query.page_size, offset(query)
+                    from_ts,
+                    to_ts,
+                    actor_id,
+                    actor_id,
+                    action,
+                    action,
+                    query.page_size,
+                    offset(query)
                 ],
                 page,
             ),
             Position::After(Key { created_at, id }) => self.collect(
                 SERVICE_AFTER,
                 params![
-                    from_ts, to_ts, actor_id, actor_id, action, action, created_at, id, query.page_size
+                    from_ts,
+                    to_ts,
+                    actor_id,
+                    actor_id,
+                    action,
+                    action,
+                    created_at,
+                    id,
+                    query.page_size
                 ],
                 page,
             ),
@@ -97,7 +117,12 @@ impl Connection {
 
     /// How many events match.
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64> {
-        let Filter { from_ts, to_ts, actor_id, action } = filter;
+        let Filter {
+            from_ts,
+            to_ts,
+            actor_id,
+            action,
+        } = filter;
         let values = params![from_ts, to_ts, actor_id, actor_id, action, action];
         let counted = self
             .sqlite
@@ -112,8 +137,15 @@ impl Connection {
         filter: &Filter,
         mut visit: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Filter { from_ts, to_ts, actor_id, action } = filter;
-        let values = params![from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64];
+        let Filter {
+            from_ts,
+            to_ts,
+            actor_id,
+            action,
+        } = filter;
+        let values = params![
+            from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64
+        ];
         self.visit(SERVICE_PAGE, values, &mut visit)
     }
 

@@ -43,7 +43,10 @@ pub(super) fn read<'row>(row: &'row rusqlite::Row<'_>) -> Result<Row<'row>> {
         action: text(3)?,
         resource_type: text(4)?,
         resource_id: text(5)?,
-        place: PayloadPlace { offset: integer(6)?, len: integer(7)? },
+        place: PayloadPlace {
+            offset: integer(6)?,
+            len: integer(7)?,
+        },
     })
 }
 
@@ -67,5 +70,8 @@ fn mismatch(event: i64, column: usize, found: ValueRef<'_>) -> Error {
 }
 
 fn problem(event: i64, column: usize, holds: &str) -> Error {
-    Error::Row { event, problem: format!("column {} {holds}", COLUMNS[column]) }
+    Error::Row {
+        event,
+        problem: format!("column {} {holds}", COLUMNS[column]),
+    }
 }

@@ -31,7 +31,9 @@ impl Connection {
         });
         let (kind, sql) = self.tell(found)?;
         if kind != "table" || sql.to_ascii_uppercase().contains("COLLATE") {
-            return Ok(Soundness::Unsound(format!("audit_events is no plain {kind}")));
+            return Ok(Soundness::Unsound(format!(
+                "audit_events is no plain {kind}"
+            )));
         }
         let unlike = "
             SELECT (SELECT count(*) FROM pragma_index_list('audit_events') WHERE origin = 'pk')
@@ -40,14 +42,18 @@ impl Connection {
                     WHERE name = 'id' AND pk = 1 AND upper(type) = 'INTEGER')";
         let unlike: i64 = self.tell(self.sqlite.query_row(unlike, [], |row| row.get(0)))?;
         if unlike != 0 {
-            return Ok(Soundness::Unsound("audit_events.id is not the table's row id".to_owned()));
+            return Ok(Soundness::Unsound(
+                "audit_events.id is not the table's row id".to_owned(),
+            ));
         }
         let index = "
             SELECT count(*) FROM pragma_index_list('audit_events') AS i
             WHERE i.name = 'idx_created_at' AND i.partial = 0
               AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = 'created_at'";
         let indexes: i64 = self.tell(self.sqlite.query_row(index, [], |row| row.get(0)))?;
-        Ok(Soundness::Sound { has_time_index: indexes == 1 })
+        Ok(Soundness::Sound {
+            has_time_index: indexes == 1,
+        })
     }
 
     /// The lowest and the highest id; `None` for an empty table.
@@ -55,12 +61,17 @@ impl Connection {
         let bound = |order: &str| {
             let statement =
                 format!("SELECT id FROM audit_events NOT INDEXED ORDER BY id {order} LIMIT 1");
-            match self.sqlite.query_row(&statement, [], |row| row.get::<_, i64>(0)) {
+            match self
+                .sqlite
+                .query_row(&statement, [], |row| row.get::<_, i64>(0))
+            {
                 Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
                 other => self.tell(other).map(Some),
             }
         };
-        Ok(bound("ASC")?.zip(bound("DESC")?).map(|(first, last)| first..=last))
+        Ok(bound("ASC")?
+            .zip(bound("DESC")?)
+            .map(|(first, last)| first..=last))
     }
 
     /// Gives every row with an id in `ids` to `visit`, by id.
@@ -82,7 +93,12 @@ impl Connection {
         let mut statement = self.tell(self.sqlite.prepare(statement))?;
         let mut rows = self.tell(statement.query([]))?;
         while let Some(row) = self.tell(rows.next())? {
-            let key = row.get(0).and_then(|created_at| Ok(Key { created_at, id: row.get(1)? }));
+            let key = row.get(0).and_then(|created_at| {
+                Ok(Key {
+                    created_at,
+                    id: row.get(1)?,
+                })
+            });
             visit(self.tell(key)?)?;
         }
         Ok(())

@@ -30,7 +30,11 @@ impl Writer {
             Ok(sqlite)
         });
         let sqlite = made.map_err(|error| write_error(path, &error))?;
-        Ok(Writer { sqlite, path: path.to_owned(), pending: 0 })
+        Ok(Writer {
+            sqlite,
+            path: path.to_owned(),
+            pending: 0,
+        })
     }
 
     /// Inserts a row.
@@ -64,9 +68,14 @@ impl Writer {
 
     /// Commits what is pending, runs `finish` (such as making an index) and closes.
     pub(crate) fn finish(self, finish: &str) -> Result<()> {
-        self.tell(self.sqlite.execute_batch(&format!("COMMIT; {finish}; PRAGMA journal_mode = DELETE")))?;
+        self.tell(
+            self.sqlite
+                .execute_batch(&format!("COMMIT; {finish}; PRAGMA journal_mode = DELETE")),
+        )?;
         let path = self.path;
-        self.sqlite.close().map_err(|(_, error)| write_error(&path, &error))
+        self.sqlite
+            .close()
+            .map_err(|(_, error)| write_error(&path, &error))
     }
 
     fn tell<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
@@ -75,5 +84,8 @@ impl Writer {
 }
 
 fn write_error(path: &Path, error: &rusqlite::Error) -> Error {
-    Error::Database { path: path.to_owned(), problem: format!("cannot be written: {error}") }
+    Error::Database {
+        path: path.to_owned(),
+        problem: format!("cannot be written: {error}"),
+    }
 }

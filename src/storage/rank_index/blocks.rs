@@ -39,8 +39,15 @@ impl Blocks {
         if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
             return Err(Damaged);
         }
-        let groups = usize::try_from(layout.blocks).map_err(|_| Damaged)?.div_ceil(GROUP);
-        Ok(Blocks { file, header, layout, groups: (0..groups).map(|_| OnceLock::new()).collect() })
+        let groups = usize::try_from(layout.blocks)
+            .map_err(|_| Damaged)?
+            .div_ceil(GROUP);
+        Ok(Blocks {
+            file,
+            header,
+            layout,
+            groups: (0..groups).map(|_| OnceLock::new()).collect(),
+        })
     }
 
     pub(super) fn stamp(&self) -> &Stamp {
@@ -112,6 +119,11 @@ impl Blocks {
 
 fn read_block(file: &File, number: u64) -> Result<Box<Block>, Damaged> {
     let mut block = Box::new([0; BLOCK]);
-    file.read_exact_at(&mut block[..], number * BLOCK as u64).map_err(|_| Damaged)?;
-    if format::is_intact(number, &block) { Ok(block) } else { Err(Damaged) }
+    file.read_exact_at(&mut block[..], number * BLOCK as u64)
+        .map_err(|_| Damaged)?;
+    if format::is_intact(number, &block) {
+        Ok(block)
+    } else {
+        Err(Damaged)
+    }
 }

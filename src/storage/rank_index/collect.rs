@@ -37,8 +37,10 @@ impl Columns {
         self.payload_offsets.push(row.place.offset);
         self.payload_lens.push(row.place.len);
         self.actions.push(self.action_names.number(row.action));
-        self.resource_types.push(self.resource_type_names.number(row.resource_type));
-        self.resource_ids.extend_from_slice(row.resource_id.as_bytes());
+        self.resource_types
+            .push(self.resource_type_names.number(row.resource_type));
+        self.resource_ids
+            .extend_from_slice(row.resource_id.as_bytes());
         self.resource_id_ends.push(self.resource_ids.len() as u64);
     }
 
@@ -46,16 +48,25 @@ impl Columns {
     fn append(&mut self, mut later: Columns) {
         let text_before = self.resource_ids.len() as u64;
         let actions = self.action_names.take_over(&later.action_names);
-        let resource_types = self.resource_type_names.take_over(&later.resource_type_names);
+        let resource_types = self
+            .resource_type_names
+            .take_over(&later.resource_type_names);
         self.ids.append(&mut later.ids);
         self.times.append(&mut later.times);
         self.actor_ids.append(&mut later.actor_ids);
         self.payload_offsets.append(&mut later.payload_offsets);
         self.payload_lens.append(&mut later.payload_lens);
-        self.actions.extend(later.actions.iter().map(|&number| actions[number as usize]));
-        self.resource_types.extend(later.resource_types.iter().map(|&number| resource_types[number as usize]));
+        self.actions
+            .extend(later.actions.iter().map(|&number| actions[number as usize]));
+        self.resource_types.extend(
+            later
+                .resource_types
+                .iter()
+                .map(|&number| resource_types[number as usize]),
+        );
         self.resource_ids.append(&mut later.resource_ids);
-        self.resource_id_ends.extend(later.resource_id_ends.iter().map(|end| end + text_before));
+        self.resource_id_ends
+            .extend(later.resource_id_ends.iter().map(|end| end + text_before));
     }
 }
 
@@ -116,8 +127,10 @@ pub(super) fn collect(
     ids: &RangeInclusive<i64>,
     read: &(dyn Fn(u64) + Sync),
 ) -> Result<Columns> {
-    let parts: Vec<Columns> =
-        split(ids).into_par_iter().map(|part| collect_part(dir, &part, read)).collect::<Result<_>>()?;
+    let parts: Vec<Columns> = split(ids)
+        .into_par_iter()
+        .map(|part| collect_part(dir, &part, read))
+        .collect::<Result<_>>()?;
     let mut parts = parts.into_iter();
     let mut whole = parts.next().unwrap_or_default();
     for part in parts {
@@ -149,7 +162,11 @@ fn split(ids: &RangeInclusive<i64>) -> Vec<RangeInclusive<i64>> {
     let (first, last) = (i128::from(*ids.start()), i128::from(*ids.end()));
     let span = last - first + 1;
     let threads = i128::try_from(rayon::current_num_threads()).unwrap_or(1);
-    let parts = if threads == 1 || span < 20_000 { 1 } else { threads * 2 };
+    let parts = if threads == 1 || span < 20_000 {
+        1
+    } else {
+        threads * 2
+    };
     let bound = |part: i128| first + span * part / parts;
     let part = |number: i128| {
         // Both bounds lie between two 64-bit numbers.
@@ -165,18 +182,31 @@ mod tests {
 
     #[test]
     fn parts_cover_every_id_once_even_at_the_extremes() {
-        for ids in [i64::MIN..=i64::MAX, 1..=50_000, 0..=0, -3..=40_000, i64::MAX - 5..=i64::MAX] {
+        for ids in [
+            i64::MIN..=i64::MAX,
+            1..=50_000,
+            0..=0,
+            -3..=40_000,
+            i64::MAX - 5..=i64::MAX,
+        ] {
             let parts = split(&ids);
             assert_eq!(parts.first().unwrap().start(), ids.start());
             assert_eq!(parts.last().unwrap().end(), ids.end());
-            assert!(parts.windows(2).all(|pair| *pair[0].end() == pair[1].start() - 1));
+            assert!(
+                parts
+                    .windows(2)
+                    .all(|pair| *pair[0].end() == pair[1].start() - 1)
+            );
         }
     }
 
     #[test]
     fn names_keep_their_numbers_when_taken_over() {
         let (mut one, mut other) = (Names::default(), Names::default());
-        assert_eq!([one.number("a"), one.number("b"), one.number("a")], [0, 1, 0]);
+        assert_eq!(
+            [one.number("a"), one.number("b"), one.number("a")],
+            [0, 1, 0]
+        );
         assert_eq!([other.number("c"), other.number("b")], [0, 1]);
         assert_eq!(one.take_over(&other), [2, 1]);
         assert_eq!(one.into_list(), ["a".into(), "b".into(), "c".into()]);

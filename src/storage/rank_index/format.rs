@@ -122,10 +122,15 @@ impl Layout {
         let mut next = 1;
         let starts = Section::ALL.map(|section| {
             let start = next;
-            next += counts.records(section).div_ceil(section.records_per_block());
+            next += counts
+                .records(section)
+                .div_ceil(section.records_per_block());
             start
         });
-        Layout { starts, blocks: next }
+        Layout {
+            starts,
+            blocks: next,
+        }
     }
 
     /// The section's first block.
@@ -154,7 +159,14 @@ impl Header {
         };
         out.u64(tag);
         out.file_state(&wal);
-        let Counts { events, text_bytes, actors, actions, resource_types, pairs } = self.counts;
+        let Counts {
+            events,
+            text_bytes,
+            actors,
+            actions,
+            resource_types,
+            pairs,
+        } = self.counts;
         for count in [events, text_bytes, actors, actions, resource_types, pairs] {
             out.u64(count);
         }
@@ -183,7 +195,10 @@ impl Header {
             resource_types: input.u64()?,
             pairs: input.u64()?,
         };
-        counts.are_plausible().then_some(Header { stamp: Stamp { database, journal }, counts })
+        counts.are_plausible().then_some(Header {
+            stamp: Stamp { database, journal },
+            counts,
+        })
     }
 }
 
@@ -324,7 +339,11 @@ impl TextRecord {
     }
 
     pub(super) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        TextRecord { start: u64_at(bytes, 0), len: u32_at(bytes, 8), postings: u32_at(bytes, 12) }
+        TextRecord {
+            start: u64_at(bytes, 0),
+            len: u32_at(bytes, 8),
+            postings: u32_at(bytes, 12),
+        }
     }
 }
 
@@ -346,18 +365,25 @@ impl PairRecord {
     }
 
     pub(super) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        PairRecord { action: u32_at(bytes, 0), postings: u32_at(bytes, 4) }
+        PairRecord {
+            action: u32_at(bytes, 0),
+            postings: u32_at(bytes, 4),
+        }
     }
 }
 
 #[inline(always)]
 fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
-    bytes[at..].first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    bytes[at..]
+        .first_chunk()
+        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
 #[inline(always)]
 fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
-    bytes[at..].first_chunk().map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    bytes[at..]
+        .first_chunk()
+        .map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }
 
 /// Writes the checksum behind a block's content.
@@ -383,15 +409,32 @@ mod tests {
     use super::*;
 
     fn state(seed: i64) -> FileState {
-        FileState { inode: seed as u64, size: 7, mtime_ns: -seed, ctime_ns: i64::MAX - seed }
+        FileState {
+            inode: seed as u64,
+            size: 7,
+            mtime_ns: -seed,
+            ctime_ns: i64::MAX - seed,
+        }
     }
 
     #[test]
     fn a_header_comes_back_as_it_was_written() {
         for journal in [Journal::Rollback, Journal::WalEmpty, Journal::Wal(state(3))] {
-            let counts =
-                Counts { events: 9, text_bytes: 99, actors: 3, actions: 2, resource_types: 1, pairs: 5 };
-            let header = Header { stamp: Stamp { database: state(1), journal }, counts };
+            let counts = Counts {
+                events: 9,
+                text_bytes: 99,
+                actors: 3,
+                actions: 2,
+                resource_types: 1,
+                pairs: 5,
+            };
+            let header = Header {
+                stamp: Stamp {
+                    database: state(1),
+                    journal,
+                },
+                counts,
+            };
             let mut content = [0; CONTENT];
             header.encode(&mut content);
             assert_eq!(Header::decode(&content), Some(header));
@@ -414,8 +457,14 @@ mod tests {
 
     #[test]
     fn sections_follow_each_other_without_a_gap() {
-        let counts =
-            Counts { events: 512, text_bytes: 4093, actors: 1, actions: 1, resource_types: 1, pairs: 1 };
+        let counts = Counts {
+            events: 512,
+            text_bytes: 4093,
+            actors: 1,
+            actions: 1,
+            resource_types: 1,
+            pairs: 1,
+        };
         let layout = Layout::new(&counts);
         let starts = Section::ALL.map(|section| layout.start(section));
         assert_eq!(starts, [1, 3, 10, 12, 13, 14, 15, 16, 17, 18]);
@@ -435,11 +484,22 @@ mod tests {
             resource_type: 7,
         };
         assert_eq!(EventRecord::decode(&event.encode()), event);
-        let actor = ActorRecord { actor_id: -9, postings: 1, pairs: 2 };
+        let actor = ActorRecord {
+            actor_id: -9,
+            postings: 1,
+            pairs: 2,
+        };
         assert_eq!(ActorRecord::decode(&actor.encode()), actor);
-        let text = TextRecord { start: 1 << 40, len: 3, postings: 9 };
+        let text = TextRecord {
+            start: 1 << 40,
+            len: 3,
+            postings: 9,
+        };
         assert_eq!(TextRecord::decode(&text.encode()), text);
-        let pair = PairRecord { action: 3, postings: 4 };
+        let pair = PairRecord {
+            action: 3,
+            postings: 4,
+        };
         assert_eq!(PairRecord::decode(&pair.encode()), pair);
     }
 }

@@ -33,7 +33,10 @@ impl Ranked {
         let mut names = Vec::new();
         let name_start = text_starts.last().copied().unwrap_or(0);
 
-        let action_names = sorted_by_name(std::mem::take(&mut columns.action_names).into_list(), &mut columns.actions);
+        let action_names = sorted_by_name(
+            std::mem::take(&mut columns.action_names).into_list(),
+            &mut columns.actions,
+        );
         let resource_type_names = std::mem::take(&mut columns.resource_type_names).into_list();
         let mut actions = text_records(&action_names, name_start, &mut names);
         let resource_types = text_records(&resource_type_names, name_start, &mut names);
@@ -42,7 +45,11 @@ impl Ranked {
             || postings(&rows, &columns.actions, action_names.len()),
             || actor_postings(&columns, &rows),
         );
-        actions.push(TextRecord { start: 0, len: 0, postings: 0 });
+        actions.push(TextRecord {
+            start: 0,
+            len: 0,
+            postings: 0,
+        });
         for (record, start) in actions.iter_mut().zip(action_starts) {
             record.postings = start;
         }
@@ -104,7 +111,10 @@ impl Ranked {
     pub(super) fn text(&self, start: u64, out: &mut [u8]) {
         let name_start = self.name_start();
         let mut filled = 0;
-        let mut rank = self.text_starts.partition_point(|&text| text <= start).saturating_sub(1);
+        let mut rank = self
+            .text_starts
+            .partition_point(|&text| text <= start)
+            .saturating_sub(1);
         while filled < out.len() {
             let at = start + filled as u64;
             let source = if at >= name_start {
@@ -134,7 +144,11 @@ fn rank(times: &[i64]) -> Vec<u32> {
 }
 
 fn resource_id(columns: &Columns, row: usize) -> &[u8] {
-    let start = if row == 0 { 0 } else { columns.resource_id_ends[row - 1] };
+    let start = if row == 0 {
+        0
+    } else {
+        columns.resource_id_ends[row - 1]
+    };
     &columns.resource_ids[start as usize..columns.resource_id_ends[row] as usize]
 }
 
@@ -162,7 +176,9 @@ fn sorted_by_name(names: Vec<Box<str>>, numbers: &mut [u32]) -> Vec<Box<str>> {
     for ((_, old), new) in order.iter().zip(0..) {
         renumbered[*old as usize] = new;
     }
-    numbers.par_iter_mut().for_each(|number| *number = renumbered[*number as usize]);
+    numbers
+        .par_iter_mut()
+        .for_each(|number| *number = renumbered[*number as usize]);
     order.into_iter().map(|(name, _)| name).collect()
 }
 
@@ -171,7 +187,11 @@ fn text_records(names: &[Box<str>], name_start: u64, text: &mut Vec<u8>) -> Vec<
     for name in names {
         let start = name_start + text.len() as u64;
         text.extend_from_slice(name.as_bytes());
-        records.push(TextRecord { start, len: u32::try_from(name.len()).unwrap_or(u32::MAX), postings: 0 });
+        records.push(TextRecord {
+            start,
+            len: u32::try_from(name.len()).unwrap_or(u32::MAX),
+            postings: 0,
+        });
     }
     records
 }
@@ -208,7 +228,11 @@ fn actor_postings(columns: &Columns, rows: &[u32]) -> (Vec<ActorRecord>, Vec<u32
     let (postings, starts) = postings(rows, &numbers, distinct.len());
     distinct.push(0);
     let records = distinct.into_iter().zip(starts);
-    let records = records.map(|(actor_id, postings)| ActorRecord { actor_id, postings, pairs: 0 });
+    let records = records.map(|(actor_id, postings)| ActorRecord {
+        actor_id,
+        postings,
+        pairs: 0,
+    });
     (records.collect(), postings)
 }
 
@@ -221,25 +245,35 @@ fn pair_postings(
 ) -> (Vec<PairRecord>, Vec<u32>) {
     let action_of = |rank: u32| columns.actions[rows[rank as usize] as usize];
     let mut by_pair = by_actor.to_vec();
-    lists(actors, &mut by_pair).into_par_iter().for_each(|list| {
-        list.sort_unstable_by_key(|&rank| (action_of(rank), rank));
-    });
+    lists(actors, &mut by_pair)
+        .into_par_iter()
+        .for_each(|list| {
+            list.sort_unstable_by_key(|&rank| (action_of(rank), rank));
+        });
     let mut pairs = Vec::new();
     let mut start = 0;
     for index in 0..actors.len() {
         actors[index].pairs = pairs.len() as u32;
-        let end = actors.get(index + 1).map_or(start, |next| next.postings as usize);
+        let end = actors
+            .get(index + 1)
+            .map_or(start, |next| next.postings as usize);
         let mut last = None;
         for (&rank, posting) in by_pair[start..end].iter().zip(start as u32..) {
             let action = action_of(rank);
             if last != Some(action) {
-                pairs.push(PairRecord { action, postings: posting });
+                pairs.push(PairRecord {
+                    action,
+                    postings: posting,
+                });
                 last = Some(action);
             }
         }
         start = end;
     }
-    pairs.push(PairRecord { action: 0, postings: by_actor.len() as u32 });
+    pairs.push(PairRecord {
+        action: 0,
+        postings: by_actor.len() as u32,
+    });
     (pairs, by_pair)
 }
 

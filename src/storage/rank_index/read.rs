@@ -19,7 +19,11 @@ enum List {
     /// No filter: every rank.
     All { events: u64 },
     /// A slice of the postings of a section.
-    Postings { section: Section, start: u64, end: u64 },
+    Postings {
+        section: Section,
+        start: u64,
+        end: u64,
+    },
 }
 
 impl List {
@@ -39,7 +43,9 @@ impl Index {
     /// # Errors
     /// A file that is no index of this version, or a damaged one.
     pub(crate) fn open(file: File) -> Result<Self, Damaged> {
-        Ok(Index { blocks: Blocks::open(file)? })
+        Ok(Index {
+            blocks: Blocks::open(file)?,
+        })
     }
 
     /// The state of the database that the index tells.
@@ -131,18 +137,22 @@ impl Index {
     fn rank(&self, list: &List, index: u64) -> Result<u64, Damaged> {
         match *list {
             List::All { .. } => Ok(index),
-            List::Postings { section, start, .. } => {
-                Ok(u64::from(u32::from_le_bytes(*self.blocks.record(section, start + index)?)))
-            }
+            List::Postings { section, start, .. } => Ok(u64::from(u32::from_le_bytes(
+                *self.blocks.record(section, start + index)?,
+            ))),
         }
     }
 
     fn time(&self, rank: u64) -> Result<i64, Damaged> {
-        Ok(i64::from_le_bytes(*self.blocks.record(Section::Times, rank)?))
+        Ok(i64::from_le_bytes(
+            *self.blocks.record(Section::Times, rank)?,
+        ))
     }
 
     fn event(&self, rank: u64) -> Result<EventRecord, Damaged> {
-        Ok(EventRecord::decode(self.blocks.record(Section::Events, rank)?))
+        Ok(EventRecord::decode(
+            self.blocks.record(Section::Events, rank)?,
+        ))
     }
 
     fn list(&self, filter: &Filter) -> Result<List, Damaged> {
@@ -154,7 +164,9 @@ impl Index {
             },
         };
         match (filter.actor_id, action) {
-            (None, None) => Ok(List::All { events: self.events() }),
+            (None, None) => Ok(List::All {
+                events: self.events(),
+            }),
             (None, Some(action)) => {
                 let start = self.action(action)?.postings;
                 self.postings(Section::ByAction, start, self.action(action + 1)?.postings)
@@ -179,7 +191,11 @@ impl Index {
         if found >= end || u64::from(self.pair(found)?.action) != action {
             return Ok(List::NONE);
         }
-        self.postings(Section::ByPair, self.pair(found)?.postings, self.pair(found + 1)?.postings)
+        self.postings(
+            Section::ByPair,
+            self.pair(found)?.postings,
+            self.pair(found + 1)?.postings,
+        )
     }
 
     fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Damaged> {
@@ -187,12 +203,20 @@ impl Index {
         if start > end || end > self.events() {
             return Err(Damaged);
         }
-        Ok(List::Postings { section, start, end })
+        Ok(List::Postings {
+            section,
+            start,
+            end,
+        })
     }
 
     fn find_actor(&self, actor_id: i64) -> Result<Option<u64>, Damaged> {
         let actors = self.blocks.counts().actors;
-        let found = partition_point(0, actors, |actor| Ok(self.actor(actor)?.actor_id < actor_id))?;
+        let found = partition_point(
+            0,
+            actors,
+            |actor| Ok(self.actor(actor)?.actor_id < actor_id),
+        )?;
         Ok((found < actors && self.actor(found)?.actor_id == actor_id).then_some(found))
     }
 
@@ -210,15 +234,21 @@ impl Index {
     }
 
     fn actor(&self, index: u64) -> Result<ActorRecord, Damaged> {
-        Ok(ActorRecord::decode(self.blocks.record(Section::Actors, index)?))
+        Ok(ActorRecord::decode(
+            self.blocks.record(Section::Actors, index)?,
+        ))
     }
 
     fn action(&self, index: u64) -> Result<TextRecord, Damaged> {
-        Ok(TextRecord::decode(self.blocks.record(Section::Actions, index)?))
+        Ok(TextRecord::decode(
+            self.blocks.record(Section::Actions, index)?,
+        ))
     }
 
     fn pair(&self, index: u64) -> Result<PairRecord, Damaged> {
-        Ok(PairRecord::decode(self.blocks.record(Section::Pairs, index)?))
+        Ok(PairRecord::decode(
+            self.blocks.record(Section::Pairs, index)?,
+        ))
     }
 }
 
@@ -230,13 +260,19 @@ struct RowReader<'index> {
 
 impl<'index> RowReader<'index> {
     fn new(blocks: &'index Blocks) -> Self {
-        RowReader { blocks, text: Vec::new() }
+        RowReader {
+            blocks,
+            text: Vec::new(),
+        }
     }
 
     fn row(&mut self, rank: u64) -> Result<Row<'_>, Damaged> {
         let created_at = i64::from_le_bytes(*self.blocks.record(Section::Times, rank)?);
         let event = EventRecord::decode(self.blocks.record(Section::Events, rank)?);
-        let action = TextRecord::decode(self.blocks.record(Section::Actions, u64::from(event.action))?);
+        let action = TextRecord::decode(
+            self.blocks
+                .record(Section::Actions, u64::from(event.action))?,
+        );
         let kind = u64::from(event.resource_type);
         let kind = TextRecord::decode(self.blocks.record(Section::ResourceTypes, kind)?);
         self.text.clear();
@@ -244,7 +280,11 @@ impl<'index> RowReader<'index> {
         let action_end = self.text.len();
         self.blocks.text(kind.start, kind.len, &mut self.text)?;
         let kind_end = self.text.len();
-        self.blocks.text(event.resource_id_start, event.resource_id_len, &mut self.text)?;
+        self.blocks.text(
+            event.resource_id_start,
+            event.resource_id_len,
+            &mut self.text,
+        )?;
         let whole = std::str::from_utf8(&self.text).map_err(|_| Damaged)?;
         Ok(Row {
             id: event.id,
@@ -253,7 +293,10 @@ impl<'index> RowReader<'index> {
             action: whole.get(..action_end).ok_or(Damaged)?,
             resource_type: whole.get(action_end..kind_end).ok_or(Damaged)?,
             resource_id: whole.get(kind_end..).ok_or(Damaged)?,
-            place: PayloadPlace { offset: event.payload_offset, len: event.payload_len },
+            place: PayloadPlace {
+                offset: event.payload_offset,
+                len: event.payload_len,
+            },
         })
     }
 }

@@ -40,7 +40,10 @@ impl Truth {
 #[derive(Debug)]
 pub(crate) enum Renewal {
     /// There is a new truth. Its index is a file, or lives in memory because no file could be written.
-    Done { truth: Truth, in_memory: Option<Error> },
+    Done {
+        truth: Truth,
+        in_memory: Option<Error>,
+    },
     /// The database changed during each attempt.
     Overtaken,
     /// Another process is at it.
@@ -55,7 +58,11 @@ pub(crate) fn open_true(dir: &DataDir) -> Option<Truth> {
     let index = Index::open(File::open(dir.index()).ok()?).ok()?;
     let watch = Watch::open(dir).ok()??;
     let stamp = *index.stamp();
-    watch.is_in(&stamp).then_some(Truth { watch, stamp, index: Ok(index) })
+    watch.is_in(&stamp).then_some(Truth {
+        watch,
+        stamp,
+        index: Ok(index),
+    })
 }
 
 /// Makes the index of the database as it is now, and puts it in the place of any other.
@@ -69,12 +76,21 @@ pub(crate) fn renew(dir: &DataDir, progress: Progress<'_>) -> Result<Renewal> {
         Err(error) => Err(error),
     };
     for _ in 0..ATTEMPTS {
-        let Some((watch, stamp, ranked)) = attempt(dir, progress)? else { continue };
+        let Some((watch, stamp, ranked)) = attempt(dir, progress)? else {
+            continue;
+        };
         let ranked = match ranked {
             Ok(ranked) => ranked,
             Err(why) => {
-                let truth = Truth { watch, stamp, index: Err(why) };
-                return Ok(Renewal::Done { truth, in_memory: None });
+                let truth = Truth {
+                    watch,
+                    stamp,
+                    index: Err(why),
+                };
+                return Ok(Renewal::Done {
+                    truth,
+                    in_memory: None,
+                });
             }
         };
         let written = Counter::new(progress, ranked.keys().len() as u64);
@@ -88,7 +104,14 @@ pub(crate) fn renew(dir: &DataDir, progress: Progress<'_>) -> Result<Renewal> {
             action: "cannot read back",
             source: io::ErrorKind::InvalidData.into(),
         })?;
-        return Ok(Renewal::Done { truth: Truth { watch, stamp, index: Ok(index) }, in_memory });
+        return Ok(Renewal::Done {
+            truth: Truth {
+                watch,
+                stamp,
+                index: Ok(index),
+            },
+            in_memory,
+        });
     }
     Ok(Renewal::Overtaken)
 }
@@ -106,7 +129,9 @@ fn attempt(dir: &DataDir, progress: Progress<'_>) -> Result<Option<Attempt>> {
     // What SQLite has to recover, it recovers before the first look.
     connection.journal_mode()?;
     watch.settle().map_err(unreadable)?;
-    let Some(before) = watch.observe(|| connection.journal_mode())? else { return Ok(None) };
+    let Some(before) = watch.observe(|| connection.journal_mode())? else {
+        return Ok(None);
+    };
     let ranked = match read_ranked(dir, &connection, progress) {
         Ok(ranked) => ranked,
         Err(error @ (Error::Row { .. } | Error::Database { .. })) => Err(error.to_string()),
@@ -132,7 +157,13 @@ fn read_ranked(
     let read = Counter::new(progress, u64::try_from(rows).unwrap_or(u64::MAX / 4));
     let (columns, order) = rayon::join(
         || collect(dir, &ids, &|rows| read.add(rows)),
-        || if has_time_index { time_index_digest(dir).map(Some) } else { Ok(None) },
+        || {
+            if has_time_index {
+                time_index_digest(dir).map(Some)
+            } else {
+                Ok(None)
+            }
+        },
     );
     let columns = columns?;
     if columns.ids.len() as u64 > MAX_EVENTS {
@@ -142,7 +173,9 @@ fn read_ranked(
     // The service reads through its index on created_at: where that does not say what the table says, only
     // SQLite knows what the service would answer.
     if order?.is_some_and(|order| order != digest(ranked.keys())) {
-        return Ok(Err("the database's index on created_at differs from its table".to_owned()));
+        return Ok(Err(
+            "the database's index on created_at differs from its table".to_owned(),
+        ));
     }
     Ok(Ok(ranked))
 }
@@ -197,7 +230,11 @@ struct Counter<'a> {
 
 impl<'a> Counter<'a> {
     fn new(progress: Progress<'a>, events: u64) -> Self {
-        Counter { progress, events, done: AtomicU64::new(0) }
+        Counter {
+            progress,
+            events,
+            done: AtomicU64::new(0),
+        }
     }
 
     fn add(&self, events: u64) {

@@ -21,23 +21,29 @@ pub(super) fn write(
     file: &File,
     wrote: &(dyn Fn(u64) + Sync),
 ) -> io::Result<()> {
-    let header = Header { stamp: *stamp, counts: log.counts() };
+    let header = Header {
+        stamp: *stamp,
+        counts: log.counts(),
+    };
     let layout = Layout::new(&header.counts);
     let mut window = vec![[0; BLOCK]; WINDOW.min(layout.blocks) as usize];
     let mut first = 0;
     while first < layout.blocks {
         let blocks = (layout.blocks - first).min(WINDOW);
         let window = &mut window[..blocks as usize];
-        window.par_iter_mut().enumerate().for_each(|(place, block)| {
-            let number = first + place as u64;
-            block.fill(0);
-            if number == 0 {
-                header.encode(&mut block[..CONTENT]);
-            } else {
-                fill(log, &header, &layout, number, &mut block[..CONTENT]);
-            }
-            format::seal(number, block);
-        });
+        window
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(place, block)| {
+                let number = first + place as u64;
+                block.fill(0);
+                if number == 0 {
+                    header.encode(&mut block[..CONTENT]);
+                } else {
+                    fill(log, &header, &layout, number, &mut block[..CONTENT]);
+                }
+                format::seal(number, block);
+            });
         file.write_all_at(window.as_flattened(), first * BLOCK as u64)?;
         let events = |block: u64| block * header.counts.events / layout.blocks;
         wrote(events(first + blocks) - events(first));
@@ -49,9 +55,10 @@ pub(super) fn write(
 /// Makes one block's content.
 fn fill(log: &Ranked, header: &Header, layout: &Layout, number: u64, content: &mut [u8]) {
     let sections = Section::ALL.into_iter();
-    let Some(section) = sections.rev().find(|&section| {
-        layout.start(section) <= number && header.counts.records(section) > 0
-    }) else {
+    let Some(section) = sections
+        .rev()
+        .find(|&section| layout.start(section) <= number && header.counts.records(section) > 0)
+    else {
         return;
     };
     let per_block = section.records_per_block();

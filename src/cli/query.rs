@@ -1,0 +1,211 @@
+//! The arguments of `auditq query`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::Surroundings;
+use super::time::{self, Time};
+use crate::error::Result;
+use crate::model::{Filter, Key, Mode, Position, Query};
+
+const EXAMPLES: &str = "\
+Examples:
+  auditq query                                           the newest 20 events
+  auditq query --page 7 --size 50                        events 301 to 350
+  auditq query --actor 42 --action UPDATE --from 7d      one actor's updates of the last seven days
+  auditq query --from 2025-12-01 --to 2025-12-07         both days included
+  auditq query --after 1767052800:17                     the 20 events before that one
+  auditq query --all --format jsonl | wc -l              every event
+  auditq query --count --action EXPORT                   how many
+  auditq query --batch - < requests.jsonl                one request a line, one response a line";
+
+const DETAILS: &str = "\
+Times:
+  1767052800, -1            epoch seconds
+  2025-12-30T01:00:00+01:00 RFC 3339
+  2025-12-30 00:00[:00]     UTC; a T may stand between date and time
+  2025-12-30                the whole day, UTC: --from takes its first second, --to its last
+  7d, 36h, 2w, 90m, 1h30m   so long before --now; a day has 24 hours, m is minutes
+  Both ends belong to the window. A window that ends before it starts is empty, and no error.
+
+Cursors:
+  --after takes the place of an event that any JSON line yields: jq -r '\"\\(.created_at):\\(.id)\"'
+
+Batches:
+  A request line is {\"from_ts\": 0, \"to_ts\": 1767052800, \"actor_id\": null, \"action\": null, \"page\": 1,
+  \"page_size\": 20}; its response is {\"query\": {...}, \"events\": [...], \"count\": N}, always as JSON. A request
+  that fails is answered by {\"query\": ..., \"error\": \"...\"} in its place, and the exit code is 2.";
+
+/// Show events, newest first: a page, all, how many, or a batch of requests
+///
+/// Events come by created_at, then id, both descending. A JSON line is byte for byte what the live service
+/// prints for the event. A page past the end is empty, and no error.
+#[derive(Debug, Args)]
+#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = DETAILS)]
+pub(super) struct Flags {
+    /// Which engine answers; both give the same bytes
+    #[arg(long, value_enum, default_value_t = Mode::Enhanced)]
+    mode: Mode,
+
+    /// Which page, from 1 [default: 1]
+    #[arg(long, value_name = "N", value_parser = whole_number, allow_hyphen_values = true)]
+    page: Option<u64>,
+
+    /// Events a page, 1 to 10000 [default: 20]
+    #[arg(long, value_name = "N", value_parser = whole_number, allow_hyphen_values = true)]
+    size: Option<u64>,
+
+    /// Only events from then on
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
+    from: Option<Time>,
+
+    /// Only events up to then; a day counts to its end
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
+    to: Option<Time>,
+
+    /// Only this actor's events
+    #[arg(long, value_name = "ID", value_parser = actor, allow_hyphen_values = true)]
+    actor: Option<i64>,
+
+    /// Only events with exactly this action
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    action: Option<String>,
+
+    /// The page that follows this event in the order, in place of a page number
+    #[arg(long, value_name = "CREATED_AT:ID", value_parser = Key::from_str, allow_hyphen_values = true)]
+    #[arg(conflicts_with = "page")]
+    after: Option<Key>,
+
+    /// What spans such as 7d count back from [default: the wall clock]
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
+    now: Option<Time>,
+
+    /// Say how many events match
+    #[arg(long, conflicts_with_all = ["all", "page", "size", "after"])]
+    count: bool,
+
+    /// Show every matching event
+    #[arg(long, conflicts_with_all = ["page", "size", "after"])]
+    all: bool,
+
+    /// Answer the requests in FILE, one a line; - is standard input, each answered as it comes
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "now", "count", "all"])]
+    batch: Option<PathBuf>,
+
+    /// How many threads answer a batch, 1 to 1024 [default: as many as the machine runs at once]
+    #[arg(long, value_name = "N", value_parser = threads, requires = "batch", allow_hyphen_values = true)]
+    threads: Option<usize>,
+}
+
+/// What `query` is to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryArgs {
+    /// Which engine answers.
+    pub mode: Mode,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// One page.
+    Page(Query),
+    /// How many events match.
+    Count(Filter),
+    /// Every event that matches.
+    All(Filter),
+    /// One request a line.
+    Batch {
+        /// Where the requests come from.
+        source: BatchSource,
+        /// How many threads answer.
+        threads: usize,
+    },
+}
+
+/// Where a batch's requests come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchSource {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+const FIRST_PAGE: u64 = 1;
+const DEFAULT_SIZE: u64 = 20;
+const MAX_THREADS: usize = 1024;
+
+impl Flags {
+    pub(super) fn resolve(self, surroundings: &Surroundings) -> Result<QueryArgs> {
+        Ok(QueryArgs {
+            mode: self.mode,
+            request: self.request(surroundings)?,
+        })
+    }
+
+    fn request(self, surroundings: &Surroundings) -> Result<Request> {
+        if let Some(file) = self.batch {
+            let is_stdin = file.as_os_str() == "-";
+            let source = if is_stdin {
+                BatchSource::Stdin
+            } else {
+                BatchSource::File(file)
+            };
+            let threads = self
+                .threads
+                .unwrap_or(surroundings.threads.clamp(1, MAX_THREADS));
+            return Ok(Request::Batch { source, threads });
+        }
+        let now = self
+            .now
+            .map_or(Ok(surroundings.now), |now| now.fixed("--now"))?;
+        let filter = Filter {
+            from_ts: self.from.map_or(Ok(Filter::ALL.from_ts), |time| {
+                time.first_second("--from", now)
+            })?,
+            to_ts: self
+                .to
+                .map_or(Ok(Filter::ALL.to_ts), |time| time.last_second("--to", now))?,
+            actor_id: self.actor,
+            action: self.action,
+        };
+        if self.count {
+            return Ok(Request::Count(filter));
+        }
+        if self.all {
+            return Ok(Request::All(filter));
+        }
+        let page = Position::Page(self.page.unwrap_or(FIRST_PAGE));
+        let position = self.after.map_or(page, Position::After);
+        Query::new(filter, position, self.size.unwrap_or(DEFAULT_SIZE)).map(Request::Page)
+    }
+}
+
+/// The range is checked where all ranges are, in [`Query::new`].
+fn whole_number(text: &str) -> std::result::Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("a whole number from 1 to {} is accepted", u64::MAX))
+}
+
+fn actor(text: &str) -> std::result::Result<i64, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "a whole number from {} to {} is accepted",
+            i64::MIN,
+            i64::MAX
+        )
+    })
+}
+
+fn threads(text: &str) -> std::result::Result<usize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=MAX_THREADS).contains(number));
+    number.ok_or_else(|| format!("a whole number from 1 to {MAX_THREADS} is accepted"))
+}

@@ -1,0 +1,90 @@
+//! The arguments of `auditq seed`.
+
+use clap::Args;
+
+use super::time::{self, Time};
+use crate::contract::dataset::EVENTS;
+use crate::error::Result;
+
+const EXAMPLES: &str = "\
+Examples:
+  auditq seed                                       the contract dataset, in ./data
+  auditq --data-dir big seed --events 5000000       a scale study of the same make";
+
+/// Make the contract dataset, and say its digests
+///
+/// Makes audit.db, payloads.jsonl and the rank index in the data directory, and checks them against the
+/// contract's digests. A kill at any moment leaves the old dataset or none. Where the dataset is there already,
+/// nothing is written.
+#[derive(Debug, Args)]
+#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = super::verify::FIELDS)]
+pub(super) struct Flags {
+    /// Replace whatever dataset is there
+    #[arg(long)]
+    force: bool,
+
+    /// How many events; any number but 50000 makes a scale study, not the contract dataset
+    #[arg(long, value_name = "N", default_value_t = EVENTS, value_parser = events, allow_negative_numbers = true)]
+    events: u64,
+
+    /// The newest second an event can have; any but the contract's makes a scale study
+    #[arg(long, value_name = "TIME", default_value = "2025-12-30", value_parser = time::parse)]
+    #[arg(allow_hyphen_values = true)]
+    anchor: Time,
+}
+
+/// What `seed` is to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeedArgs {
+    /// Replace whatever dataset is there.
+    pub force: bool,
+    /// How many events.
+    pub events: u64,
+    /// The newest second an event can have, in epoch seconds.
+    pub anchor: i64,
+}
+
+impl Flags {
+    pub(super) fn resolve(self) -> Result<SeedArgs> {
+        let anchor = self.anchor.fixed("--anchor")?;
+        Ok(SeedArgs {
+            force: self.force,
+            events: self.events,
+            anchor,
+        })
+    }
+}
+
+/// More events than any disk holds, and far from where an offset would leave 64 bits.
+const MAX_EVENTS: u64 = 1_000_000_000_000;
+
+fn events(text: &str) -> std::result::Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number <= MAX_EVENTS);
+    number.ok_or_else(|| format!("a whole number from 0 to {MAX_EVENTS} is accepted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::dataset::ANCHOR;
+
+    #[test]
+    fn the_default_anchor_is_the_contracts() {
+        assert_eq!(
+            time::parse("2025-12-30")
+                .unwrap()
+                .fixed("--anchor")
+                .unwrap(),
+            ANCHOR
+        );
+    }
+
+    #[test]
+    fn a_number_of_events_is_checked() {
+        assert_eq!(events("0"), Ok(0));
+        assert_eq!(events("5000000"), Ok(5_000_000));
+        for text in ["-1", "", "1e6", "1000000000001", "99999999999999999999"] {
+            assert!(events(text).is_err(), "{text}");
+        }
+    }
+}

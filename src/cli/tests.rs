@@ -1,0 +1,280 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+
+use super::{BatchSource, Cli, Invocation, QueryArgs, Request, Surroundings, parse_from};
+use crate::config::{Config, Format, Task};
+use crate::model::{Filter, Key, Mode, Position, Query};
+
+const PLAIN: Surroundings = Surroundings {
+    stdout_is_terminal: false,
+    stderr_is_terminal: false,
+    no_color: false,
+    now: 1_767_052_800,
+    threads: 2,
+};
+
+fn invoke(line: &str, surroundings: &Surroundings) -> crate::error::Result<Invocation> {
+    let words = std::iter::once("auditq")
+        .chain(line.split_whitespace())
+        .map(OsString::from);
+    parse_from(words, surroundings)
+}
+
+fn config(line: &str) -> Config {
+    match invoke(line, &PLAIN) {
+        Ok(Invocation::Run(config)) => *config,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn query(line: &str) -> QueryArgs {
+    match config(&format!("query {line}")).task {
+        Task::Query(args) => args,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn refused(line: &str) -> String {
+    let message = invoke(line, &PLAIN).expect_err(line).to_string();
+    assert!(!message.contains('\n'), "{message}");
+    message
+}
+
+#[test]
+fn the_definitions_hold_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn a_bare_query_is_the_newest_page_of_everything() {
+    let first = Query::new(Filter::ALL, Position::Page(1), 20).unwrap();
+    assert_eq!(
+        query(""),
+        QueryArgs {
+            mode: Mode::Enhanced,
+            request: Request::Page(first)
+        }
+    );
+}
+
+#[test]
+fn every_filter_arrives() {
+    let args = query(
+        "--mode baseline --page 7 --size 50 --from 7d --to 2025-12-30 --actor -4 --action=-X",
+    );
+    let filter = Filter {
+        from_ts: 1_766_448_000,
+        to_ts: 1_767_139_199,
+        actor_id: Some(-4),
+        action: Some("-X".to_owned()),
+    };
+    let request = Request::Page(Query::new(filter, Position::Page(7), 50).unwrap());
+    assert_eq!(
+        args,
+        QueryArgs {
+            mode: Mode::Baseline,
+            request
+        }
+    );
+}
+
+#[test]
+fn spans_count_back_from_the_now_given() {
+    let Request::Count(filter) = query("--count --from 1d --to -1 --now 86400").request else {
+        panic!()
+    };
+    assert_eq!((filter.from_ts, filter.to_ts), (0, -1));
+}
+
+#[test]
+fn a_cursor_takes_the_place_of_the_page() {
+    let Request::Page(page) = query("--after -5:7 --size 3").request else {
+        panic!()
+    };
+    assert_eq!(
+        (page.position, page.page_size),
+        (
+            Position::After(Key {
+                created_at: -5,
+                id: 7
+            }),
+            3
+        )
+    );
+}
+
+#[test]
+fn a_batch_has_a_source_and_threads() {
+    let batch = |source, threads| Request::Batch { source, threads };
+    assert_eq!(query("--batch -").request, batch(BatchSource::Stdin, 2));
+    assert_eq!(
+        query("--batch f --threads 16").request,
+        batch(BatchSource::File(PathBuf::from("f")), 16)
+    );
+}
+
+#[test]
+fn what_makes_no_sense_together_is_refused() {
+    for line in [
+        "--count --all",
+        "--count --page 1",
+        "--all --size 5",
+        "--count --after 1:1",
+        "--all --after 1:1",
+        "--page 1 --after 1:1",
+        "--batch - --page 1",
+        "--batch - --count",
+        "--batch - --from 1",
+        "--batch - --now 1",
+        "--threads 2",
+        "--batch - --all",
+        "--batch - --action X",
+    ] {
+        refused(&format!("query {line}"));
+    }
+    assert_eq!(
+        refused("query --page 1 --after 1:1"),
+        "--page and --after exclude each other; `auditq query --help` says more"
+    );
+}
+
+#[test]
+fn a_bad_value_is_named_with_what_is_accepted() {
+    for (line, words) in [
+        (
+            "query --mode fast",
+            ["--mode", "\"fast\"", "baseline, enhanced"],
+        ),
+        (
+            "query --format xml",
+            ["--format", "\"xml\"", "auto, table, jsonl"],
+        ),
+        ("query --page 0", ["page 0", "from 1", ""]),
+        ("query --page -1", ["--page", "\"-1\"", "from 1"]),
+        ("query --page x", ["--page", "\"x\"", "whole number"]),
+        ("query --size 0", ["size 0", "1 to 10000", ""]),
+        ("query --size 10001", ["10001", "1 to 10000", ""]),
+        (
+            "query --page 9223372036854775807 --size 20",
+            ["9223372036854775807", "64 bits", ""],
+        ),
+        (
+            "query --page 99999999999999999999",
+            ["\"99999999999999999999\"", "18446744073709551615", ""],
+        ),
+        (
+            "query --from yesterday",
+            ["--from", "\"yesterday\"", "epoch seconds"],
+        ),
+        ("query --to -7d", ["--to", "\"-7d\"", "RFC 3339"]),
+        (
+            "query --now 7d",
+            ["--now", "no point in time", "epoch seconds"],
+        ),
+        ("query --actor x", ["--actor", "\"x\"", "whole number"]),
+        ("query --after 5", ["--after", "\"5\"", "CREATED_AT:ID"]),
+        (
+            "query --batch f --threads 0",
+            ["--threads", "\"0\"", "1 to 1024"],
+        ),
+        (
+            "query --pgae 3",
+            ["\"--pgae\"", "did you mean --page?", "auditq query --help"],
+        ),
+        ("query stray", ["\"stray\"", "auditq query --help", ""]),
+        ("query --page", ["--page", "no value", ""]),
+        ("sed", ["\"sed\"", "seed", "auditq --help"]),
+        ("seed --events -1", ["--events", "\"-1\"", "from 0"]),
+        ("seed --anchor 7d", ["--anchor", "no point in time", ""]),
+        ("--quiet", ["no command", "seed", "query"]),
+    ] {
+        let message = refused(line);
+        assert!(
+            words.iter().all(|word| message.contains(word)),
+            "{line}: {message}"
+        );
+    }
+}
+
+#[test]
+fn nothing_at_all_gets_the_help_on_standard_error() {
+    assert!(
+        matches!(invoke("", &PLAIN), Ok(Invocation::NothingAsked(help)) if help.contains("Examples:"))
+    );
+}
+
+#[test]
+fn help_and_generated_pages_are_results() {
+    for (line, words) in [
+        ("--help", "Examples:"),
+        ("query -h", "--after"),
+        ("help seed", "--force"),
+        ("--version", "auditq 0."),
+        ("--generate man", ".TH auditq"),
+        ("--generate complete-bash", "--data-dir"),
+        ("--generate complete-zsh", "#compdef auditq"),
+        ("--generate complete-fish", "complete -c auditq"),
+    ] {
+        match invoke(line, &PLAIN) {
+            Ok(Invocation::Show(text)) => assert!(text.contains(words), "{line}: {text}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_surroundings_decide_what_is_left_to_them() {
+    let terminal = Surroundings {
+        stdout_is_terminal: true,
+        ..PLAIN
+    };
+    let display = |line: &str, surroundings: &Surroundings| match invoke(line, surroundings) {
+        Ok(Invocation::Run(config)) => (config.display.format, config.display.color),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(
+        display("query --format auto", &PLAIN),
+        (Format::Jsonl, false)
+    );
+    assert_eq!(
+        display("query --format auto", &terminal),
+        (Format::Table, true)
+    );
+    let without_color = Surroundings {
+        no_color: true,
+        ..terminal
+    };
+    assert_eq!(
+        display("query --format jsonl", &without_color),
+        (Format::Jsonl, false)
+    );
+    assert_eq!(
+        display("query --format table --color always", &PLAIN),
+        (Format::Table, true)
+    );
+    assert_eq!(
+        display("query --format table --color never", &terminal),
+        (Format::Table, false)
+    );
+}
+
+#[test]
+fn global_flags_may_stand_on_either_side() {
+    for line in [
+        "-q --data-dir d seed --events 7",
+        "seed --data-dir d --events 7 --quiet",
+    ] {
+        let config = config(line);
+        assert!(config.display.quiet);
+        assert_eq!(config.data_dir.root(), Path::new("d"));
+        let Task::Seed(args) = config.task else {
+            panic!()
+        };
+        assert_eq!(
+            (args.events, args.anchor, args.force),
+            (7, 1_767_052_800, false)
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! Points in time on the command line. Everything but plain epoch seconds is parsed by jiff.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+use crate::error::{Error, Result};
+
+/// What [`parse`] takes, for the help and for errors.
+pub(super) const ACCEPTED: &str = "epoch seconds, RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] (UTC) and spans back from now \
+                                   such as 7d, 36h or 1h30m are accepted";
+
+const NANOSECONDS: i128 = 1_000_000_000;
+
+/// A time as it was given: which second it means depends on whether a window starts or ends there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Time {
+    /// Epoch seconds.
+    Second(i64),
+    /// A date with a time of day, perhaps with a fraction of a second.
+    Instant(Timestamp),
+    /// A whole day, in UTC.
+    Day(Date),
+    /// So long before now.
+    Ago(SignedDuration),
+}
+
+/// The wall clock in epoch seconds.
+pub(super) fn wall_clock() -> i64 {
+    Timestamp::now().as_second()
+}
+
+/// Reads one time in any of the accepted forms.
+pub(super) fn parse(text: &str) -> std::result::Result<Time, String> {
+    let time = text.parse().map(Time::Second).ok();
+    time.or_else(|| text.parse().map(Time::Instant).ok())
+        .or_else(|| civil(text))
+        .or_else(|| ago(text))
+        .ok_or_else(|| ACCEPTED.to_owned())
+}
+
+fn civil(text: &str) -> Option<Time> {
+    // jiff reads over a zone behind a civil time, and the time would silently be another one.
+    let has_no_zone = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b':' | b'.' | b' ' | b'T'));
+    if !has_no_zone || text.matches('-').count() != 2 {
+        return None;
+    }
+    if text.contains([' ', 'T']) {
+        let time = text.parse::<DateTime>().ok()?;
+        return TimeZone::UTC.to_timestamp(time).map(Time::Instant).ok();
+    }
+    text.parse().map(Time::Day).ok()
+}
+
+fn ago(text: &str) -> Option<Time> {
+    let span: Span = text.parse().ok()?;
+    // Months and years have no fixed length, so they are refused here.
+    let back = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    (!back.is_negative()).then_some(Time::Ago(back))
+}
+
+impl Time {
+    /// The first second of a window that starts here.
+    pub(super) fn first_second(self, flag: &str, now: i64) -> Result<i64> {
+        match self {
+            // A fraction: the second that it lies in has begun before it.
+            Time::Instant(instant) => {
+                narrow(-(-instant.as_nanosecond()).div_euclid(NANOSECONDS), flag)
+            }
+            Time::Day(day) => narrow(second_of(day.at(0, 0, 0, 0))?, flag),
+            Time::Ago(back) => narrow(
+                -(back.as_nanos() - i128::from(now) * NANOSECONDS).div_euclid(NANOSECONDS),
+                flag,
+            ),
+            Time::Second(second) => Ok(second),
+        }
+    }
+
+    /// The last second of a window that ends here: of a day, its last one.
+    pub(super) fn last_second(self, flag: &str, now: i64) -> Result<i64> {
+        match self {
+            Time::Instant(instant) => narrow(instant.as_nanosecond().div_euclid(NANOSECONDS), flag),
+            Time::Day(day) => narrow(second_of(day.at(23, 59, 59, 0))?, flag),
+            Time::Ago(back) => narrow(
+                (i128::from(now) * NANOSECONDS - back.as_nanos()).div_euclid(NANOSECONDS),
+                flag,
+            ),
+            Time::Second(second) => Ok(second),
+        }
+    }
+
+    /// The second of a time that does not hang on now.
+    pub(super) fn fixed(self, flag: &str) -> Result<i64> {
+        match self {
+            Time::Ago(_) => Err(Error::usage(format!(
+                "{flag}: a span counts back from now and is no point in time: epoch seconds, RFC 3339 and \
+                 YYYY-MM-DD[ HH:MM[:SS]] (UTC) are accepted"
+            ))),
+            Time::Day(_) => self.first_second(flag, 0),
+            Time::Second(_) | Time::Instant(_) => self.last_second(flag, 0),
+        }
+    }
+}
+
+fn second_of(time: DateTime) -> Result<i128> {
+    match TimeZone::UTC.to_timestamp(time) {
+        Ok(instant) => Ok(i128::from(instant.as_second())),
+        Err(_) => Err(Error::usage(format!(
+            "{time} is beyond the calendar: the last day is 9999-12-30"
+        ))),
+    }
+}
+
+fn narrow(second: i128, flag: &str) -> Result<i64> {
+    i64::try_from(second).map_err(|_| {
+        Error::usage(format!(
+            "{flag}: the span reaches back beyond 64-bit epoch seconds: use a shorter one"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_767_052_800;
+
+    fn first(text: &str) -> i64 {
+        parse(text).unwrap().first_second("--from", NOW).unwrap()
+    }
+
+    fn last(text: &str) -> i64 {
+        parse(text).unwrap().last_second("--to", NOW).unwrap()
+    }
+
+    #[test]
+    fn points_in_time_of_every_form() {
+        for text in [
+            "1767052800",
+            "2025-12-30T00:00:00Z",
+            "2025-12-30T02:00:00+02:00",
+            "2025-12-29T19:00:00-05:00",
+            "2025-12-30 00:00:00Z",
+            "2025-12-30 00:00",
+            "2025-12-30T00:00",
+            "2025-12-30 00:00:00",
+            "2025-12-30T00:00:00",
+            "2025-12-30T00:00:00.000",
+        ] {
+            assert_eq!((first(text), last(text)), (NOW, NOW), "{text}");
+        }
+        assert_eq!(first("-5"), -5);
+        assert_eq!(first("-9223372036854775808"), i64::MIN);
+        assert_eq!(last("9223372036854775807"), i64::MAX);
+        assert_eq!(first("1969-12-31 23:59:59"), -1);
+    }
+
+    #[test]
+    fn a_bare_day_is_the_whole_day() {
+        assert_eq!(first("2025-12-30"), NOW);
+        assert_eq!(last("2025-12-30"), NOW + 86_399);
+        assert_eq!(parse("2025-12-30").unwrap().fixed("--now").unwrap(), NOW);
+    }
+
+    #[test]
+    fn spans_count_back_from_now() {
+        for (text, seconds) in [
+            ("7d", 604_800),
+            ("36h", 129_600),
+            ("2w", 1_209_600),
+            ("90m", 5_400),
+            ("1h30m", 5_400),
+            ("45s", 45),
+            ("0s", 0),
+            ("1d 12h", 129_600),
+            ("P1DT12H", 129_600),
+            ("1.5h", 5_400),
+        ] {
+            assert_eq!(
+                (first(text), last(text)),
+                (NOW - seconds, NOW - seconds),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_never_widens_the_window() {
+        assert_eq!(first("2025-12-30T00:00:00.5Z"), NOW + 1);
+        assert_eq!(last("2025-12-30T00:00:00.5Z"), NOW);
+        assert_eq!(first("1969-12-31T23:59:59.5Z"), 0);
+        assert_eq!(last("1969-12-31T23:59:59.5Z"), -1);
+        assert_eq!((first("500ms"), last("500ms")), (NOW, NOW - 1));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in [
+            "",
+            " ",
+            "yesterday",
+            "-7d",
+            "7d ago",
+            "1mo",
+            "1y",
+            "7",
+            "2025-13-01",
+            "2025-02-30",
+            "2025-12-30 24:00",
+            "2025-12-30T00:00:00[Europe/Berlin]",
+            "2025-12-30T00:00:00+99:00",
+            "12:00",
+            "99999999999999999999",
+            "1e9",
+            "0x10",
+            "2025-12",
+            "9999-12-31T23:59:59-20:00",
+            "\u{661}",
+        ] {
+            let refused = parse(text);
+            assert!(text == "7" || refused.is_err(), "{text}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_must_stay_within_64_bits_and_is_no_point_in_time() {
+        let week = parse("7d").unwrap();
+        assert!(week.first_second("--from", i64::MIN).is_err());
+        assert!(week.last_second("--to", i64::MIN + 10).is_err());
+        assert!(week.fixed("--now").is_err());
+    }
+}

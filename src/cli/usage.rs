@@ -1,0 +1,142 @@
+//! What the argument parser has to say, in one line.
+
+use std::error::Error as _;
+use std::io::IsTerminal;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::{Invocation, Surroundings};
+use crate::error::{Error, Result};
+
+/// Help and the version are no errors; everything else becomes one line that names the value and what is
+/// accepted.
+pub(super) fn explain(error: &clap::Error, surroundings: &Surroundings) -> Result<Invocation> {
+    let colored = |is_terminal: bool| {
+        let text = error.render();
+        if is_terminal && !surroundings.no_color {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        }
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Ok(Invocation::Show(colored(surroundings.stdout_is_terminal)))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(Invocation::NothingAsked(
+            colored(std::io::stderr().is_terminal()),
+        )),
+        _ => Err(Error::usage(format!(
+            "{}; `{} --help` says more",
+            problem(error),
+            command(error)
+        ))),
+    }
+}
+
+fn problem(error: &clap::Error) -> String {
+    let argument = text(error, ContextKind::InvalidArg).map(|argument| flag(&argument));
+    let value = text(error, ContextKind::InvalidValue);
+    let accepted = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) => values.join(", "),
+        _ => String::new(),
+    };
+    match (error.kind(), argument, value) {
+        (ErrorKind::ValueValidation, Some(argument), Some(value)) => {
+            let reason = error.source().map_or_else(String::new, ToString::to_string);
+            format!("{argument} {value:?}: {reason}")
+        }
+        (ErrorKind::InvalidValue, Some(argument), Some(value)) if value.is_empty() => {
+            format!(
+                "{argument} has no value: {}",
+                if accepted.is_empty() {
+                    "give one"
+                } else {
+                    &accepted
+                }
+            )
+        }
+        (ErrorKind::InvalidValue, Some(argument), Some(value)) => {
+            format!("{argument} {value:?}: accepted are {accepted}")
+        }
+        (ErrorKind::UnknownArgument, Some(argument), _) => {
+            let similar = text(error, ContextKind::SuggestedArg);
+            let hint =
+                similar.map_or_else(String::new, |similar| format!(": did you mean {similar}?"));
+            format!("there is no argument {argument:?}{hint}")
+        }
+        (ErrorKind::ArgumentConflict, Some(argument), _) => {
+            match names(error, ContextKind::PriorArg) {
+                Some(others) => format!("{argument} and {others} exclude each other"),
+                None => format!("{argument} excludes other arguments given"),
+            }
+        }
+        (ErrorKind::MissingRequiredArgument, _, _) => match names(error, ContextKind::InvalidArg) {
+            Some(missing) => format!("{missing} is missing"),
+            None => first_paragraph(error),
+        },
+        (ErrorKind::InvalidSubcommand, _, _) => {
+            let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("there is no command {name:?}: seed, verify-baseline and query are there")
+        }
+        _ => first_paragraph(error),
+    }
+}
+
+/// For kinds that need no words of their own: what clap says before its usage lines.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let lines = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim);
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn names(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(name)) => Some(flag(name)),
+        Some(ContextValue::Strings(names)) => Some(
+            names
+                .iter()
+                .map(|name| flag(name))
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        _ => None,
+    }
+}
+
+/// `--page <N>` without its value's name.
+fn flag(argument: &str) -> String {
+    argument.split(" <").next().unwrap_or(argument).to_owned()
+}
+
+/// `auditq query`, from the usage line that clap made for the error.
+fn command(error: &clap::Error) -> String {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else {
+        return "auditq".to_owned();
+    };
+    let usage = usage.to_string();
+    let words = usage
+        .split_whitespace()
+        .skip_while(|word| *word != "auditq");
+    let words = words.take_while(|word| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    });
+    let words: Vec<_> = words.take_while(|word| !word.starts_with('-')).collect();
+    if words.is_empty() {
+        "auditq".to_owned()
+    } else {
+        words.join(" ")
+    }
+}

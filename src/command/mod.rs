@@ -1,0 +1,20 @@
+//! One file per subcommand; none knows another.
+
+use crate::config::{Config, Task};
+use crate::error::{Exit, Result};
+
+mod query;
+mod seed;
+mod verify_baseline;
+
+/// Does what was asked.
+///
+/// # Errors
+/// Whatever leaves it undone, or leaves no verdict.
+pub fn run(config: &Config) -> Result<Exit> {
+    match &config.task {
+        Task::Seed(args) => seed::run(config, args),
+        Task::VerifyBaseline(args) => verify_baseline::run(config, args),
+        Task::Query(args) => query::run(config, args),
+    }
+}

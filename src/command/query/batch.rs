@@ -1,0 +1,205 @@
+//! Many requests, one a line, answered in order; on standard input also as a coprocess.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::request;
+use crate::cli::BatchSource;
+use crate::config::Display;
+use crate::engine::Engine;
+use crate::error::{Error, Exit, Result};
+use crate::model::Page;
+use crate::output::Stdout;
+use crate::output::jsonl::{self, Jsonl};
+
+/// No request is longer than this, in bytes: a longer line is no request and is not kept.
+const MAX_LINE: usize = 64 * 1024;
+
+/// How many requests are taken at once for each thread, where so many have come already.
+const PER_THREAD: usize = 8;
+
+/// Answers every line of the batch. What has come is answered and written before more is waited for.
+pub(super) fn run(
+    display: &Display,
+    engine: &dyn Engine,
+    source: &BatchSource,
+    threads: usize,
+) -> Result<Exit> {
+    let (name, input): (&Path, Box<dyn Read>) = match source {
+        BatchSource::Stdin => (Path::new("standard input"), Box::new(std::io::stdin())),
+        BatchSource::File(path) => (
+            path,
+            Box::new(File::open(path).map_err(Error::io(path, "cannot open"))?),
+        ),
+    };
+    let mut lines = Lines {
+        input: BufReader::with_capacity(MAX_LINE, input),
+        number: 0,
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Error::usage(format!("--threads {threads}: {error}")))?;
+    let answerer = Answerer {
+        engine,
+        jsonl: Jsonl::new(display.stdout_is_terminal),
+    };
+    let mut out = Stdout::lock();
+    let (mut asked, mut failed) = (0_u64, 0_u64);
+    loop {
+        let chunk = lines
+            .next_chunk(threads * PER_THREAD)
+            .map_err(Error::io(name, "cannot read"))?;
+        if chunk.is_empty() {
+            break;
+        }
+        for answer in answerer.answer_all(&pool, &chunk) {
+            asked += 1;
+            failed += u64::from(!answer.is_good);
+            out.write(&answer.line)?;
+        }
+        out.flush()?;
+    }
+    if failed == 0 {
+        return Ok(Exit::Fine);
+    }
+    Err(Error::usage(format!(
+        "{}: {failed} of {asked} requests failed: the line in the place of each response says why",
+        name.display()
+    )))
+}
+
+/// One line of the input.
+struct Line {
+    /// From 1.
+    number: u64,
+    /// Without its newline; `None` for a line that was too long to keep.
+    text: Option<Vec<u8>>,
+}
+
+struct Lines<R> {
+    input: BufReader<R>,
+    number: u64,
+}
+
+impl<R: Read> Lines<R> {
+    /// The next line, waited for, and as many more as have come already. Empty at the end of the input.
+    fn next_chunk(&mut self, most: usize) -> std::io::Result<Vec<Line>> {
+        let mut chunk = Vec::new();
+        while chunk.len() < most && (chunk.is_empty() || self.input.buffer().contains(&b'\n')) {
+            match self.next_line()? {
+                None => break,
+                Some(line)
+                    if line
+                        .text
+                        .as_ref()
+                        .is_some_and(|text| text.trim_ascii().is_empty()) => {}
+                Some(line) => chunk.push(line),
+            }
+        }
+        Ok(chunk)
+    }
+
+    fn next_line(&mut self) -> std::io::Result<Option<Line>> {
+        let mut text = Vec::new();
+        let limit = MAX_LINE as u64 + 1;
+        if self
+            .input
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut text)?
+            == 0
+        {
+            return Ok(None);
+        }
+        self.number += 1;
+        let is_whole = text.last() == Some(&b'\n') || text.len() <= MAX_LINE;
+        if !is_whole {
+            self.input.skip_until(b'\n')?;
+        }
+        if text.last() == Some(&b'\n') {
+            text.pop();
+        }
+        Ok(Some(Line {
+            number: self.number,
+            text: is_whole.then_some(text),
+        }))
+    }
+}
+
+struct Answerer<'a> {
+    engine: &'a dyn Engine,
+    jsonl: Jsonl,
+}
+
+struct Answer {
+    line: Vec<u8>,
+    is_good: bool,
+}
+
+impl Answerer<'_> {
+    fn answer_all(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Answer> {
+        if let [line] = lines {
+            // A coprocess asks one at a time: handing it to another thread would only take time.
+            return vec![self.answer(line, &mut Page::default())];
+        }
+        pool.install(|| {
+            let lines = lines.par_iter();
+            lines
+                .map_init(Page::default, |page, line| self.answer(line, page))
+                .collect()
+        })
+    }
+
+    fn answer(&self, line: &Line, page: &mut Page) -> Answer {
+        let mut out = Vec::new();
+        let Some(text) = &line.text else {
+            let message = format!(
+                "line {}: longer than {MAX_LINE} bytes: no request is",
+                line.number
+            );
+            jsonl::error(&mut out, None, &message);
+            return Answer {
+                line: out,
+                is_good: false,
+            };
+        };
+        let query = match request::parse(text) {
+            Ok(query) => query,
+            Err(error) => {
+                let message = format!("line {}: {error}", line.number);
+                jsonl::error(&mut out, object(text), &message);
+                return Answer {
+                    line: out,
+                    is_good: false,
+                };
+            }
+        };
+        match self.engine.page(&query, page) {
+            Ok(()) => self.jsonl.response(&mut out, &query, page),
+            Err(error) => {
+                let mut echo = Vec::new();
+                jsonl::request(&mut echo, &query);
+                jsonl::error(&mut out, Some(&echo), &error.to_string());
+                return Answer {
+                    line: out,
+                    is_good: false,
+                };
+            }
+        }
+        Answer {
+            line: out,
+            is_good: true,
+        }
+    }
+}
+
+/// The line itself, where it is a JSON object that can be shown again.
+fn object(text: &[u8]) -> Option<&[u8]> {
+    let value: &serde_json::value::RawValue = serde_json::from_slice(text).ok()?;
+    let text = value.get();
+    (text.starts_with('{') && !text.contains('\r')).then_some(text.as_bytes())
+}

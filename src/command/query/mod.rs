@@ -1,0 +1,130 @@
+//! `auditq query`: a page, every event, how many, or a batch of requests.
+
+use crate::cli::{QueryArgs, Request};
+use crate::config::{Config, Display, Format};
+use crate::engine::{self, Engine, Lifetime};
+use crate::error::{Exit, Result};
+use crate::model::{Filter, Page, Query};
+use crate::output::Stdout;
+use crate::output::jsonl::{self, Jsonl};
+use crate::output::progress::{self, Progress};
+use crate::output::table::EventTable;
+
+mod batch;
+mod request;
+
+/// Answers what was asked.
+///
+/// # Errors
+/// Those of the engine, and of standard output.
+pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
+    let display = config.display;
+    let lifetime = match args.request {
+        Request::Batch { .. } => Lifetime::LongLived,
+        Request::Page(_) | Request::Count(_) | Request::All(_) => Lifetime::OneShot,
+    };
+    let notify = Box::new(move |line: &str| progress::note(&display, line));
+    let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
+    let engine = engine.as_ref();
+    match &args.request {
+        Request::Page(query) => {
+            page(&display, engine, query)?;
+            // The answer is out: whoever reads it need not wait for what later answers profit from.
+            finish(&display, engine);
+        }
+        Request::Count(filter) => {
+            count(&display, engine, filter)?;
+            finish(&display, engine);
+        }
+        Request::All(filter) => {
+            // Every event: from an index that is faster, and takes no lock while the reader takes its time.
+            finish(&display, engine);
+            all(&display, engine, filter)?;
+        }
+        Request::Batch { source, threads } => {
+            return batch::run(&display, engine, source, *threads);
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn page(display: &Display, engine: &dyn Engine, query: &Query) -> Result<()> {
+    let mut page = Page::default();
+    engine.page(query, &mut page)?;
+    let mut printer = Printer::new(display);
+    printer.add(&page)?;
+    printer.finish()
+}
+
+fn all(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> {
+    let mut printer = Printer::new(display);
+    let shown = engine.all(filter, &mut |page| printer.add(page));
+    // What came before an event that cannot be read is an answer too, and it is printed before the error.
+    let flushed = printer.finish();
+    shown.and(flushed)
+}
+
+fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> {
+    let events = engine.count(filter)?;
+    let mut line = Vec::new();
+    match display.format {
+        Format::Jsonl => jsonl::count(&mut line, events),
+        Format::Table => line.extend_from_slice(format!("{events}\n").as_bytes()),
+    }
+    let mut out = Stdout::lock();
+    out.write(&line)?;
+    out.flush()
+}
+
+fn finish(display: &Display, engine: &dyn Engine) {
+    let bar = Progress::new(display, "indexing");
+    if let Err(error) = engine.finish(&|done, total| bar.report(done, total)) {
+        drop(bar);
+        progress::note(display, &format!("the index was not renewed: {error}"));
+    }
+}
+
+/// Prints pages in the form that was asked for.
+struct Printer {
+    out: Stdout,
+    form: Form,
+}
+
+enum Form {
+    Jsonl { writer: Jsonl, lines: Vec<u8> },
+    Table(EventTable),
+}
+
+impl Printer {
+    fn new(display: &Display) -> Self {
+        let form = match display.format {
+            Format::Table => Form::Table(EventTable::new(display)),
+            Format::Jsonl => Form::Jsonl {
+                writer: Jsonl::new(display.stdout_is_terminal),
+                lines: Vec::new(),
+            },
+        };
+        Printer {
+            out: Stdout::lock(),
+            form,
+        }
+    }
+
+    fn add(&mut self, page: &Page) -> Result<()> {
+        match &mut self.form {
+            Form::Table(table) => table.add(&mut self.out, page),
+            Form::Jsonl { writer, lines } => {
+                lines.clear();
+                writer.events(lines, page);
+                self.out.write(lines)
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        match self.form {
+            Form::Table(table) => table.finish(&mut self.out),
+            Form::Jsonl { .. } => self.out.flush(),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One line of a batch: the contract's `query` object.
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::model::{Filter, Key, Position, Query};
+
+/// A request as it stands in a line. What is left out is as in a call of `auditq query` without that flag; what
+/// is not known is refused, so that a misspelt filter never goes unnoticed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Wire {
+    from_ts: i64,
+    to_ts: i64,
+    actor_id: Option<i64>,
+    action: Option<String>,
+    page: Option<u64>,
+    after: Option<String>,
+    page_size: u64,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        let Filter {
+            from_ts,
+            to_ts,
+            actor_id,
+            action,
+        } = Filter::ALL;
+        Wire {
+            from_ts,
+            to_ts,
+            actor_id,
+            action,
+            page: None,
+            after: None,
+            page_size: 20,
+        }
+    }
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// One line that says what is wrong with it and what is accepted.
+pub(super) fn parse(line: &[u8]) -> Result<Query> {
+    let wire: Wire = serde_json::from_slice(line).map_err(|error| {
+        Error::usage(format!(
+            "the request is not understood ({error}): it is a JSON object with from_ts, to_ts, actor_id, action, \
+             page (or after) and page_size"
+        ))
+    })?;
+    let position = match (wire.page, &wire.after) {
+        (Some(_), Some(_)) => {
+            return Err(Error::usage(
+                "page and after exclude each other: give one of them",
+            ));
+        }
+        (page, None) => Position::Page(page.unwrap_or(1)),
+        (None, Some(after)) => Position::After(after.parse::<Key>()?),
+    };
+    let filter = Filter {
+        from_ts: wire.from_ts,
+        to_ts: wire.to_ts,
+        actor_id: wire.actor_id,
+        action: wire.action,
+    };
+    Query::new(filter, position, wire.page_size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::model::{Filter, Key, Position, Query};
+
+    #[test]
+    fn the_contracts_query_object_is_a_request() {
+        let line = br#"{"from_ts": -1, "to_ts": 2, "actor_id": null, "action": "A", "page": 3, "page_size": 50}"#;
+        let filter = Filter {
+            from_ts: -1,
+            to_ts: 2,
+            actor_id: None,
+            action: Some("A".to_owned()),
+        };
+        assert_eq!(
+            parse(line).unwrap(),
+            Query::new(filter, Position::Page(3), 50).unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_is_as_on_the_command_line() {
+        assert_eq!(
+            parse(b"{}").unwrap(),
+            Query::new(Filter::ALL, Position::Page(1), 20).unwrap()
+        );
+        let after = Position::After(Key {
+            created_at: -5,
+            id: 7,
+        });
+        assert_eq!(
+            parse(br#"{"after": "-5:7"}"#).unwrap(),
+            Query::new(Filter::ALL, after, 20).unwrap()
+        );
+    }
+
+    #[test]
+    fn every_refusal_is_one_line() {
+        for line in [
+            "",
+            "7",
+            "[]",
+            "{",
+            "{\"page\": 0}",
+            "{\"page\": 1.5}",
+            "{\"page_size\": 10001}",
+            "{\"page\": -1}",
+            "{\"actor\": 1}",
+            "{\"page\": 1, \"after\": \"1:2\"}",
+            "{\"after\": \"x\"}",
+            "{\"page\": 1, \"page\": 2}",
+            "{\"page\": 18446744073709551615}",
+            "{\"action\": 5}",
+            "\u{fffd}",
+        ] {
+            let error = parse(line.as_bytes()).unwrap_err().to_string();
+            assert!(
+                !error.is_empty() && !error.contains('\n'),
+                "{line}: {error}"
+            );
+        }
+    }
+}

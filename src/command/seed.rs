@@ -1,0 +1,174 @@
+//! `auditq seed`: makes the contract dataset, or one of the same make for a scale study.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cli::SeedArgs;
+use crate::config::{Config, Display};
+use crate::error::{Error, Exit, Result};
+use crate::output::progress::{Progress, note};
+use crate::output::unless_closed;
+use crate::output::verdict::{self, Check};
+use crate::storage::atomic::DirLock;
+use crate::storage::data_dir::DataDir;
+use crate::storage::dataset::{self, Digests, Recipe};
+use crate::storage::metadata::Schema;
+use crate::storage::rank_index::{self, Renewal};
+
+/// What the directory holds, seen from the dataset that is to be there.
+enum State {
+    /// Nothing, or the beginning of the very same.
+    Free,
+    /// That dataset, whole.
+    Done(Digests),
+    /// Something else, and how that shows.
+    Taken(String),
+}
+
+pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
+    let (dir, display) = (&config.data_dir, &config.display);
+    let recipe = Recipe {
+        events: args.events,
+        anchor: args.anchor,
+    };
+    fs::create_dir_all(dir.root())
+        .map_err(Error::io(dir.root(), "cannot create the data directory"))?;
+    let lock = lock(dir.root(), display)?;
+    let state = if args.force {
+        State::Free
+    } else {
+        state(dir, recipe, display)?
+    };
+    let (digests, verb) = match state {
+        State::Taken(what) => return Err(refusal(dir, &what)),
+        State::Done(digests) => {
+            dataset::set_label(dir, &lock, recipe)?;
+            (digests, "nothing to do: there already is")
+        }
+        State::Free => (make(dir, &lock, recipe, display)?, "made"),
+    };
+    // The index is made under the same lock, by whoever makes it.
+    drop(lock);
+    make_index(dir, display)?;
+    note(
+        display,
+        &format!("{verb} {} in {}", recipe.name(), dir.root().display()),
+    );
+    unless_closed(verdict::print(display, &checks(dir, recipe, &digests)))?;
+    Ok(Exit::Fine)
+}
+
+fn lock(root: &Path, display: &Display) -> Result<DirLock> {
+    if let Some(lock) = DirLock::try_acquire(root)? {
+        return Ok(lock);
+    }
+    note(
+        display,
+        &format!(
+            "{}: waiting for another process that writes here",
+            root.display()
+        ),
+    );
+    DirLock::acquire(root)
+}
+
+fn state(dir: &DataDir, recipe: Recipe, display: &Display) -> Result<State> {
+    if !dataset::is_anything_there(dir) {
+        return Ok(State::Free);
+    }
+    let progress = Progress::new(display, "checking");
+    let (payloads, (database, expected)) = rayon::join(
+        || dataset::payloads(dir, &|done, total| progress.report(done, total)),
+        || rayon::join(|| dataset::database(dir), || dataset::would_be(recipe)),
+    );
+    let taken = |what: &str| Ok(State::Taken(what.to_owned()));
+    let payloads_are_right = match payloads? {
+        Some((_, payloads)) if payloads == expected.payloads => true,
+        Some(_) => return taken("its payload file has another digest"),
+        None => false,
+    };
+    // A database that cannot be read is somebody's all the same.
+    let database = match database {
+        Err(error @ Error::Busy { .. }) => return Err(error),
+        Err(error) => return taken(&error.to_string()),
+        Ok(database) => database,
+    };
+    match database {
+        None if payloads_are_right && !dir.wal().exists() && !dir.journal().exists() => {
+            Ok(State::Free)
+        }
+        None => taken("it has no database, but files that belong to one"),
+        Some(found) if found.rows != expected.rows => taken("its rows have another digest"),
+        Some(found) if found.schema != Schema::of_contract()? => taken("its schema is another one"),
+        Some(_) if payloads_are_right => Ok(State::Done(expected)),
+        Some(_) => taken("its payload file is missing"),
+    }
+}
+
+fn refusal(dir: &DataDir, what: &str) -> Error {
+    Error::usage(format!(
+        "{}: another dataset is there ({what}): --force replaces it, --data-dir names another directory",
+        dir.root().display()
+    ))
+}
+
+fn make(dir: &DataDir, lock: &DirLock, recipe: Recipe, display: &Display) -> Result<Digests> {
+    let progress = Progress::new(display, "seeding");
+    let drafts = dataset::make(dir, lock, recipe, &|done, total| {
+        progress.report(done, total)
+    })?;
+    let digests = drafts.digests.clone();
+    if recipe.is_contract() && digests != Digests::of_contract() {
+        return Err(Error::usage(format!(
+            "{}: what was made is not the contract dataset (payloads {}, rows {}): nothing was replaced, check the disk",
+            dir.root().display(),
+            digests.payloads,
+            digests.rows
+        )));
+    }
+    dataset::publish(dir, lock, drafts, recipe)?;
+    Ok(digests)
+}
+
+/// A dataset without an index is whole: queries answer all the same, and make the index themselves.
+fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
+    if rank_index::open_true(dir).is_some() {
+        return Ok(());
+    }
+    let progress = Progress::new(display, "indexing");
+    match rank_index::renew(dir, &|done, total| progress.report(done, total))? {
+        Renewal::Done {
+            in_memory: Some(error),
+            ..
+        } => note(display, &format!("no index was written: {error}")),
+        Renewal::Done { .. } | Renewal::Overtaken | Renewal::Elsewhere => {}
+    }
+    Ok(())
+}
+
+fn checks(dir: &DataDir, recipe: Recipe, digests: &Digests) -> Vec<Check> {
+    let contract = recipe.is_contract().then(Digests::of_contract);
+    let note = (!recipe.is_contract()).then(|| recipe.name());
+    let check = |check, path: &Path, expected: Option<String>, found: &str| Check {
+        check,
+        subject: path.display().to_string(),
+        ok: expected.as_deref().is_none_or(|expected| expected == found),
+        expected,
+        found: Some(found.to_owned()),
+        note: note.clone(),
+    };
+    vec![
+        check(
+            "sha256",
+            &dir.payloads(),
+            contract.as_ref().map(|it| it.payloads.clone()),
+            &digests.payloads,
+        ),
+        check(
+            "rows",
+            dir.database(),
+            contract.map(|it| it.rows),
+            &digests.rows,
+        ),
+    ]
+}

@@ -1,0 +1,163 @@
+//! `auditq verify-baseline`: is everything that is frozen still what the contract says?
+
+use std::path::Path;
+
+use crate::cli::VerifyArgs;
+use crate::config::{Config, Display};
+use crate::contract::digests::{FrozenFile, LIVE_FILES, our_files};
+use crate::error::{Error, Exit, Result};
+use crate::output::progress::{Progress, note};
+use crate::output::unless_closed;
+use crate::output::verdict::{self, Check};
+use crate::storage::data_dir::DataDir;
+use crate::storage::dataset::{self, Found, Recipe};
+use crate::storage::metadata::Schema;
+
+pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
+    let (dir, display) = (&config.data_dir, &config.display);
+    let mut checks = frozen(&args.dir)?;
+    if dataset::is_anything_there(dir) {
+        checks.extend(dataset_checks(dir, display)?);
+    } else {
+        note(
+            display,
+            &format!(
+                "no dataset in {}: only the frozen files were checked",
+                dir.root().display()
+            ),
+        );
+    }
+    unless_closed(verdict::print(display, &checks))?;
+    Ok(if checks.iter().all(|check| check.ok) {
+        Exit::Fine
+    } else {
+        Exit::Negative
+    })
+}
+
+/// The frozen files against the set that more of them belong to, ours before the live service's.
+fn frozen(dir: &Path) -> Result<Vec<Check>> {
+    let ours = our_files();
+    let found: Vec<_> = ours
+        .iter()
+        .map(|file| file_sum(&dir.join(file.name)))
+        .collect::<Result<_>>()?;
+    let matching = |set: &[FrozenFile]| {
+        set.iter()
+            .zip(&found)
+            .filter(|(file, found)| found.as_deref() == Some(file.sha256))
+            .count()
+    };
+    let (set, whose) = if matching(&LIVE_FILES) > matching(&ours) {
+        (LIVE_FILES.to_vec(), "the live service's own file")
+    } else {
+        (ours, "this repository's file")
+    };
+    Ok(set
+        .iter()
+        .zip(found)
+        .map(|(file, found)| frozen_check(dir, file, whose, found))
+        .collect())
+}
+
+fn file_sum(path: &Path) -> Result<Option<String>> {
+    Ok(dataset::sha256(path, &|_, _| ())?.map(|(_, sum)| sum))
+}
+
+fn frozen_check(dir: &Path, file: &FrozenFile, whose: &str, found: Option<String>) -> Check {
+    let note = if found.is_some() {
+        whose
+    } else {
+        "no such file: --dir names the directory that has it"
+    };
+    compare(
+        "sha256",
+        &dir.join(file.name),
+        file.sha256.to_owned(),
+        found,
+        Some(note.to_owned()),
+    )
+}
+
+fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
+    let recipe = Recipe::of_dir(dir.root());
+    let label = (!recipe.is_contract()).then(|| recipe.name());
+    let progress = Progress::new(display, "verifying");
+    let (payloads, (database, expected)) = rayon::join(
+        || dataset::payloads(dir, &|done, total| progress.report(done, total)),
+        || rayon::join(|| dataset::database(dir), || dataset::would_be(recipe)),
+    );
+    let payloads = payloads?.map(|(_, sum)| sum);
+    let missing = || Some("no such file".to_owned());
+    let note = if payloads.is_some() {
+        label.clone()
+    } else {
+        missing()
+    };
+    let mut checks = vec![compare(
+        "sha256",
+        &dir.payloads(),
+        expected.payloads,
+        payloads,
+        note,
+    )];
+    let (found, note) = match database {
+        Ok(Some(found)) => (Some(found), label),
+        Ok(None) => (None, missing()),
+        // There is a verdict: what cannot be read as the contract's table is not the contract's table.
+        Err(error @ (Error::Database { .. } | Error::Row { .. })) => {
+            (None, Some(error.to_string()))
+        }
+        Err(error) => return Err(error),
+    };
+    checks.extend(database_checks(
+        dir.database(),
+        &expected.rows,
+        found,
+        note.as_deref(),
+    )?);
+    Ok(checks)
+}
+
+fn database_checks(
+    path: &Path,
+    expected_rows: &str,
+    found: Option<Found>,
+    note: Option<&str>,
+) -> Result<Vec<Check>> {
+    let contract = Schema::of_contract()?;
+    let (rows, schema) = found.map(|found| (found.rows, found.schema)).unzip();
+    let (objects, columns, index) = match schema {
+        Some(Schema {
+            objects,
+            columns,
+            indexes,
+        }) => (Some(objects), Some(columns), Some(indexes)),
+        None => (None, None, None),
+    };
+    let check =
+        |what, expected, found| compare(what, path, expected, found, note.map(str::to_owned));
+    Ok(vec![
+        check("rows", expected_rows.to_owned(), rows),
+        check("objects", contract.objects, objects),
+        check("columns", contract.columns, columns),
+        check("index", contract.indexes, index),
+    ])
+}
+
+fn compare(
+    check: &'static str,
+    subject: &Path,
+    expected: String,
+    found: Option<String>,
+    note: Option<String>,
+) -> Check {
+    Check {
+        check,
+        subject: subject.display().to_string(),
+        ok: found.as_deref() == Some(&expected),
+        expected: Some(expected),
+        found,
+        note,
+    }
+}

@@ -1,0 +1,49 @@
+//! What is to be done, and how it is shown: decided once from the arguments and the surroundings, before a
+//! command runs.
+
+use crate::cli::{QueryArgs, SeedArgs, VerifyArgs};
+use crate::storage::data_dir::DataDir;
+
+/// Everything a command gets to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the log lies, or is to lie.
+    pub data_dir: DataDir,
+    /// How results, notes and progress are shown.
+    pub display: Display,
+    /// What is to be done.
+    pub task: Task,
+}
+
+/// The subcommand with its resolved arguments.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Task {
+    Seed(SeedArgs),
+    VerifyBaseline(VerifyArgs),
+    Query(QueryArgs),
+}
+
+/// How results, notes and progress are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Display {
+    /// The form of the results.
+    pub format: Format,
+    /// Whether tables may use colour.
+    pub color: bool,
+    /// No notes and no progress: errors only.
+    pub quiet: bool,
+    /// Whether standard output is a terminal, which text from the log could steer.
+    pub stdout_is_terminal: bool,
+    /// Whether standard error is a terminal: progress is shown there only.
+    pub stderr_is_terminal: bool,
+}
+
+/// The form of the results on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON object a line.
+    Jsonl,
+}

@@ -1,0 +1,38 @@
+//! `auditq` pages through a disk-backed audit log at any depth in constant time, and proves that nothing but
+//! the speed changed.
+//!
+//! ```text
+//!   arguments                                            results, verdicts, notes
+//!       │                                                          ▲
+//!       ▼                                                          │
+//!   ┌───────┐ config ┌───────────┐                           ┌─────┴────┐
+//!   │  cli  │───────▶│  command  │──────────────────────────▶│  output  │
+//!   └───────┘        └─────┬─────┘   events, checks, errors  └──────────┘
+//!                          │ query            ▲ page
+//!                          ▼                  │
+//!                    ┌────────────────────────┴─┐
+//!                    │          engine          │   baseline │ enhanced
+//!                    └─────┬──────────────────▲─┘
+//!                          ▼                  │
+//!                    ┌────────────────────────┴─┐
+//!                    │          storage         │   metadata │ payloads │ rank index │ stamp
+//!                    └─────┬──────────────────▲─┘
+//!                          ▼                  │
+//!                     audit.db    payloads.jsonl    audit.idx
+//!
+//!   beside: contract (what is frozen: dataset, streams, digests)
+//! ```
+//!
+//! Data flows one way: cli → command → engine → storage. A layer may be skipped (`seed` goes straight to
+//! storage), never reversed. Only `command` calls `output`, and nothing else prints.
+
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod contract;
+pub mod engine;
+pub mod error;
+pub mod model;
+pub mod output;
+pub mod storage;
+pub mod visible;

@@ -1,0 +1,34 @@
+//! Parse, run, error → exit code: nothing else.
+
+use std::process::ExitCode;
+
+use auditq::cli::{self, Invocation};
+use auditq::command;
+use auditq::error::{Error, Exit, Result};
+use auditq::output;
+
+fn main() -> ExitCode {
+    let exit = match run() {
+        Ok(exit) => exit,
+        // `auditq query | head`: the reader has what it wants.
+        Err(error) if error.is_closed_pipe() => Exit::Fine,
+        Err(error) => fail(&error),
+    };
+    exit.into()
+}
+
+fn run() -> Result<Exit> {
+    match cli::parse()? {
+        Invocation::Run(config) => command::run(&config),
+        Invocation::Show(text) => output::text(&text).map(|()| Exit::Fine),
+        Invocation::NothingAsked(help) => {
+            output::progress::help(&help);
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+fn fail(error: &Error) -> Exit {
+    output::progress::error(error);
+    Exit::Failed
+}

@@ -1,0 +1,67 @@
+//! Everything that is printed, and the only room that prints.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use crate::error::{Error, Result};
+
+pub mod jsonl;
+pub mod progress;
+pub mod table;
+pub mod verdict;
+
+/// Room before a system call, in bytes: a page of events of the contract's size.
+const BUFFER: usize = 64 * 1024;
+
+/// Standard output for results, held and buffered. What was not flushed by [`Stdout::flush`] may be lost.
+#[derive(Debug)]
+pub struct Stdout {
+    out: BufWriter<StdoutLock<'static>>,
+}
+
+impl Stdout {
+    /// Takes standard output for as long as the value lives.
+    #[must_use]
+    pub fn lock() -> Self {
+        Stdout {
+            out: BufWriter::with_capacity(BUFFER, io::stdout().lock()),
+        }
+    }
+
+    /// Writes some bytes.
+    ///
+    /// # Errors
+    /// [`Error::Output`]; a reader that has gone is one, see [`Error::is_closed_pipe`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(Error::Output)
+    }
+
+    /// Sees to it that everything written so far has gone out.
+    ///
+    /// # Errors
+    /// As [`Stdout::write`].
+    pub fn flush(&mut self) -> Result<()> {
+        // Two layers: ours, and the line buffer of the standard library behind it.
+        self.out.flush().map_err(Error::Output)
+    }
+}
+
+/// Prints ready text: help, the version, a generated page.
+///
+/// # Errors
+/// As [`Stdout::write`].
+pub fn text(text: &str) -> Result<()> {
+    let mut out = Stdout::lock();
+    out.write(text.as_bytes())?;
+    out.flush()
+}
+
+/// For commands whose exit code is the result: a reader that has gone does not change the verdict.
+///
+/// # Errors
+/// Every other error.
+pub fn unless_closed(printed: Result<()>) -> Result<()> {
+    match printed {
+        Err(error) if error.is_closed_pipe() => Ok(()),
+        other => other,
+    }
+}

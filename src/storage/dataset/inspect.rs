@@ -1,0 +1,131 @@
+//! What a data directory holds, digested.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+use super::batch::generate;
+use super::{Digests, Progress, Recipe};
+use crate::contract::digests::{RowsDigest, hex};
+use crate::error::{Error, Result};
+use crate::storage::data_dir::DataDir;
+use crate::storage::metadata::{Connection, Schema};
+
+/// Bytes a read, when a whole file is digested.
+const CHUNK: usize = 1 << 20;
+
+/// A file's size in bytes and its SHA-256.
+pub(crate) type Sum = (u64, String);
+
+/// What a database holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The digest of its rows.
+    pub(crate) rows: String,
+    /// Its schema.
+    pub(crate) schema: Schema,
+}
+
+/// Whether a dataset, or a part of one, is in the directory.
+pub(crate) fn is_anything_there(dir: &DataDir) -> bool {
+    let database = dir.database().to_owned();
+    // Also a link that leads nowhere is somebody's.
+    [database, dir.payloads(), dir.wal(), dir.journal()]
+        .iter()
+        .any(|path| fs::symlink_metadata(path).is_ok())
+}
+
+/// The payload file; `None` where there is none.
+pub(crate) fn payloads(dir: &DataDir, progress: Progress<'_>) -> Result<Option<Sum>> {
+    sha256(&dir.payloads(), progress)
+}
+
+/// What the database holds; `None` where there is none.
+pub(crate) fn database(dir: &DataDir) -> Result<Option<Found>> {
+    if fs::symlink_metadata(dir.database()).is_err() {
+        return Ok(None);
+    }
+    let connection = Connection::open(dir.database())?;
+    connection.snapshot(|| {
+        Ok(Some(Found {
+            schema: connection.schema()?,
+            rows: rows(&connection)?,
+        }))
+    })
+}
+
+/// The digest of all rows, by id.
+pub(super) fn rows(connection: &Connection) -> Result<String> {
+    let mut digest = RowsDigest::new();
+    if let Some(ids) = connection.id_bounds()? {
+        connection.scan(&ids, |row| {
+            digest.add(row);
+            Ok(())
+        })?;
+    }
+    Ok(digest.finish())
+}
+
+/// The digests that the recipe's dataset has, without making it.
+pub(crate) fn would_be(recipe: Recipe) -> Digests {
+    if recipe.is_contract() {
+        return Digests::of_contract();
+    }
+    let (to_payloads, payload_batches) = sync_channel(1);
+    let (to_rows, row_batches) = sync_channel(1);
+    thread::scope(|scope| {
+        scope.spawn(move || generate(recipe, &[to_payloads, to_rows]));
+        let rows = scope.spawn(move || {
+            let mut digest = RowsDigest::new();
+            row_batches
+                .iter()
+                .for_each(|batch| batch.rows().for_each(|row| digest.add(&row)));
+            digest.finish()
+        });
+        let mut digest = Sha256::new();
+        let mut payload_bytes = 0;
+        for batch in payload_batches {
+            digest.update(batch.lines());
+            payload_bytes += batch.lines().len() as u64;
+        }
+        let rows = rows
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Digests {
+            payload_bytes,
+            payloads: hex(&digest.finalize()),
+            rows,
+        }
+    })
+}
+
+/// Digests a whole file; `None` where there is none.
+pub(crate) fn sha256(path: &Path, progress: Progress<'_>) -> Result<Option<Sum>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io(path, "cannot open")(error)),
+    };
+    let size = file
+        .metadata()
+        .map_err(Error::io(path, "cannot look at"))?
+        .len();
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0; CHUNK];
+    let mut bytes = 0;
+    loop {
+        let read = match file.read(&mut chunk) {
+            Ok(0) => return Ok(Some((bytes, hex(&digest.finalize())))),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io(path, "cannot read")(error)),
+        };
+        digest.update(&chunk[..read]);
+        bytes += read as u64;
+        progress(bytes, size);
+    }
+}

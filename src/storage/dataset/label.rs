@@ -1,0 +1,49 @@
+//! The label of a scale study: a small file that says that a data directory does not hold the contract dataset.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Recipe;
+use crate::error::{Error, Result};
+use crate::storage::atomic::{DirLock, Draft};
+
+/// Its name.
+pub(crate) const LABEL: &str = "scale-study.json";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Label {
+    events: u64,
+    /// Epoch seconds.
+    anchor: i64,
+}
+
+/// Where the label of a data directory is.
+pub(super) fn path(root: &Path) -> PathBuf {
+    root.join(LABEL)
+}
+
+/// What the label says; `None` where there is none that can be read.
+pub(crate) fn read(root: &Path) -> Option<Recipe> {
+    let Label { events, anchor } = serde_json::from_slice(&fs::read(path(root)).ok()?).ok()?;
+    Some(Recipe { events, anchor })
+}
+
+/// Labels the directory. The label gets the rights of the database it speaks of.
+pub(super) fn write(root: &Path, lock: &DirLock, recipe: Recipe, database: &Path) -> Result<()> {
+    let target = path(root);
+    let Recipe { events, anchor } = recipe;
+    let draft = Draft::create(lock, LABEL)?;
+    draft.copy_rights(database)?;
+    serde_json::to_vec(&Label { events, anchor })
+        .map_err(Into::into)
+        .and_then(|mut text| {
+            text.push(b'\n');
+            draft.file().write_all(&text)?;
+            draft.file().sync_all()
+        })
+        .map_err(Error::io(&target, "cannot write"))?;
+    draft.publish(&target).map(drop)
+}

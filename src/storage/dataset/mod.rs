@@ -1,0 +1,78 @@
+//! A whole dataset: making one, looking whether one is the one it should be, and telling scale studies apart.
+
+use std::path::Path;
+
+use crate::contract::dataset::{ANCHOR, EVENTS};
+use crate::contract::digests::{PAYLOADS_SHA256, PAYLOADS_SIZE, ROWS_SHA256};
+
+mod batch;
+mod inspect;
+mod label;
+mod make;
+
+pub(crate) use inspect::{Found, database, is_anything_there, payloads, sha256, would_be};
+use label::read as labelled;
+pub(crate) use make::{make, publish, set_label};
+
+/// Called with how much is done and how much there is, in any unit, from any thread.
+pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// What fixes a dataset of the contract's make, to the byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    /// How many events.
+    pub(crate) events: u64,
+    /// The newest second an event can have, in epoch seconds.
+    pub(crate) anchor: i64,
+}
+
+impl Recipe {
+    /// The one dataset that the contract fixes.
+    pub(crate) const CONTRACT: Recipe = Recipe {
+        events: EVENTS,
+        anchor: ANCHOR,
+    };
+
+    /// What the data directory is labelled as; the contract's where it has no label.
+    pub(crate) fn of_dir(root: &Path) -> Self {
+        labelled(root).unwrap_or(Self::CONTRACT)
+    }
+
+    /// Whether it is the contract's.
+    pub(crate) fn is_contract(self) -> bool {
+        self == Self::CONTRACT
+    }
+
+    /// How it is spoken of.
+    pub(crate) fn name(self) -> String {
+        if self.is_contract() {
+            return "the contract dataset".to_owned();
+        }
+        format!(
+            "a scale study of {} events up to {}, not the contract dataset",
+            self.events, self.anchor
+        )
+    }
+}
+
+/// What a dataset is recognised by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Digests {
+    /// Bytes in the payload file.
+    pub(crate) payload_bytes: u64,
+    /// The payload file.
+    pub(crate) payloads: String,
+    /// The rows, as [`crate::contract::digests::RowsDigest`] takes them.
+    pub(crate) rows: String,
+}
+
+impl Digests {
+    /// The contract's.
+    pub(crate) fn of_contract() -> Self {
+        Digests {
+            payload_bytes: PAYLOADS_SIZE,
+            payloads: PAYLOADS_SHA256.to_owned(),
+            rows: ROWS_SHA256.to_owned(),
+        }
+    }
+}

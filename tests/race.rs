@@ -1,0 +1,121 @@
+//! A writer commits without pause while 16 threads ask: nobody misses an event whose commit had returned.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use auditq::engine::{Engine, Enhanced, Lifetime};
+use auditq::model::{Filter, Key, Page, Position, Query};
+
+use crate::harness::{Log, python, seconds};
+
+/// Commits an event, says its id, and so on; sometimes it rests, so that the index gets to be true.
+const WRITER: &str = "
+import sqlite3, sys, time
+c = sqlite3.connect('audit.db', isolation_level=None, timeout=60)
+n = c.execute('SELECT max(id) FROM audit_events').fetchone()[0]
+while True:
+    n += 1
+    c.execute(\"INSERT INTO audit_events SELECT ?, 1000000 + ? / 2, 3, 'UPDATE', 'X', 'X', payload_offset, payload_len FROM audit_events WHERE id = 1\", (n, n))
+    print(n, flush=True)
+    if n % 200 == 0:
+        time.sleep(0.15)
+";
+
+/// The newest id by each way into the log, which must not lie before `committed`.
+fn newest(enhanced: &Enhanced, page: &mut Page, round: u64) -> i64 {
+    let (actor_id, action) = (Some(3), Some("UPDATE".to_owned()));
+    let filter = match round % 4 {
+        0 => Filter::ALL,
+        1 => Filter {
+            actor_id,
+            ..Filter::ALL
+        },
+        2 => Filter {
+            action,
+            ..Filter::ALL
+        },
+        _ => Filter {
+            actor_id,
+            action,
+            ..Filter::ALL
+        },
+    };
+    let position = match round % 3 {
+        0 => Position::After(Key {
+            created_at: i64::MAX,
+            id: i64::MAX,
+        }),
+        _ => Position::Page(1),
+    };
+    enhanced
+        .page(&Query::new(filter, position, 2).unwrap(), page)
+        .unwrap();
+    page.events().next().unwrap().id
+}
+
+fn race(journal_mode: &str) {
+    let log = Log::plain(300);
+    log.journal_mode(journal_mode);
+    let mut writer = python(WRITER)
+        .current_dir(log.root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let committed = AtomicI64::new(0);
+    let over = AtomicBool::new(false);
+    let asked = AtomicU64::new(0);
+    let enhanced = log.enhanced(Lifetime::LongLived);
+    let replies = BufReader::new(writer.stdout.take().unwrap());
+    let time = seconds("AUDITQ_RACE_SECONDS", 10);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for line in replies.lines() {
+                committed.store(line.unwrap().parse().unwrap(), Ordering::SeqCst);
+            }
+        });
+        for thread in 0..16 {
+            let (enhanced, committed, over, asked) = (&enhanced, &committed, &over, &asked);
+            scope.spawn(move || {
+                let mut page = Page::default();
+                for round in thread.. {
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let before = committed.load(Ordering::SeqCst);
+                    let seen = newest(enhanced, &mut page, round);
+                    if seen < before {
+                        over.store(true, Ordering::Relaxed);
+                        panic!(
+                            "{seen} is the newest event seen, but {before} was committed before"
+                        );
+                    }
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let start = Instant::now();
+        while start.elapsed() < time && !over.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        over.store(true, Ordering::Relaxed);
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+    });
+    let (asked, committed) = (asked.into_inner(), committed.into_inner());
+    assert!(
+        asked > 1_000 && committed > 400,
+        "{asked} requests and {committed} commits are no race"
+    );
+}
+
+#[test]
+fn with_a_rollback_journal() {
+    race("delete");
+}
+
+#[test]
+fn with_a_write_ahead_log() {
+    race("wal");
+}

@@ -1,0 +1,373 @@
+//! After any change by another process, a new process and one that has been running both answer as the baseline
+//! does: never from an index that is no longer true.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use auditq::engine::{Engine, Enhanced, Lifetime};
+use auditq::model::{Filter, Key, Position, Query};
+
+use crate::harness::{Log, answer, page, python};
+
+/// Requests whose answers between them show every event, by every way into the index.
+fn queries() -> Vec<Query> {
+    let query = |filter, position| Query::new(filter, position, 400).unwrap();
+    let actor = Filter {
+        actor_id: Some(3),
+        ..Filter::ALL
+    };
+    let action = Filter {
+        action: Some("UPDATE".to_owned()),
+        ..Filter::ALL
+    };
+    let window = Filter {
+        from_ts: 1_000_010,
+        to_ts: 1_000_050,
+        ..Filter::ALL
+    };
+    let cursor = Position::After(Key {
+        created_at: 1_000_100,
+        id: 7,
+    });
+    vec![
+        query(Filter::ALL, Position::Page(1)),
+        query(Filter::ALL, cursor),
+        query(actor, Position::Page(1)),
+        query(action, Position::Page(1)),
+        query(window, Position::Page(1)),
+        page(3, 20),
+    ]
+}
+
+/// A running engine and the log it runs on.
+struct Watched {
+    log: Log,
+    running: Enhanced,
+}
+
+impl Watched {
+    fn new(journal_mode: &str) -> Self {
+        let log = Log::plain(300);
+        log.journal_mode(journal_mode);
+        log.lines(&["query", "--size", "1"]);
+        let running = log.enhanced(Lifetime::LongLived);
+        let watched = Watched { log, running };
+        watched.all_agree("before");
+        watched
+    }
+
+    /// The running engine first, because a new process may renew the index.
+    fn all_agree(&self, what: &str) {
+        let new = self.log.enhanced(Lifetime::OneShot);
+        for query in queries() {
+            let expected = answer(&self.log.baseline(), &query);
+            assert_eq!(
+                answer(&self.running, &query),
+                expected,
+                "running, {what}: {query:?}"
+            );
+            assert_eq!(answer(&new, &query), expected, "new, {what}: {query:?}");
+            let count = self.log.baseline().count(&query.filter).unwrap();
+            assert_eq!(
+                self.running.count(&query.filter).unwrap(),
+                count,
+                "running, {what}: {query:?}"
+            );
+            assert_eq!(
+                new.count(&query.filter).unwrap(),
+                count,
+                "new, {what}: {query:?}"
+            );
+        }
+        let program = |mode| self.log.lines(&["query", "--mode", mode, "--size", "300"]);
+        assert_eq!(program("enhanced"), program("baseline"), "{what}");
+        assert_eq!(
+            program("enhanced"),
+            program("baseline"),
+            "{what}, by the index renewed"
+        );
+    }
+
+    /// Runs SQL as another process, which then closes its connection.
+    fn changed_by(&self, what: &str, sql: &str) {
+        let before = answer(&self.log.baseline(), &queries()[0]);
+        self.log.python(&format!(
+            "import sqlite3\nc = sqlite3.connect('audit.db', isolation_level=None)\nfor s in {sql:?}.split(';'): c.execute(s).fetchall()\nc.close()"
+        ));
+        self.all_agree(what);
+        if !what.starts_with("no change") {
+            assert_ne!(
+                answer(&self.log.baseline(), &queries()[0]),
+                before,
+                "{what} changes what is seen"
+            );
+        }
+    }
+}
+
+const INSERT: &str = "INSERT INTO audit_events (created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len) VALUES";
+
+fn in_both_modes(test: impl Fn(&Watched)) {
+    for mode in ["delete", "wal"] {
+        test(&Watched::new(mode));
+    }
+}
+
+#[test]
+fn an_insert() {
+    in_both_modes(|watched| {
+        let payload = "0, (SELECT payload_len FROM audit_events WHERE id = 1)";
+        watched.changed_by(
+            "insert",
+            &format!("{INSERT} (2000000, 3, 'UPDATE', 'X', 'X-1', {payload})"),
+        );
+    });
+}
+
+#[test]
+fn a_late_insert() {
+    in_both_modes(|watched| {
+        let sql = format!(
+            "{INSERT} (1000020, 3, 'NEW', 'X', 'X-1', (SELECT payload_offset FROM audit_events WHERE id = 5), (SELECT payload_len FROM audit_events WHERE id = 5))"
+        );
+        watched.changed_by("late insert", &sql);
+    });
+}
+
+#[test]
+fn an_update_of_each_column() {
+    in_both_modes(|watched| {
+        for change in [
+            "created_at = 1000001",
+            "actor_id = 3",
+            "action = 'OTHER'",
+            "resource_type = 'T'",
+            "resource_id = 'R'",
+            "payload_offset = 0, payload_len = (SELECT payload_len FROM audit_events WHERE id = 1)",
+        ] {
+            watched.changed_by(
+                change,
+                &format!("UPDATE audit_events SET {change} WHERE id = 250"),
+            );
+        }
+    });
+}
+
+#[test]
+fn a_delete_and_a_reinsert_of_one_id() {
+    in_both_modes(|watched| {
+        watched.changed_by("delete", "DELETE FROM audit_events WHERE id IN (5, 250)");
+        let again = "(250, 1000099, 3, 'AGAIN', 'X', 'X-2', 0, (SELECT payload_len FROM audit_events WHERE id = 1))";
+        watched.changed_by(
+            "insert again",
+            &format!("INSERT INTO audit_events VALUES {again}"),
+        );
+        let swap = format!(
+            "BEGIN; DELETE FROM audit_events WHERE id = 250; INSERT INTO audit_events VALUES {}; COMMIT",
+            again.replace("AGAIN", "TWICE")
+        );
+        watched.changed_by("delete and insert at once", &swap);
+    });
+}
+
+#[test]
+fn a_vacuum_a_checkpoint_and_a_change_of_schema() {
+    in_both_modes(|watched| {
+        watched.changed_by("no change: vacuum", "VACUUM");
+        watched.changed_by("insert", &format!("{INSERT} (1000020, 3, 'A', 'X', 'X-1', 0, (SELECT payload_len FROM audit_events WHERE id = 1))"));
+        watched.changed_by("no change: checkpoint", "PRAGMA wal_checkpoint(TRUNCATE)");
+        watched.changed_by("no change: analyze", "ANALYZE");
+        watched.changed_by("no change: index dropped", "DROP INDEX idx_created_at");
+        watched.changed_by(
+            "no change: index made",
+            "CREATE INDEX idx_created_at ON audit_events (created_at)",
+        );
+    });
+}
+
+#[test]
+fn a_switch_of_journal_mode_and_back() {
+    in_both_modes(|watched| {
+        for round in 0..3 {
+            let insert = format!(
+                "{INSERT} ({}, 3, 'A', 'X', 'X-1', 0, (SELECT payload_len FROM audit_events WHERE id = 1))",
+                1_000_030 + round
+            );
+            for mode in ["wal", "delete", "truncate", "persist", "memory"] {
+                watched.changed_by(
+                    &format!("to {mode}"),
+                    &format!("PRAGMA journal_mode = {mode}; {insert}"),
+                );
+            }
+        }
+    });
+}
+
+/// A writer that stays connected keeps the write-ahead log from being copied away at its close.
+#[test]
+fn a_writer_that_stays_and_then_closes() {
+    in_both_modes(|watched| {
+        let mut writer = python(
+            "import sqlite3, sys\nc = sqlite3.connect('audit.db', isolation_level=None)\nfor line in sys.stdin:\n    c.execute(line).fetchall()\n    print('done', flush=True)\nc.close()",
+        )
+        .current_dir(watched.log.root())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+        let mut statements = writer.stdin.take().unwrap();
+        let mut replies = std::io::BufReader::new(writer.stdout.take().unwrap());
+        for number in 0..5 {
+            let values = format!(
+                "({}, 3, 'W', 'X', 'X-1', 0, (SELECT payload_len FROM audit_events WHERE id = 1))",
+                1_000_040 + number
+            );
+            std::io::Write::write_all(&mut statements, format!("{INSERT} {values}\n").as_bytes())
+                .unwrap();
+            std::io::BufRead::read_line(&mut replies, &mut String::new()).unwrap();
+            watched.all_agree(&format!("insert {number} of a writer that stays"));
+        }
+        drop(statements);
+        assert!(writer.wait().unwrap().success());
+        watched.all_agree("the writer has closed");
+    });
+}
+
+#[test]
+fn a_backup_copied_over_and_a_backup_moved_into_place() {
+    in_both_modes(|watched| {
+        let log = &watched.log;
+        log.python("import sqlite3\na = sqlite3.connect('audit.db'); b = sqlite3.connect('backup.db')\na.backup(b)");
+        for restore in [
+            "shutil.copyfile('backup.db', 'audit.db')",
+            "os.rename('copy.db', 'audit.db')",
+        ] {
+            watched.changed_by("delete", "DELETE FROM audit_events WHERE id > 200");
+            log.python(&format!(
+                "import os, shutil\nshutil.copyfile('backup.db', 'copy.db')\n{restore}\n\
+                 for end in ('-wal', '-shm'):\n    if os.path.exists('audit.db' + end): os.remove('audit.db' + end)"
+            ));
+            watched.all_agree(restore);
+            assert_eq!(
+                watched.running.count(&Filter::ALL).unwrap(),
+                300,
+                "{restore}"
+            );
+        }
+    });
+}
+
+/// A directory swapped for another as a whole is seen within a clock tick: the one thing that is not seen at
+/// once.
+#[test]
+fn a_directory_moved_into_place() {
+    let outer = tempfile::tempdir().unwrap();
+    let (log, other) = (Log::plain(300), Log::plain(100));
+    let place = outer.path().join("data");
+    fs::rename(log.root(), &place).unwrap();
+    let dir = auditq::storage::data_dir::DataDir::new(&place);
+    let running = Enhanced::open(&dir, Lifetime::OneShot, Box::new(|_| {}));
+    running.finish(&|_, _| {}).unwrap();
+    assert_eq!(running.count(&Filter::ALL).unwrap(), 300);
+    fs::rename(&place, outer.path().join("old")).unwrap();
+    fs::rename(other.root(), &place).unwrap();
+    let swapped = Instant::now();
+    while running.count(&Filter::ALL).unwrap() != 100 {
+        assert!(
+            swapped.elapsed() < Duration::from_secs(1),
+            "the other directory is never seen"
+        );
+    }
+    let baseline = auditq::engine::Baseline::new(&dir);
+    assert_eq!(
+        answer(&running, &page(1, 50)),
+        answer(&baseline, &page(1, 50))
+    );
+}
+
+/// A writer killed in the middle of a commit leaves a hot journal, or frames that no commit follows.
+#[test]
+fn a_writer_killed_in_the_middle_of_a_commit() {
+    for mode in ["delete", "wal"] {
+        for pages in [1, 50] {
+            let watched = Watched::new(mode);
+            let mut writer = python(&format!(
+                "import os, signal, sqlite3\nc = sqlite3.connect('audit.db', isolation_level=None)\n\
+                 c.execute('PRAGMA cache_size = {pages}'); c.execute('PRAGMA cache_spill = 1')\n\
+                 c.execute('BEGIN IMMEDIATE')\n\
+                 c.execute('UPDATE audit_events SET created_at = created_at + 5000, resource_id = hex(randomblob(3000))')\n\
+                 os.kill(os.getpid(), signal.SIGKILL)"
+            ))
+            .current_dir(watched.log.root())
+            .spawn()
+            .unwrap();
+            assert_eq!(writer.wait().unwrap().signal(), Some(9));
+            watched.all_agree(&format!("killed with a cache of {pages} pages"));
+            assert_eq!(watched.running.count(&Filter::ALL).unwrap(), 300);
+        }
+    }
+}
+
+#[test]
+fn the_payload_file_appended_to_and_replaced() {
+    in_both_modes(|watched| {
+        watched
+            .log
+            .python("open('payloads.jsonl', 'a').write('{\"appended\": true}\\n')");
+        watched.all_agree("appended");
+        let size = fs::metadata(watched.log.path("payloads.jsonl"))
+            .unwrap()
+            .len()
+            - 19;
+        watched.changed_by(
+            "insert",
+            &format!("{INSERT} (1000200, 3, 'UPDATE', 'X', 'X-1', {size}, 19)"),
+        );
+        watched.log.python("import os\nd = open('payloads.jsonl').read().replace('note', 'NOTE')\nopen('new', 'w').write(d)\nos.rename('new', 'payloads.jsonl')");
+        watched.all_agree("replaced");
+        assert!(
+            answer(&watched.running, &page(1, 20))
+                .unwrap()
+                .contains("78, 79, 84, 69"),
+            "NOTE, in bytes"
+        );
+        fs::remove_file(watched.log.path("payloads.jsonl")).unwrap();
+        for query in [page(1, 5), page(900, 5)] {
+            assert_eq!(
+                answer(&watched.running, &query),
+                answer(&watched.log.baseline(), &query)
+            );
+        }
+        assert!(
+            answer(&watched.running, &page(1, 5))
+                .unwrap_err()
+                .contains("payloads.jsonl")
+        );
+    });
+}
+
+/// The index is renewed beside the answers, and used again.
+#[test]
+fn a_running_process_renews_the_index_itself() {
+    in_both_modes(|watched| {
+        let before = fs::metadata(watched.log.path("audit.idx")).unwrap();
+        watched.log.sql("DELETE FROM audit_events WHERE id = 250");
+        let asked = Instant::now();
+        loop {
+            watched.running.count(&Filter::ALL).unwrap();
+            let now = fs::metadata(watched.log.path("audit.idx")).unwrap();
+            if std::os::unix::fs::MetadataExt::ino(&now)
+                != std::os::unix::fs::MetadataExt::ino(&before)
+            {
+                break;
+            }
+            assert!(
+                asked.elapsed() < Duration::from_secs(20),
+                "the index is never renewed"
+            );
+            std::thread::yield_now();
+        }
+        watched.all_agree("renewed");
+    });
+}
