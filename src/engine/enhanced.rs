@@ -55,7 +55,7 @@ impl Enhanced {
     }
 
     /// Answers from the index by `read`, if there is a true one.
-    fn from_index<T>(
+    fn ask_index<T>(
         &self,
         read: impl FnOnce(&Index) -> std::result::Result<T, Damaged>,
     ) -> Option<T> {
@@ -83,7 +83,7 @@ impl Enhanced {
 
 impl Engine for Enhanced {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        if self.from_index(|index| index.page(query, page)).is_some() {
+        if self.ask_index(|index| index.page(query, page)).is_some() {
             return self.log.payloads.fill(page);
         }
         self.want_renewal();
@@ -93,7 +93,7 @@ impl Engine for Enhanced {
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
-        if let Some(count) = self.from_index(|index| index.count(filter)) {
+        if let Some(count) = self.ask_index(|index| index.count(filter)) {
             return Ok(count);
         }
         self.want_renewal();
@@ -150,7 +150,7 @@ impl Log {
                     "the log cannot be indexed, SQLite answers instead: {why}"
                 ));
             }
-            self.truth.store(Some(Arc::new(truth)));
+            self.truth.store(Some(Arc::from(truth)));
         }
         Ok(())
     }

@@ -80,7 +80,8 @@ impl Jsonl {
 /// shown as the given JSON, and null where there is none to show.
 pub fn error(out: &mut Vec<u8>, query: Option<&[u8]>, message: &str) {
     out.extend_from_slice(b"{\"query\": ");
-    out.extend_from_slice(query.unwrap_or(b"null"));
+    // It comes from outside, and may go to a terminal.
+    ascii(out, query.unwrap_or(b"null"));
     out.extend_from_slice(b", \"error\": ");
     string(out, message);
     out.extend_from_slice(b"}\n");

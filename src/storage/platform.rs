@@ -43,8 +43,8 @@ impl FileState {
         FileState {
             inode: stat.st_ino,
             size: stat.st_size as u64,
-            mtime_ns: ns(stat.st_mtime, stat.st_mtime_nsec as u64),
-            ctime_ns: ns(stat.st_ctime, stat.st_ctime_nsec as u64),
+            mtime_ns: ns(stat.st_mtime, stat.st_mtime_nsec),
+            ctime_ns: ns(stat.st_ctime, stat.st_ctime_nsec),
         }
     }
 }

@@ -44,12 +44,17 @@ impl Default for Wire {
 /// # Errors
 /// One line that says what is wrong with it and what is accepted.
 pub(super) fn parse(line: &[u8]) -> Result<Query> {
-    let wire: Wire = serde_json::from_slice(line).map_err(|error| {
+    let not_understood = |problem: &dyn std::fmt::Display| {
         Error::usage(format!(
-            "the request is not understood ({error}): it is a JSON object with from_ts, to_ts, actor_id, action, \
+            "the request is not understood ({problem}): it is a JSON object with from_ts, to_ts, actor_id, action, \
              page (or after) and page_size"
         ))
-    })?;
+    };
+    // serde would take an array for the same fields without their names.
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Err(not_understood(&"no object"));
+    }
+    let wire: Wire = serde_json::from_slice(line).map_err(|error| not_understood(&error))?;
     let position = match (wire.page, &wire.after) {
         (Some(_), Some(_)) => {
             return Err(Error::usage(

@@ -1,6 +1,8 @@
-//! Reads the table into columns, with several connections at once where there are several processors.
+//! Reads the table into memory, with several connections at once where there are several processors.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
@@ -10,108 +12,120 @@ use crate::model::Row;
 use crate::storage::data_dir::DataDir;
 use crate::storage::metadata::Connection;
 
-/// Rows by id, a column each.
-#[derive(Debug, Default)]
-pub(super) struct Columns {
-    pub(super) ids: Vec<i64>,
-    pub(super) times: Vec<i64>,
-    pub(super) actor_ids: Vec<i64>,
-    pub(super) payload_offsets: Vec<i64>,
-    pub(super) payload_lens: Vec<i64>,
-    /// Numbers of [`Columns::action_names`].
-    pub(super) actions: Vec<u32>,
-    /// Numbers of [`Columns::resource_type_names`].
-    pub(super) resource_types: Vec<u32>,
-    /// All resource ids, one behind the other, and where each ends.
-    pub(super) resource_ids: Vec<u8>,
-    pub(super) resource_id_ends: Vec<u64>,
-    pub(super) action_names: Names,
-    pub(super) resource_type_names: Names,
+/// A row, its texts and its actor replaced by numbers: small enough to be moved as a whole, in one cache line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) created_at: i64,
+    pub(super) payload_offset: i64,
+    pub(super) payload_len: i64,
+    /// Where the resource id starts in [`Table::resource_ids`].
+    pub(super) resource_id_start: u64,
+    pub(super) resource_id_len: u32,
+    /// Numbers of [`Table::actors`], [`Table::actions`] and [`Table::resource_types`].
+    pub(super) actor: u32,
+    pub(super) action: u32,
+    pub(super) resource_type: u32,
 }
 
-impl Columns {
+/// A whole table, by id.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) rows: Vec<Stored>,
+    /// All resource ids, one behind the other.
+    pub(super) resource_ids: Vec<u8>,
+    pub(super) actors: Numbering<i64>,
+    pub(super) actions: Numbering<Box<str>>,
+    pub(super) resource_types: Numbering<Box<str>>,
+}
+
+impl Table {
     fn push(&mut self, row: &Row<'_>) {
-        self.ids.push(row.id);
-        self.times.push(row.created_at);
-        self.actor_ids.push(row.actor_id);
-        self.payload_offsets.push(row.place.offset);
-        self.payload_lens.push(row.place.len);
-        self.actions.push(self.action_names.number(row.action));
-        self.resource_types
-            .push(self.resource_type_names.number(row.resource_type));
+        self.rows.push(Stored {
+            id: row.id,
+            created_at: row.created_at,
+            payload_offset: row.place.offset,
+            payload_len: row.place.len,
+            resource_id_start: self.resource_ids.len() as u64,
+            // SQLite's longest text has 2^31 − 1 bytes.
+            resource_id_len: u32::try_from(row.resource_id.len()).unwrap_or(u32::MAX),
+            actor: self.actors.number(&row.actor_id),
+            action: self.actions.number(row.action),
+            resource_type: self.resource_types.number(row.resource_type),
+        });
         self.resource_ids
             .extend_from_slice(row.resource_id.as_bytes());
-        self.resource_id_ends.push(self.resource_ids.len() as u64);
     }
 
     /// Appends the rows of `later`, whose ids are all higher.
-    fn append(&mut self, mut later: Columns) {
+    fn append(&mut self, later: Table) {
         let text_before = self.resource_ids.len() as u64;
-        let actions = self.action_names.take_over(&later.action_names);
-        let resource_types = self
-            .resource_type_names
-            .take_over(&later.resource_type_names);
-        self.ids.append(&mut later.ids);
-        self.times.append(&mut later.times);
-        self.actor_ids.append(&mut later.actor_ids);
-        self.payload_offsets.append(&mut later.payload_offsets);
-        self.payload_lens.append(&mut later.payload_lens);
-        self.actions
-            .extend(later.actions.iter().map(|&number| actions[number as usize]));
-        self.resource_types.extend(
-            later
-                .resource_types
-                .iter()
-                .map(|&number| resource_types[number as usize]),
-        );
-        self.resource_ids.append(&mut later.resource_ids);
-        self.resource_id_ends
-            .extend(later.resource_id_ends.iter().map(|end| end + text_before));
+        let actors = self.actors.take_over(later.actors);
+        let actions = self.actions.take_over(later.actions);
+        let resource_types = self.resource_types.take_over(later.resource_types);
+        self.rows.extend(later.rows.into_iter().map(|row| Stored {
+            resource_id_start: row.resource_id_start + text_before,
+            actor: actors[row.actor as usize],
+            action: actions[row.action as usize],
+            resource_type: resource_types[row.resource_type as usize],
+            ..row
+        }));
+        self.resource_ids.extend_from_slice(&later.resource_ids);
     }
 }
 
-/// Distinct texts, numbered as they first appear.
+/// Distinct values, numbered as they first appear.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    numbers: HashMap<Box<str>, u32>,
+pub(super) struct Numbering<T> {
+    numbers: HashMap<T, u32>,
     /// The last one asked for: logs repeat themselves.
-    last: Option<(Box<str>, u32)>,
+    last: Option<(T, u32)>,
 }
 
-impl Names {
-    fn number(&mut self, name: &str) -> u32 {
+impl<T: Clone + Eq + Hash> Numbering<T> {
+    fn number<Q>(&mut self, value: &Q) -> u32
+    where
+        T: Borrow<Q>,
+        Q: Eq + Hash + ToOwned + ?Sized,
+        Q::Owned: Into<T>,
+    {
         if let Some((last, number)) = &self.last
-            && **last == *name
+            && last.borrow() == value
         {
             return *number;
         }
-        let number = match self.numbers.get(name) {
-            Some(&number) => number,
-            None => {
-                // There are at most as many names as rows, and those are counted in 32 bits.
-                let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-                self.numbers.insert(name.into(), next);
-                next
-            }
-        };
-        self.last = Some((name.into(), number));
+        if let Some(&number) = self.numbers.get(value) {
+            return number;
+        }
+        // There are at most as many values as rows, and those are counted in 32 bits.
+        let number = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        let value: T = value.to_owned().into();
+        self.numbers.insert(value.clone(), number);
+        self.last = Some((value, number));
         number
     }
 
-    /// Adds the names of `other`; gives this one's number for each of the other's numbers.
-    fn take_over(&mut self, other: &Names) -> Vec<u32> {
-        let mut numbers = vec![0; other.numbers.len()];
-        for (name, &number) in &other.numbers {
-            numbers[number as usize] = self.number(name);
+    /// Adds the values of `other`; gives this one's number for each of the other's numbers.
+    fn take_over(&mut self, other: Numbering<T>) -> Vec<u32> {
+        let mut renumbered = vec![0; other.numbers.len()];
+        for (value, number) in other.numbers {
+            let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+            renumbered[number as usize] = *self.numbers.entry(value).or_insert(next);
         }
-        numbers
+        renumbered
     }
+}
 
-    /// The names, by number.
-    pub(super) fn into_list(self) -> Vec<Box<str>> {
-        let mut names: Vec<_> = self.numbers.into_iter().collect();
-        names.sort_unstable_by_key(|&(_, number)| number);
-        names.into_iter().map(|(name, _)| name).collect()
+impl<T: Ord> Numbering<T> {
+    /// The values in ascending order, and the place in it of each number.
+    pub(super) fn into_sorted(self) -> (Vec<T>, Vec<u32>) {
+        let mut values: Vec<_> = self.numbers.into_iter().collect();
+        values.sort_unstable();
+        let mut places = vec![0; values.len()];
+        for ((_, number), place) in values.iter().zip(0..) {
+            places[*number as usize] = place;
+        }
+        (values.into_iter().map(|(value, _)| value).collect(), places)
     }
 }
 
@@ -126,16 +140,13 @@ pub(super) fn collect(
     dir: &DataDir,
     ids: &RangeInclusive<i64>,
     read: &(dyn Fn(u64) + Sync),
-) -> Result<Columns> {
-    let parts: Vec<Columns> = split(ids)
+) -> Result<Table> {
+    let parts = split(ids)
         .into_par_iter()
-        .map(|part| collect_part(dir, &part, read))
-        .collect::<Result<_>>()?;
-    let mut parts = parts.into_iter();
+        .map(|part| collect_part(dir, &part, read));
+    let mut parts = parts.collect::<Result<Vec<Table>>>()?.into_iter();
     let mut whole = parts.next().unwrap_or_default();
-    for part in parts {
-        whole.append(part);
-    }
+    parts.for_each(|part| whole.append(part));
     Ok(whole)
 }
 
@@ -143,17 +154,17 @@ fn collect_part(
     dir: &DataDir,
     ids: &RangeInclusive<i64>,
     read: &(dyn Fn(u64) + Sync),
-) -> Result<Columns> {
-    let mut columns = Columns::default();
+) -> Result<Table> {
+    let mut table = Table::default();
     Connection::open(dir.database())?.scan(ids, |row| {
-        columns.push(row);
-        if columns.ids.len() as u64 % PROGRESS_STEP == 0 {
+        table.push(row);
+        if (table.rows.len() as u64).is_multiple_of(PROGRESS_STEP) {
             read(PROGRESS_STEP);
         }
         Ok(())
     })?;
-    read(columns.ids.len() as u64 % PROGRESS_STEP);
-    Ok(columns)
+    read(table.rows.len() as u64 % PROGRESS_STEP);
+    Ok(table)
 }
 
 /// Cuts a range of ids into equal parts, ascending: one for a small table, as opening a connection has its
@@ -178,7 +189,7 @@ fn split(ids: &RangeInclusive<i64>) -> Vec<RangeInclusive<i64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, split};
+    use super::{Numbering, split};
 
     #[test]
     fn parts_cover_every_id_once_even_at_the_extremes() {
@@ -201,14 +212,17 @@ mod tests {
     }
 
     #[test]
-    fn names_keep_their_numbers_when_taken_over() {
-        let (mut one, mut other) = (Names::default(), Names::default());
+    fn values_keep_their_numbers_when_taken_over() {
+        let (mut one, mut other) = (Numbering::<Box<str>>::default(), Numbering::default());
         assert_eq!(
-            [one.number("a"), one.number("b"), one.number("a")],
+            [one.number("b"), one.number("a"), one.number("b")],
             [0, 1, 0]
         );
-        assert_eq!([other.number("c"), other.number("b")], [0, 1]);
-        assert_eq!(one.take_over(&other), [2, 1]);
-        assert_eq!(one.into_list(), ["a".into(), "b".into(), "c".into()]);
+        assert_eq!([other.number("c"), other.number("a")], [0, 1]);
+        assert_eq!(one.take_over(other), [2, 1]);
+        assert_eq!(
+            one.into_sorted(),
+            (vec!["a".into(), "b".into(), "c".into()], vec![1, 0, 2])
+        );
     }
 }

@@ -25,7 +25,7 @@ pub(super) enum Section {
     Times,
     /// The rest of each event, in rank order: [`EventRecord`].
     Events,
-    /// Bytes: each event's `resource_id` in rank order, then the actions, then the resource types.
+    /// Bytes: each event's `resource_id` by id, then the actions, then the resource types.
     Text,
     /// Each actor, ascending, then an end mark: [`ActorRecord`].
     Actors,

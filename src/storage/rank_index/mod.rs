@@ -1,7 +1,7 @@
 //! The rank index: all events in the one total order, so that a page's place in it is arithmetic.
 //!
 //! `format` says what every byte means, `blocks` reads and checks them, `read` answers from them, `collect` and
-//! `order` turn a table into columns in rank order, `write` turns those into blocks, and `renew` does it all
+//! `order` bring a table into rank order, `write` turns that into blocks, and `renew` does it all
 //! while the database may be changing.
 
 mod blocks;

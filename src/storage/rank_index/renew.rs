@@ -41,7 +41,7 @@ impl Truth {
 pub(crate) enum Renewal {
     /// There is a new truth. Its index is a file, or lives in memory because no file could be written.
     Done {
-        truth: Truth,
+        truth: Box<Truth>,
         in_memory: Option<Error>,
     },
     /// The database changed during each attempt.
@@ -82,11 +82,11 @@ pub(crate) fn renew(dir: &DataDir, progress: Progress<'_>) -> Result<Renewal> {
         let ranked = match ranked {
             Ok(ranked) => ranked,
             Err(why) => {
-                let truth = Truth {
+                let truth = Box::new(Truth {
                     watch,
                     stamp,
                     index: Err(why),
-                };
+                });
                 return Ok(Renewal::Done {
                     truth,
                     in_memory: None,
@@ -105,11 +105,11 @@ pub(crate) fn renew(dir: &DataDir, progress: Progress<'_>) -> Result<Renewal> {
             source: io::ErrorKind::InvalidData.into(),
         })?;
         return Ok(Renewal::Done {
-            truth: Truth {
+            truth: Box::new(Truth {
                 watch,
                 stamp,
                 index: Ok(index),
-            },
+            }),
             in_memory,
         });
     }
@@ -151,11 +151,11 @@ fn read_ranked(
         Soundness::Sound { has_time_index } => has_time_index,
         Soundness::Unsound(why) => return Ok(Err(why)),
     };
-    // An empty table has an empty range of ids.
-    let ids = connection.id_bounds()?.unwrap_or(1..=0);
+    // An empty table has any range of ids.
+    let ids = connection.id_bounds()?.unwrap_or(0..=0);
     let rows = i128::from(*ids.end()) - i128::from(*ids.start()) + 1;
     let read = Counter::new(progress, u64::try_from(rows).unwrap_or(u64::MAX / 4));
-    let (columns, order) = rayon::join(
+    let (table, order) = rayon::join(
         || collect(dir, &ids, &|rows| read.add(rows)),
         || {
             if has_time_index {
@@ -165,11 +165,11 @@ fn read_ranked(
             }
         },
     );
-    let columns = columns?;
-    if columns.ids.len() as u64 > MAX_EVENTS {
+    let table = table?;
+    if table.rows.len() as u64 > MAX_EVENTS {
         return Ok(Err(format!("the log has more than {MAX_EVENTS} events")));
     }
-    let ranked = Ranked::new(columns);
+    let ranked = Ranked::new(table);
     // The service reads through its index on created_at: where that does not say what the table says, only
     // SQLite knows what the service would answer.
     if order?.is_some_and(|order| order != digest(ranked.keys())) {

@@ -68,7 +68,7 @@ fn fill(log: &Ranked, header: &Header, layout: &Layout, number: u64, content: &m
     match section {
         Section::Times => put(content, records, |rank| log.time(rank).to_le_bytes()),
         Section::Events => put(content, records, |rank| log.event(rank).encode()),
-        Section::Text => log.text(first, &mut content[..records.len()]),
+        Section::Text => content[..records.len()].copy_from_slice(&log.text[records]),
         Section::Actors => put(content, records, |actor| log.actors[actor].encode()),
         Section::Actions => put(content, records, |action| log.actions[action].encode()),
         Section::ResourceTypes => put(content, records, |kind| log.resource_types[kind].encode()),
