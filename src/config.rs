@@ -1,7 +1,7 @@
 //! What is to be done, and how it is shown: decided once from the arguments and the surroundings, before a
 //! command runs.
 
-use crate::cli::{QueryArgs, SeedArgs, VerifyArgs};
+use crate::cli::{BenchArgs, DiffArgs, QueryArgs, SeedArgs, VerifyArgs};
 use crate::storage::data_dir::DataDir;
 
 /// Everything a command gets to know.
@@ -22,6 +22,8 @@ pub enum Task {
     Seed(SeedArgs),
     VerifyBaseline(VerifyArgs),
     Query(QueryArgs),
+    Diff(DiffArgs),
+    Bench(BenchArgs),
 }
 
 /// How results, notes and progress are shown.

@@ -51,6 +51,15 @@ pub enum Error {
         problem: String,
     },
 
+    /// The database could not be read this time, whatever it holds: its rights, its disk, its file system.
+    #[error("{}: {problem}", show(.path))]
+    Unreadable {
+        /// The database file.
+        path: PathBuf,
+        /// What the system or SQLite said.
+        problem: String,
+    },
+
     /// Another process kept the database locked for longer than the live service would wait.
     #[error(
         "{}: the database is locked by another process for more than {seconds} s: wait for it or stop it, then ask again",

@@ -20,7 +20,7 @@
 //!                          ▼                  │
 //!                     audit.db    payloads.jsonl    audit.idx
 //!
-//!   beside: contract (what is frozen: dataset, streams, digests)
+//!   beside: contract (what is frozen: dataset, streams, digests), measure (figures from times: pure numbers)
 //! ```
 //!
 //! Data flows one way: cli → command → engine → storage. A layer may be skipped (`seed` goes straight to
@@ -32,6 +32,7 @@ pub mod config;
 pub mod contract;
 pub mod engine;
 pub mod error;
+pub mod measure;
 pub mod model;
 pub mod output;
 pub mod storage;

@@ -6,6 +6,7 @@ use auditq::cli::{self, Invocation};
 use auditq::command;
 use auditq::error::{Error, Exit, Result};
 use auditq::output;
+use auditq::storage;
 
 fn main() -> ExitCode {
     let exit = match run() {
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Exit> {
+    storage::make_the_size_limit_an_error();
     match cli::parse()? {
         Invocation::Run(config) => command::run(&config),
         Invocation::Show(text) => output::text(&text).map(|()| Exit::Fine),

@@ -8,7 +8,16 @@
 
 mod harness;
 
+mod batch;
+mod bench;
+mod cli;
+mod contract;
+mod cost;
 mod damage;
+mod faulty_engines;
+mod keyset;
 mod parity;
 mod race;
+mod seed;
 mod truth;
+mod verify;

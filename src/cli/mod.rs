@@ -10,6 +10,8 @@ use crate::config::{Config, Display, Format, Task};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 
+mod bench;
+mod diff;
 mod generate;
 mod query;
 mod seed;
@@ -17,6 +19,8 @@ mod time;
 mod usage;
 mod verify;
 
+pub use bench::{BenchArgs, Export, ExportForm, Stream};
+pub use diff::{DiffArgs, DiffWorkload};
 pub use query::{BatchSource, QueryArgs, Request};
 pub use seed::SeedArgs;
 pub use verify::VerifyArgs;
@@ -52,6 +56,8 @@ Examples:
   auditq query --from 2025-12-01 --to 2025-12-07 --count
   auditq query --all --format jsonl | jq -r .resource_id | sort | uniq -c
   auditq query --batch requests.jsonl --threads 16 > responses.jsonl
+  auditq diff                                     do both engines answer alike?
+  auditq bench                                    how much faster, and how sure that is
   auditq verify-baseline                          is everything still what the contract says?";
 
 const EXIT_CODES: &str = "\
@@ -139,6 +145,8 @@ enum Command {
     Seed(seed::Flags),
     VerifyBaseline(verify::Flags),
     Query(query::Flags),
+    Diff(diff::Flags),
+    Bench(bench::Flags),
 }
 
 /// What counts beside the arguments, asked for once.
@@ -182,12 +190,14 @@ impl Cli {
         }
         let Some(command) = self.command else {
             return Err(Error::usage(
-                "no command is given: seed, verify-baseline and query are there; `auditq --help` says more",
+                "no command is given: seed, verify-baseline, query, diff and bench are there; `auditq --help` says more",
             ));
         };
         let task = match command {
             Command::Seed(flags) => Task::Seed(flags.resolve()?),
             Command::VerifyBaseline(flags) => Task::VerifyBaseline(flags.resolve()),
+            Command::Diff(flags) => Task::Diff(flags.resolve(surroundings)),
+            Command::Bench(flags) => Task::Bench(flags.resolve()?),
             Command::Query(flags) => Task::Query(flags.resolve(surroundings)?),
         };
         Ok(Invocation::Run(Box::new(Config {

@@ -138,7 +138,7 @@ pub enum BatchSource {
 
 const FIRST_PAGE: u64 = 1;
 const DEFAULT_SIZE: u64 = 20;
-const MAX_THREADS: usize = 1024;
+pub(super) const MAX_THREADS: usize = 1024;
 
 impl Flags {
     pub(super) fn resolve(self, surroundings: &Surroundings) -> Result<QueryArgs> {
@@ -202,7 +202,7 @@ fn actor(text: &str) -> std::result::Result<i64, String> {
     })
 }
 
-fn threads(text: &str) -> std::result::Result<usize, String> {
+pub(super) fn threads(text: &str) -> std::result::Result<usize, String> {
     let number = text
         .parse()
         .ok()

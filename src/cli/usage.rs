@@ -67,6 +67,7 @@ fn problem(error: &clap::Error) -> String {
         }
         (ErrorKind::ArgumentConflict, Some(argument), _) => {
             match names(error, ContextKind::PriorArg) {
+                Some(other) if other == argument => format!("{argument} is given more than once"),
                 Some(others) => format!("{argument} and {others} exclude each other"),
                 None => format!("{argument} excludes other arguments given"),
             }
@@ -77,7 +78,7 @@ fn problem(error: &clap::Error) -> String {
         },
         (ErrorKind::InvalidSubcommand, _, _) => {
             let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("there is no command {name:?}: seed, verify-baseline and query are there")
+            format!("there is no command {name:?}: seed, verify-baseline, query, diff and bench are there")
         }
         _ => first_paragraph(error),
     }

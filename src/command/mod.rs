@@ -3,6 +3,8 @@
 use crate::config::{Config, Task};
 use crate::error::{Exit, Result};
 
+pub mod bench;
+pub mod diff;
 mod query;
 mod seed;
 mod verify_baseline;
@@ -16,5 +18,7 @@ pub fn run(config: &Config) -> Result<Exit> {
         Task::Seed(args) => seed::run(config, args),
         Task::VerifyBaseline(args) => verify_baseline::run(config, args),
         Task::Query(args) => query::run(config, args),
+        Task::Diff(args) => diff::run(config, args),
+        Task::Bench(args) => bench::run(config, args),
     }
 }

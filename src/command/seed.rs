@@ -34,6 +34,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     fs::create_dir_all(dir.root())
         .map_err(Error::io(dir.root(), "cannot create the data directory"))?;
     let lock = lock(dir.root(), display)?;
+    dataset::settle(dir, &lock)?;
     let state = if args.force {
         State::Free
     } else {

@@ -1,7 +1,7 @@
 //! What the live service does for each request, and nothing else. Do not make this faster.
 
 use super::{Engine, stream_rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
 use crate::storage::data_dir::DataDir;
 use crate::storage::metadata::Connection;
@@ -21,20 +21,33 @@ impl Baseline {
     }
 }
 
+impl Baseline {
+    /// Runs `ask` on a connection of its own. Where nothing can be written, the service itself could not read a
+    /// database in WAL mode at all: it is read without locks instead.
+    fn ask(&self, mut ask: impl FnMut(&Connection) -> Result<()>) -> Result<()> {
+        let asked = Connection::open_as_the_service(self.dir.database())
+            .and_then(|connection| ask(&connection));
+        match asked {
+            Err(error @ Error::Unreadable { .. }) => {
+                ask(&Connection::open_sealed(&self.dir, error)?)
+            }
+            answered => answered,
+        }
+    }
+}
+
 impl Engine for Baseline {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        let connection = Connection::open_as_the_service(self.dir.database())?;
-        connection.service_page(query, page)?;
-        drop(connection);
+        self.ask(|connection| connection.service_page(query, page))?;
         payloads::fill_as_the_service(&self.dir, page)
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
-        Connection::open_as_the_service(self.dir.database())?.count(filter)
+        Connection::open(&self.dir)?.count(filter)
     }
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        let connection = Connection::open_as_the_service(self.dir.database())?;
+        let connection = Connection::open(&self.dir)?;
         let fill = |page: &mut Page| payloads::fill_as_the_service(&self.dir, page);
         stream_rows(&connection, filter, fill, sink)
     }

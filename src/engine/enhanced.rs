@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use thread_local::ThreadLocal;
@@ -11,9 +12,10 @@ use super::{CHUNK, Engine, Lifetime, Notify, stream_rows};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Position, Query};
 use crate::storage::data_dir::DataDir;
+use crate::storage::dataset;
 use crate::storage::metadata::Connection;
 use crate::storage::payloads::Payloads;
-use crate::storage::platform::Identity;
+use crate::storage::platform::{FileState, Identity};
 use crate::storage::rank_index::{Damaged, Index, Progress, Renewal, Truth, open_true, renew};
 use crate::storage::stamp::JournalMode;
 
@@ -21,7 +23,14 @@ use crate::storage::stamp::JournalMode;
 pub struct Enhanced {
     log: Arc<Log>,
     renewer: Option<Renewer>,
+    /// Whether what was asked so far cost SQLite so little that an index is not worth waiting for.
+    is_spared: AtomicBool,
 }
+
+/// The longest way from the front of the log, in events, that SQLite goes in next to no time.
+const SHORT_WALK: u64 = 1_000;
+/// Up to this size of the database, in bytes, an index is made in less time than a person notices.
+const SMALL: u64 = 32 << 20;
 
 /// What an engine and its renewer share.
 pub(super) struct Log {
@@ -33,10 +42,11 @@ pub(super) struct Log {
     notify: Notify,
 }
 
-/// A thread's own connection, and which file it is connected to.
+/// A thread's own connection, and the file it is connected to, in the state it had then.
 struct Held {
     connection: Connection,
     identity: Identity,
+    state: Option<FileState>,
 }
 
 impl Enhanced {
@@ -51,7 +61,11 @@ impl Enhanced {
             notify,
         });
         let renewer = (lifetime == Lifetime::LongLived).then(|| Renewer::start(&log));
-        Enhanced { log, renewer }
+        Enhanced {
+            log,
+            renewer,
+            is_spared: AtomicBool::new(false),
+        }
     }
 
     /// Answers from the index by `read`, if there is a true one.
@@ -87,6 +101,10 @@ impl Engine for Enhanced {
             return self.log.payloads.fill(page);
         }
         self.want_renewal();
+        self.is_spared.store(
+            is_short_walk(query) && self.log.is_large(),
+            Ordering::Relaxed,
+        );
         self.log.page_through_sqlite(query, page)?;
         self.log.payloads.forget();
         self.log.payloads.fill(page)
@@ -103,8 +121,11 @@ impl Engine for Enhanced {
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         // Reading everything costs more than an index does, and from an index it takes no lock.
-        if !self.log.is_known() {
-            self.log.renew(&|_, _| {})?;
+        if !self.log.is_known()
+            && let Err(error @ Error::Busy { .. }) = self.log.renew(&|_, _| {})
+        {
+            // Waited for long enough already.
+            return Err(error);
         }
         let truth = self.log.truth.load_full().filter(|truth| truth.holds());
         if let Some(index) = truth.as_ref().and_then(|truth| truth.index.as_ref().ok()) {
@@ -112,7 +133,7 @@ impl Engine for Enhanced {
         }
         self.want_renewal();
         self.log.payloads.forget();
-        let connection = Connection::open(self.log.dir.database())?;
+        let connection = Connection::open(&self.log.dir)?;
         stream_rows(
             &connection,
             filter,
@@ -122,12 +143,20 @@ impl Engine for Enhanced {
     }
 
     fn finish(&self, progress: Progress<'_>) -> Result<()> {
-        if self.renewer.is_none() && !self.log.is_known() {
-            self.log.renew(progress)
-        } else {
-            Ok(())
+        // What cannot be removed is in nobody's way.
+        let _ = dataset::tidy(&self.log.dir);
+        let is_spared = self.is_spared.load(Ordering::Relaxed);
+        if self.renewer.is_some() || is_spared || self.log.is_known() {
+            return Ok(());
         }
+        self.log.renew(progress)
     }
+}
+
+/// Whether a page lies so near the front that SQLite reaches it as fast as an index would.
+fn is_short_walk(query: &Query) -> bool {
+    let is_unfiltered = query.filter.actor_id.is_none() && query.filter.action.is_none();
+    is_unfiltered && query.offset() + u64::from(query.page_size) <= SHORT_WALK
 }
 
 impl Log {
@@ -137,6 +166,11 @@ impl Log {
             .load()
             .as_ref()
             .is_some_and(|truth| truth.holds())
+    }
+
+    fn is_large(&self) -> bool {
+        let state = FileState::of_path(self.dir.database());
+        state.is_ok_and(|state| state.is_some_and(|state| state.size > SMALL))
     }
 
     /// Makes a new index, and uses it from now on.
@@ -165,7 +199,7 @@ impl Log {
         self.with_connection(|connection| {
             if !is_unsound {
                 match connection.narrow_page(query, page) {
-                    Err(Error::Database { .. } | Error::Row { .. }) => {}
+                    Err(Error::Database { .. } | Error::Unreadable { .. } | Error::Row { .. }) => {}
                     answered => return answered,
                 }
             }
@@ -177,7 +211,7 @@ impl Log {
     fn with_connection<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let mut slot = self.connections.get_or_default().borrow_mut();
         let held = match slot.take() {
-            Some(held) if held.identity.is_at(self.dir.database()) => held,
+            Some(held) if self.is_current(&held) => held,
             _ => self.connect()?,
         };
         let answer = ask(&held.connection)?;
@@ -188,16 +222,25 @@ impl Log {
         Ok(answer)
     }
 
+    /// Whether a connection made now would see the same. SQLite keeps pages in memory, and would trust them even
+    /// where the file was overwritten by something else than SQLite: by a backup, or by a failing disk.
+    fn is_current(&self, held: &Held) -> bool {
+        held.identity.is_at(self.dir.database())
+            && FileState::of_path(self.dir.database()).is_ok_and(|state| state == held.state)
+    }
+
     fn connect(&self) -> Result<Held> {
+        let unopened = |error| Error::io(self.dir.database(), "cannot open")(error);
         loop {
-            let identity = Identity::of_path(self.dir.database())
-                .map_err(Error::io(self.dir.database(), "cannot open"))?;
-            let connection = Connection::open(self.dir.database())?;
+            let identity = Identity::of_path(self.dir.database()).map_err(unopened)?;
+            let state = FileState::of_path(self.dir.database()).map_err(unopened)?;
+            let connection = Connection::open(&self.dir)?;
             // Replaced between the two: which of them it is connected to is not known.
             if identity.is_at(self.dir.database()) {
                 return Ok(Held {
                     connection,
                     identity,
+                    state,
                 });
             }
         }

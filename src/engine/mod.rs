@@ -3,14 +3,17 @@
 
 mod baseline;
 mod enhanced;
+mod floor;
 mod renewer;
 
 use crate::error::{Error, Result};
 use crate::model::{Filter, Mode, Page, Query};
 use crate::storage::data_dir::DataDir;
+use crate::storage::dataset;
 
 pub use baseline::Baseline;
 pub use enhanced::Enhanced;
+pub use floor::Floor;
 
 /// What answers requests on one log. Any number of threads may ask at once.
 pub trait Engine: Send + Sync {
@@ -65,6 +68,7 @@ pub fn open(
     lifetime: Lifetime,
     notify: Notify,
 ) -> Result<Box<dyn Engine>> {
+    dataset::recover(dir)?;
     dir.require()?;
     Ok(match mode {
         Mode::Baseline => Box::new(Baseline::new(dir)),

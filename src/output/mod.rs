@@ -4,9 +4,13 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use crate::error::{Error, Result};
 
+pub mod diff;
+pub mod document;
 pub mod jsonl;
+pub mod plot;
 pub mod progress;
 pub mod table;
+pub mod units;
 pub mod verdict;
 
 /// Room before a system call, in bytes: a page of events of the contract's size.

@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all: written under another name in the same directory, then renamed.
 
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, DirEntry, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// What the names of unfinished files start with.
 const PREFIX: &str = ".auditq-";
+/// What the names of finished ones start with that wait for others to be put in place together. They are no
+/// strays to this module: only who put them there knows what they are worth.
+pub(crate) const WAITING: &str = ".auditq-next-";
 
 /// The right to write in a directory, held by one process at a time until it is dropped or the process ends.
 ///
@@ -66,19 +69,33 @@ impl DirLock {
     /// Whoever holds the lock is the only one who writes here, so an unfinished file is nobody's. One that
     /// cannot be removed is in nobody's way either.
     fn remove_strays(&self) {
-        let Ok(entries) = fs::read_dir(&self.path) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let is_ours = entry
+        for entry in ours(&self.path) {
+            let is_waiting = entry
                 .file_name()
                 .as_encoded_bytes()
-                .starts_with(PREFIX.as_bytes());
-            if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                .starts_with(WAITING.as_bytes());
+            if !is_waiting {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
+}
+
+/// Whether there is any file of ours that a killed run may have left: of one that still runs, too.
+pub(crate) fn has_strays(path: &Path) -> bool {
+    ours(path).next().is_some()
+}
+
+/// The files of a directory that are named as unfinished, or as waiting.
+fn ours(path: &Path) -> impl Iterator<Item = DirEntry> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.filter(|entry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PREFIX.as_bytes())
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+    })
 }
 
 fn open(path: &Path) -> Result<File> {

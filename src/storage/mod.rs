@@ -9,3 +9,5 @@ pub(crate) mod payloads;
 pub(crate) mod platform;
 pub(crate) mod rank_index;
 pub(crate) mod stamp;
+
+pub use platform::make_the_size_limit_an_error;

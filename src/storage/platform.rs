@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, Stat};
@@ -129,6 +131,17 @@ pub(crate) fn copy_rights(model: &Path, file: &File) -> io::Result<()> {
         file,
         Mode::from_raw_mode(like.st_mode & 0o666),
     )?)
+}
+
+/// Lets a write beyond the process's limit of file sizes (`ulimit -f`) fail like one to a full disk: by default
+/// the system ends the process without a word.
+pub fn make_the_size_limit_an_error() {
+    // The write's own error says all there is to know, so nobody looks at the flag. Where the signal cannot be
+    // caught, the process ends as it would have.
+    let _ = signal_hook::flag::register(
+        signal_hook::consts::SIGXFSZ,
+        Arc::new(AtomicBool::new(false)),
+    );
 }
 
 /// A file without a name, in memory.

@@ -8,6 +8,10 @@ use auditq::model::{Filter, Page, Position, Query};
 use auditq::storage::data_dir::DataDir;
 use tempfile::TempDir;
 
+pub(crate) mod dataset;
+pub(crate) mod faults;
+pub(crate) mod program;
+
 /// The table as the contract describes it.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE audit_events (

@@ -2,8 +2,8 @@
 
 use crate::cli::{QueryArgs, Request};
 use crate::config::{Config, Display, Format};
-use crate::engine::{self, Engine, Lifetime};
-use crate::error::{Exit, Result};
+use crate::engine::{self, Engine, Lifetime, Notify};
+use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Page, Query};
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
@@ -23,28 +23,44 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
         Request::Batch { .. } => Lifetime::LongLived,
         Request::Page(_) | Request::Count(_) | Request::All(_) => Lifetime::OneShot,
     };
-    let notify = Box::new(move |line: &str| progress::note(&display, line));
+    // One trouble, one line: what was noted before an answer is said only once there is one.
+    let (notes, noted) = std::sync::mpsc::channel();
+    let notify: Notify = match lifetime {
+        Lifetime::LongLived => Box::new(move |line| progress::note(&display, line)),
+        Lifetime::OneShot => Box::new(move |line| {
+            // The receiver lives as long as the engine.
+            let _ = notes.send(line.to_owned());
+        }),
+    };
     let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
     let engine = engine.as_ref();
     match &args.request {
         Request::Page(query) => {
             page(&display, engine, query)?;
             // The answer is out: whoever reads it need not wait for what later answers profit from.
-            finish(&display, engine);
+            note_failure(&display, renew(&display, engine));
         }
         Request::Count(filter) => {
             count(&display, engine, filter)?;
-            finish(&display, engine);
+            note_failure(&display, renew(&display, engine));
         }
         Request::All(filter) => {
             // Every event: from an index that is faster, and takes no lock while the reader takes its time.
-            finish(&display, engine);
+            let renewed = renew(&display, engine);
+            if let Err(error @ Error::Busy { .. }) = renewed {
+                // What has been waited for that long is not waited for again.
+                return Err(error);
+            }
             all(&display, engine, filter)?;
+            note_failure(&display, renewed);
         }
         Request::Batch { source, threads } => {
             return batch::run(&display, engine, source, *threads);
         }
     }
+    noted
+        .try_iter()
+        .for_each(|line| progress::note(&display, &line));
     Ok(Exit::Fine)
 }
 
@@ -76,10 +92,13 @@ fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> 
     out.flush()
 }
 
-fn finish(display: &Display, engine: &dyn Engine) {
+fn renew(display: &Display, engine: &dyn Engine) -> Result<()> {
     let bar = Progress::new(display, "indexing");
-    if let Err(error) = engine.finish(&|done, total| bar.report(done, total)) {
-        drop(bar);
+    engine.finish(&|done, total| bar.report(done, total))
+}
+
+fn note_failure(display: &Display, renewed: Result<()>) {
+    if let Err(error) = renewed {
         progress::note(display, &format!("the index was not renewed: {error}"));
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn database(dir: &DataDir) -> Result<Option<Found>> {
     if fs::symlink_metadata(dir.database()).is_err() {
         return Ok(None);
     }
-    let connection = Connection::open(dir.database())?;
+    let connection = Connection::open(dir)?;
     connection.snapshot(|| {
         Ok(Some(Found {
             schema: connection.schema()?,

@@ -1,7 +1,7 @@
 //! The label of a scale study: a small file that says that a data directory does not hold the contract dataset.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -31,19 +31,26 @@ pub(crate) fn read(root: &Path) -> Option<Recipe> {
     Some(Recipe { events, anchor })
 }
 
-/// Labels the directory. The label gets the rights of the database it speaks of.
-pub(super) fn write(root: &Path, lock: &DirLock, recipe: Recipe, database: &Path) -> Result<()> {
-    let target = path(root);
-    let Recipe { events, anchor } = recipe;
+/// Writes the label of a recipe to `target`: an empty one for the contract's, which has none. It gets the rights
+/// of the database it speaks of.
+pub(super) fn write(target: &Path, lock: &DirLock, recipe: Recipe, database: &Path) -> Result<()> {
     let draft = Draft::create(lock, LABEL)?;
     draft.copy_rights(database)?;
-    serde_json::to_vec(&Label { events, anchor })
-        .map_err(Into::into)
-        .and_then(|mut text| {
-            text.push(b'\n');
+    text(recipe)
+        .and_then(|text| {
             draft.file().write_all(&text)?;
             draft.file().sync_all()
         })
-        .map_err(Error::io(&target, "cannot write"))?;
-    draft.publish(&target).map(drop)
+        .map_err(Error::io(target, "cannot write"))?;
+    draft.publish(target).map(drop)
+}
+
+fn text(recipe: Recipe) -> io::Result<Vec<u8>> {
+    if recipe.is_contract() {
+        return Ok(Vec::new());
+    }
+    let Recipe { events, anchor } = recipe;
+    let mut text = serde_json::to_vec(&Label { events, anchor })?;
+    text.push(b'\n');
+    Ok(text)
 }

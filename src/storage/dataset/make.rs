@@ -1,7 +1,6 @@
-//! Making a dataset beside the one that may be there, and putting it in its place.
+//! Making a dataset beside the one that may be there.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -10,6 +9,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, generate};
+use super::publish::remove;
 use super::{Digests, Progress, Recipe, label};
 use crate::contract::dataset::SCHEMA_SQL;
 use crate::contract::digests::{RowsDigest, hex};
@@ -24,8 +24,8 @@ const WAITING: usize = 4;
 /// A whole dataset under names that nobody looks for.
 #[derive(Debug)]
 pub(crate) struct Drafts {
-    database: Draft,
-    payloads: Draft,
+    pub(super) database: Draft,
+    pub(super) payloads: Draft,
     /// The payload file's by what was written, the rows' by what the database then held.
     pub(crate) digests: Digests,
 }
@@ -82,50 +82,21 @@ pub(crate) fn make(
     })
 }
 
-/// Puts the drafts in the place of whatever is there. A kill at any moment leaves the old dataset or none: the
-/// old one ends when its database goes, the new one begins when its database comes.
-pub(crate) fn publish(dir: &DataDir, lock: &DirLock, drafts: Drafts, recipe: Recipe) -> Result<()> {
-    remove(&dir.index())?;
-    remove(dir.database())?;
-    // The journals belong to the old database: left behind, they would be played into the new one.
-    for journal in [dir.journal(), dir.wal(), dir.wal_index()] {
-        remove(&journal)?;
-    }
-    label_as(dir, lock, recipe, drafts.database.path())?;
-    // The removals must be on the disk before anything new is.
-    lock.sync()?;
-    drafts.payloads.publish(&dir.payloads())?;
-    drafts.database.publish(dir.database())?;
-    lock.sync()
-}
-
 /// Labels the dataset that is there as a scale study, or as none.
 pub(crate) fn set_label(dir: &DataDir, lock: &DirLock, recipe: Recipe) -> Result<()> {
     if is_labelled(dir, recipe) {
         return Ok(());
     }
-    label_as(dir, lock, recipe, dir.database())
+    let target = label::path(dir.root());
+    if recipe.is_contract() {
+        remove(&target)
+    } else {
+        label::write(&target, lock, recipe, dir.database())
+    }
 }
 
 fn is_labelled(dir: &DataDir, recipe: Recipe) -> bool {
     Recipe::of_dir(dir.root()) == recipe && recipe.is_contract() != label::path(dir.root()).exists()
-}
-
-fn label_as(dir: &DataDir, lock: &DirLock, recipe: Recipe, database: &Path) -> Result<()> {
-    if recipe.is_contract() {
-        remove(&label::path(dir.root()))
-    } else {
-        label::write(dir.root(), lock, recipe, database)
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io(path, "cannot remove")(error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Writes and digests every line; then waits for the disk.
@@ -176,7 +147,7 @@ fn fill_database(
 }
 
 fn rows_of(path: &Path) -> Result<String> {
-    let connection = Connection::open(path)?;
+    let connection = Connection::open_as_the_service(path)?;
     super::inspect::rows(&connection)
 }
 
@@ -185,6 +156,7 @@ fn named(error: Error, target: &Path) -> Error {
     let path = PathBuf::from(target);
     match error {
         Error::Database { problem, .. } => Error::Database { path, problem },
+        Error::Unreadable { problem, .. } => Error::Unreadable { path, problem },
         Error::Io { action, source, .. } => Error::Io {
             path,
             action,

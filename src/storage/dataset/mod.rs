@@ -9,10 +9,12 @@ mod batch;
 mod inspect;
 mod label;
 mod make;
+mod publish;
 
 pub(crate) use inspect::{Found, database, is_anything_there, payloads, sha256, would_be};
 use label::read as labelled;
-pub(crate) use make::{make, publish, set_label};
+pub(crate) use make::{Drafts, make, set_label};
+pub(crate) use publish::{publish, recover, settle, tidy};
 
 /// Called with how much is done and how much there is, in any unit, from any thread.
 pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);

@@ -5,6 +5,7 @@ mod page;
 mod row;
 mod scan;
 mod schema;
+mod sealed;
 mod writer;
 
 pub(crate) use connection::Connection;

@@ -56,6 +56,16 @@ impl Connection {
         })
     }
 
+    /// Whether SQLite finds every row where it would look for it. Reading all rows in turn does not tell: a
+    /// damaged inner page of a table leads such a reading right and a search astray.
+    pub(crate) fn is_searchable(&self) -> Result<bool> {
+        let check = "PRAGMA quick_check('audit_events')";
+        let found = self
+            .sqlite
+            .query_row(check, [], |row| row.get::<_, String>(0));
+        Ok(self.tell(found)? == "ok")
+    }
+
     /// The lowest and the highest id; `None` for an empty table.
     pub(crate) fn id_bounds(&self) -> Result<Option<RangeInclusive<i64>>> {
         let bound = |order: &str| {

@@ -1,5 +1,6 @@
 //! The blocks of an index file, each read and checked when it is first touched.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
@@ -79,6 +80,37 @@ impl Blocks {
 
     /// Appends `len` bytes of the text section to `out`.
     pub(super) fn text(&self, start: u64, len: u32, out: &mut Vec<u8>) -> Result<(), Damaged> {
+        self.each_piece(start, len, |piece| out.extend_from_slice(piece))
+    }
+
+    /// How `len` bytes of the text section compare with `other`.
+    pub(super) fn compare_text(
+        &self,
+        start: u64,
+        len: u32,
+        other: &[u8],
+    ) -> Result<Ordering, Damaged> {
+        let mut rest = other;
+        let mut order = Ordering::Equal;
+        self.each_piece(start, len, |piece| {
+            let (compared, behind) = rest.split_at(piece.len().min(rest.len()));
+            order = order.then_with(|| piece.cmp(compared));
+            rest = behind;
+        })?;
+        Ok(if rest.is_empty() {
+            order
+        } else {
+            order.then(Ordering::Less)
+        })
+    }
+
+    /// Gives the pieces of a range of text, which may go on from block to block.
+    fn each_piece(
+        &self,
+        start: u64,
+        len: u32,
+        mut visit: impl FnMut(&[u8]),
+    ) -> Result<(), Damaged> {
         let end = start.checked_add(u64::from(len)).ok_or(Damaged)?;
         if end > self.header.counts.text_bytes {
             return Err(Damaged);
@@ -89,7 +121,7 @@ impl Blocks {
             let block = self.block(self.layout.start(Section::Text) + at / per_block)?;
             let from = (at % per_block) as usize;
             let taken = (end - at).min(per_block - at % per_block);
-            out.extend_from_slice(&block[from..from + taken as usize]);
+            visit(&block[from..from + taken as usize]);
             at += taken;
         }
         Ok(())

@@ -156,7 +156,7 @@ fn collect_part(
     read: &(dyn Fn(u64) + Sync),
 ) -> Result<Table> {
     let mut table = Table::default();
-    Connection::open(dir.database())?.scan(ids, |row| {
+    Connection::open(dir)?.scan(ids, |row| {
         table.push(row);
         if (table.rows.len() as u64).is_multiple_of(PROGRESS_STEP) {
             read(PROGRESS_STEP);

@@ -222,12 +222,9 @@ impl Index {
 
     fn find_action(&self, name: &str) -> Result<Option<u64>, Damaged> {
         let actions = self.blocks.counts().actions;
-        let mut text = Vec::new();
-        let mut compare = |action| {
+        let compare = |action| {
             let TextRecord { start, len, .. } = self.action(action)?;
-            text.clear();
-            self.blocks.text(start, len, &mut text)?;
-            Ok(text.as_slice().cmp(name.as_bytes()))
+            self.blocks.compare_text(start, len, name.as_bytes())
         };
         let found = partition_point(0, actions, |action| Ok(compare(action)?.is_lt()))?;
         Ok((found < actions && compare(found)?.is_eq()).then_some(found))

@@ -121,7 +121,7 @@ type Attempt = (Watch, Stamp, std::result::Result<Ranked, String>);
 /// Reads the database between two looks at its state; `None` if they differ.
 fn attempt(dir: &DataDir, progress: Progress<'_>) -> Result<Option<Attempt>> {
     let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
-    let connection = Connection::open(dir.database())?;
+    let connection = Connection::open(dir)?;
     let Some(watch) = Watch::open(dir).map_err(unreadable)? else {
         // Gone since it was opened: the next attempt says so.
         return Ok(None);
@@ -155,17 +155,17 @@ fn read_ranked(
     let ids = connection.id_bounds()?.unwrap_or(0..=0);
     let rows = i128::from(*ids.end()) - i128::from(*ids.start()) + 1;
     let read = Counter::new(progress, u64::try_from(rows).unwrap_or(u64::MAX / 4));
-    let (table, order) = rayon::join(
+    let (table, (order, is_searchable)) = rayon::join(
         || collect(dir, &ids, &|rows| read.add(rows)),
         || {
-            if has_time_index {
-                time_index_digest(dir).map(Some)
-            } else {
-                Ok(None)
-            }
+            let order = || has_time_index.then(|| time_index_digest(dir)).transpose();
+            rayon::join(order, || Connection::open(dir)?.is_searchable())
         },
     );
     let table = table?;
+    if !is_searchable? {
+        return Ok(Err("the database is damaged".to_owned()));
+    }
     if table.rows.len() as u64 > MAX_EVENTS {
         return Ok(Err(format!("the log has more than {MAX_EVENTS} events")));
     }
@@ -182,7 +182,7 @@ fn read_ranked(
 
 fn time_index_digest(dir: &DataDir) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
-    Connection::open(dir.database())?.scan_order(|key| {
+    Connection::open(dir)?.scan_order(|key| {
         key.hash(&mut hasher);
         Ok(())
     })?;

@@ -1,0 +1,64 @@
+//! What a request costs, from one thread. With more threads than processors, percentiles show the scheduler.
+
+use std::time::{Duration, Instant};
+
+use super::crew::Task;
+use super::subject::{Hands, Subject};
+
+/// The mean service time of one subject.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// The subject's name.
+    pub name: String,
+    /// Requests in each round.
+    pub n: usize,
+    /// Nanoseconds a request, for each round.
+    pub rounds_ns: Vec<f64>,
+}
+
+/// One thread asks every request of each subject, again and again for at least `round_time`, the subjects in
+/// turn. Only whole rounds are timed, so the clock costs nothing.
+pub(super) fn in_turn(
+    subjects: &[(&str, Subject<'_>)],
+    task: Task<'_>,
+    rounds: usize,
+    round_time: Duration,
+) -> Vec<Cost> {
+    let mut hands = Hands::default();
+    let mut costs: Vec<_> = subjects
+        .iter()
+        .map(|(name, subject)| {
+            let took = run(*subject, task, &mut hands).as_nanos().max(1);
+            let passes = round_time.as_nanos().div_ceil(took);
+            let passes = usize::try_from(passes).unwrap_or(1).max(1);
+            let n = task.requests.len() * passes;
+            (
+                Task { passes, ..task },
+                Cost {
+                    name: (*name).to_owned(),
+                    n,
+                    rounds_ns: Vec::new(),
+                },
+            )
+        })
+        .collect();
+    for round in 0..rounds {
+        for turn in 0..subjects.len() {
+            let place = (round + turn) % subjects.len();
+            let (task, cost) = &mut costs[place];
+            let took = run(subjects[place].1, *task, &mut hands);
+            cost.rounds_ns.push(took.as_nanos() as f64 / cost.n as f64);
+        }
+    }
+    costs.into_iter().map(|(_, cost)| cost).collect()
+}
+
+fn run(subject: Subject<'_>, task: Task<'_>, hands: &mut Hands) -> Duration {
+    let start = Instant::now();
+    for _ in 0..task.passes {
+        for (query, known) in task.requests.iter().zip(task.known) {
+            std::hint::black_box(subject.ask(query, known, hands));
+        }
+    }
+    start.elapsed()
+}

@@ -1,0 +1,194 @@
+//! The threads that ask, and how they take turns.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::subject::{Answer, Hands, Subject};
+use crate::error::{Error, Result};
+use crate::model::Query;
+
+/// When the next request is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// Closed loop: each thread as soon as it has its answer, without thinking.
+    Closed,
+    /// Open loop: so many requests a second by all threads together, whether or not answers have come.
+    Open {
+        /// Requests a second.
+        requests_per_s: f64,
+    },
+}
+
+/// The latency of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Which of the workload's requests, from 0.
+    pub request: u32,
+    /// Nanoseconds. In an open loop from the intended start, so that waiting for a free thread counts.
+    pub latency_ns: u64,
+}
+
+/// What one subject did in one round.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// From the start of all threads to the last answer.
+    pub wall: Duration,
+    /// Requests that failed; they have a latency all the same.
+    pub errors: usize,
+    /// Every request's, in no order.
+    pub samples: Vec<Sample>,
+}
+
+/// The requests of a workload with the answers that they are known to have.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub(super) requests: &'a [Query],
+    pub(super) known: &'a [Answer],
+    /// How often all requests are asked.
+    pub(super) passes: usize,
+}
+
+/// So many threads, and what each keeps from round to round.
+pub(super) struct Crew {
+    pool: rayon::ThreadPool,
+    workers: Vec<Mutex<Worker>>,
+}
+
+#[derive(Default)]
+struct Worker {
+    hands: Hands,
+    samples: Vec<Sample>,
+    errors: usize,
+    /// A request that was answered otherwise than it is known to be.
+    surprise: Option<usize>,
+}
+
+impl Crew {
+    pub(super) fn new(threads: usize) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|error| {
+            Error::usage(format!(
+                "{threads} threads cannot be started ({error}): --threads takes fewer"
+            ))
+        })?;
+        let workers = (0..threads).map(|_| Mutex::default()).collect();
+        Ok(Crew { pool, workers })
+    }
+
+    /// Runs something that divides itself among the threads.
+    pub(super) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
+    /// Asks every request, all threads at once. The other result is a request, if there is one, that was
+    /// answered otherwise than is known.
+    pub(super) fn round(
+        &self,
+        subject: Subject<'_>,
+        task: Task<'_>,
+        pace: Pace,
+    ) -> (Round, Option<usize>) {
+        let next = AtomicUsize::new(0);
+        let (ready, started) = (Barrier::new(self.workers.len()), OnceLock::new());
+        let ends = self.pool.broadcast(|context| {
+            let mut worker = self.workers[context.index()]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            worker.prepare(task);
+            ready.wait();
+            let started = *started.get_or_init(Instant::now);
+            match pace {
+                Pace::Closed => worker.closed_loop(subject, task, &next),
+                Pace::Open { requests_per_s } => {
+                    worker.open_loop(subject, task, &next, started, requests_per_s);
+                }
+            }
+            Instant::now().duration_since(started)
+        });
+        self.collect(ends.into_iter().max().unwrap_or_default())
+    }
+
+    fn collect(&self, wall: Duration) -> (Round, Option<usize>) {
+        let mut round = Round {
+            wall,
+            errors: 0,
+            samples: Vec::new(),
+        };
+        let mut surprise = None;
+        for worker in &self.workers {
+            let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
+            round.samples.append(&mut worker.samples);
+            round.errors += worker.errors;
+            surprise = surprise.or(worker.surprise);
+        }
+        (round, surprise)
+    }
+}
+
+impl Worker {
+    /// Room for as many samples as there can be: one thread may get every turn. What is not used costs nothing.
+    fn prepare(&mut self, task: Task<'_>) {
+        self.samples.clear();
+        self.samples.reserve(task.turns());
+        self.errors = 0;
+        self.surprise = None;
+    }
+
+    fn closed_loop(&mut self, subject: Subject<'_>, task: Task<'_>, next: &AtomicUsize) {
+        while let Some((_, request)) = task.take(next) {
+            let start = Instant::now();
+            let events = subject.ask(
+                &task.requests[request],
+                &task.known[request],
+                &mut self.hands,
+            );
+            self.note(task, request, start.elapsed(), events);
+        }
+    }
+
+    fn open_loop(
+        &mut self,
+        subject: Subject<'_>,
+        task: Task<'_>,
+        next: &AtomicUsize,
+        started: Instant,
+        requests_per_s: f64,
+    ) {
+        while let Some((turn, request)) = task.take(next) {
+            let intended = started + Duration::from_secs_f64(turn as f64 / requests_per_s);
+            std::thread::sleep(intended.saturating_duration_since(Instant::now()));
+            let events = subject.ask(
+                &task.requests[request],
+                &task.known[request],
+                &mut self.hands,
+            );
+            self.note(task, request, intended.elapsed(), events);
+        }
+    }
+
+    /// Outside the measured time.
+    #[allow(clippy::cast_possible_truncation)]
+    fn note(&mut self, task: Task<'_>, request: usize, latency: Duration, events: Option<usize>) {
+        self.samples.push(Sample {
+            request: request as u32,
+            latency_ns: latency.as_nanos() as u64,
+        });
+        self.errors += usize::from(events.is_none());
+        if events != task.known[request].events {
+            self.surprise = Some(request);
+        }
+    }
+}
+
+impl Task<'_> {
+    fn turns(&self) -> usize {
+        self.requests.len() * self.passes
+    }
+
+    /// The next turn and its request, while there is one.
+    fn take(&self, next: &AtomicUsize) -> Option<(usize, usize)> {
+        let turn = next.fetch_add(1, Ordering::Relaxed);
+        (turn < self.turns()).then(|| (turn, turn % self.requests.len()))
+    }
+}

@@ -1,0 +1,42 @@
+//! Results in files, which appear whole or not at all.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::storage::atomic::{DirLock, Draft};
+
+/// Looks whether there is a directory for the file to be in.
+pub(super) fn require_directory(path: &Path) -> Result<()> {
+    let (directory, _) = split(path)?;
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let problem = "there is no such directory to write results in".to_owned();
+    Err(Error::Missing {
+        path: directory.to_owned(),
+        problem,
+    })
+}
+
+/// Puts `bytes` in the place of whatever is called `path`.
+pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    let (directory, name) = split(path)?;
+    let lock = DirLock::acquire(directory)?;
+    let draft = Draft::create_shared(&lock, name)?;
+    let mut file = draft.file();
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(Error::io(path, "cannot write"))?;
+    draft.publish(path)?;
+    lock.sync()
+}
+
+fn split(path: &Path) -> Result<(&Path, &str)> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name =
+        name.ok_or_else(|| Error::usage(format!("{}: no name for a file", path.display())))?;
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    Ok((parent.unwrap_or(Path::new(".")), name))
+}

@@ -1,0 +1,67 @@
+//! What must be known to read the figures.
+
+use super::rounds::FLOOR;
+use super::tables::interval;
+use super::wire::{Failure, Gate, Report};
+use crate::output::units::times;
+
+/// A paragraph each.
+pub(super) fn notes(report: &Report) -> Vec<String> {
+    let subjects = || report.workloads.iter().flat_map(|work| &work.subjects);
+    let mut notes = vec![format!(
+        "Every answer was checked against the baseline's, before and after. The {FLOOR} reads the same payloads and does \
+         nothing else. Each round, all subjects in turn answer the same requests, a fast one again and again until \
+         0.1 s have passed. A ratio is the geometric mean of the rounds'."
+    )];
+    let method = &report.run.method;
+    if method.clients > report.run.machine.cores {
+        notes.push(
+            "With more clients than cores, the upper percentiles and the maximum of what is fast show the scheduler; \
+             the cost on one thread does not."
+                .to_owned(),
+        );
+    }
+    if method.pace == "open" {
+        notes.push(
+            "In the open loop, a latency includes the moment a sleeping thread takes to wake."
+                .to_owned(),
+        );
+    }
+    let depths = subjects()
+        .flat_map(|subject| &subject.depths)
+        .map(|depth| &depth.latency);
+    if subjects()
+        .map(|subject| &subject.total.latency)
+        .chain(depths)
+        .any(|latency| latency.p99_is_weak)
+    {
+        notes.push(
+            "* from fewer than 1,000 samples: fewer than ten lie beyond this P99.".to_owned(),
+        );
+    }
+    notes.extend(report.gate.as_ref().map(gate));
+    notes
+}
+
+fn gate(gate: &Gate) -> String {
+    let least = times(gate.min_speedup);
+    if gate.passed {
+        return format!("Gate passed: no ratio is surely below {least}.");
+    }
+    let failure = |it: &Failure| {
+        let ratio = &it.ratio;
+        let found = times(ratio.speedup.ratio);
+        format!(
+            "{} {} {} {found} ({})",
+            it.workload,
+            ratio.subject,
+            ratio.metric.to_uppercase(),
+            interval(&ratio.speedup)
+        )
+    };
+    let failures: Vec<_> = gate.failures.iter().map(failure).collect();
+    format!(
+        "GATE FAILED: surely below {least}: {}.",
+        failures.join("; ")
+    )
+}

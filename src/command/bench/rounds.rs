@@ -1,0 +1,213 @@
+//! The order of events: every answer is checked first, then the subjects are timed in turn.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::Work;
+use super::check::Checked;
+use super::cost::{self, Cost};
+use super::crew::{Crew, Pace, Round, Task};
+use super::subject::Subject;
+use crate::engine::{Engine, Floor};
+use crate::error::{Error, Result};
+use crate::measure::Depth;
+use crate::model::Query;
+use crate::storage::data_dir::DataDir;
+
+/// What the floor is called among the subjects.
+pub const FLOOR: &str = "floor";
+
+/// A subject that answers a whole workload faster than this (from all threads) is asked it again and again
+/// within a round, until the round lasts so long.
+const ROUND_TIME: Duration = Duration::from_millis(100);
+/// A pass that took longer is not repeated to see how long it takes when warm.
+const LONG_PASS: Duration = Duration::from_secs(1);
+/// Bounds the memory that samples take.
+const MAX_TURNS: usize = 2_000_000;
+
+/// How it is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Threads that ask at once.
+    pub threads: usize,
+    /// How often each subject gets its turn.
+    pub rounds: usize,
+    /// When requests are sent.
+    pub pace: Pace,
+}
+
+/// A workload's raw figures.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The workload's name.
+    pub workload: String,
+    /// How deep each request's page lies.
+    pub depths: Vec<Depth>,
+    /// Events before each request's page.
+    pub offsets: Vec<u64>,
+    /// The engines in the order given, the model first, then the floor.
+    pub subjects: Vec<Timed>,
+    /// Each engine but the model, then the floor, from one thread.
+    pub costs: Vec<Cost>,
+}
+
+/// What was measured of one subject.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    /// The subject's name.
+    pub name: String,
+    /// How often each round asked all requests.
+    pub passes: usize,
+    /// In order.
+    pub rounds: Vec<Round>,
+    /// For each round, how many subjects had their turn before this one.
+    pub turns: Vec<usize>,
+}
+
+/// Checks the answers of every engine to every request against the first engine's, then times them all.
+///
+/// # Errors
+/// An engine answers otherwise than the first one does, before or after it was timed: there are no figures then.
+/// A log that cannot be read.
+pub fn measure(
+    engines: &[(&str, &dyn Engine)],
+    dir: &DataDir,
+    works: &[Work],
+    settings: &Settings,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Vec<Measured>> {
+    let bench = Bench {
+        crew: Crew::new(settings.threads)?,
+        engines,
+        floor: Floor::open(dir)?,
+        dir,
+        settings,
+        steps: Steps::new(works, settings, progress),
+    };
+    // All before any figure.
+    let checked: Vec<_> = works
+        .iter()
+        .map(|work| bench.check(work))
+        .collect::<Result<_>>()?;
+    works
+        .iter()
+        .zip(checked)
+        .map(|(work, checked)| bench.time(work, &checked))
+        .collect()
+}
+
+/// What all workloads share.
+pub(super) struct Bench<'a> {
+    pub(super) crew: Crew,
+    /// The first is the model.
+    pub(super) engines: &'a [(&'a str, &'a dyn Engine)],
+    floor: Floor,
+    pub(super) dir: &'a DataDir,
+    settings: &'a Settings,
+    pub(super) steps: Steps<'a>,
+}
+
+impl Bench<'_> {
+    fn time(&self, work: &Work, checked: &Checked) -> Result<Measured> {
+        let task = |passes| Task {
+            requests: &work.requests,
+            known: &checked.answers,
+            passes,
+        };
+        let engines = self
+            .engines
+            .iter()
+            .map(|(name, engine)| (*name, Subject::Engine(*engine)));
+        let subjects: Vec<_> = engines
+            .chain([(FLOOR, Subject::Floor(&self.floor))])
+            .collect();
+        let mut timed = Vec::new();
+        for (place, (name, subject)) in subjects.iter().enumerate() {
+            let passes = match checked.took.get(place) {
+                _ if self.settings.pace != Pace::Closed => 1,
+                Some(took) if *took > LONG_PASS => 1,
+                _ => passes(
+                    self.round(work, name, *subject, task(1), Pace::Closed)?
+                        .wall,
+                    task(1),
+                ),
+            };
+            timed.push(Timed {
+                name: (*name).to_owned(),
+                passes,
+                rounds: Vec::new(),
+                turns: Vec::new(),
+            });
+        }
+        for round in 0..self.settings.rounds {
+            for turn in 0..subjects.len() {
+                let place = (round + turn) % subjects.len();
+                let ((name, subject), timed) = (subjects[place], &mut timed[place]);
+                let done =
+                    self.round(work, name, subject, task(timed.passes), self.settings.pace)?;
+                timed.rounds.push(done);
+                timed.turns.push(turn);
+            }
+            self.steps.add(work.requests.len());
+        }
+        let costs = cost::in_turn(&subjects[1..], task(1), self.settings.rounds, ROUND_TIME);
+        self.check_again(work, checked)?;
+        Ok(Measured {
+            workload: work.name.clone(),
+            depths: self.depths(work, checked)?,
+            offsets: work.requests.iter().map(Query::offset).collect(),
+            subjects: timed,
+            costs,
+        })
+    }
+
+    fn round(
+        &self,
+        work: &Work,
+        name: &str,
+        subject: Subject<'_>,
+        task: Task<'_>,
+        pace: Pace,
+    ) -> Result<Round> {
+        match self.crew.round(subject, task, pace) {
+            (round, None) => Ok(round),
+            (_, Some(request)) => Err(Error::usage(format!(
+                "no figures: {name} answered {} request {} otherwise while it was timed than before: is the log being \
+                 written to?",
+                work.name,
+                request + 1
+            ))),
+        }
+    }
+}
+
+/// How often to ask all requests, so that a round lasts [`ROUND_TIME`] if one pass takes `pass`.
+fn passes(pass: Duration, task: Task<'_>) -> usize {
+    let passes = ROUND_TIME.as_nanos().div_ceil(pass.as_nanos().max(1));
+    let most = (MAX_TURNS / task.requests.len()).max(1);
+    usize::try_from(passes).unwrap_or(most).clamp(1, most)
+}
+
+/// How far it is, in requests to the model.
+pub(super) struct Steps<'a> {
+    done: AtomicU64,
+    total: u64,
+    report: &'a (dyn Fn(u64, u64) + Sync),
+}
+
+impl<'a> Steps<'a> {
+    fn new(works: &[Work], settings: &Settings, report: &'a (dyn Fn(u64, u64) + Sync)) -> Self {
+        let requests: usize = works.iter().map(|work| work.requests.len()).sum();
+        let total = (requests * (1 + settings.rounds)) as u64;
+        Steps {
+            done: AtomicU64::new(0),
+            total,
+            report,
+        }
+    }
+
+    pub(super) fn add(&self, requests: usize) {
+        let done = self.done.fetch_add(requests as u64, Ordering::Relaxed) + requests as u64;
+        (self.report)(done, self.total);
+    }
+}

@@ -1,0 +1,111 @@
+//! What is measured, and what each request was found to answer.
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::crew::Crew;
+use crate::engine::{Engine, Floor};
+use crate::error::Result;
+use crate::model::{Event, Page, PayloadPlace, Query};
+
+/// Something that answers requests: an engine, or the floor that does no more than it must.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    Engine(&'a dyn Engine),
+    Floor(&'a Floor),
+}
+
+/// What a thread keeps from request to request.
+#[derive(Default)]
+pub(super) struct Hands {
+    page: Page,
+    buffer: Vec<u8>,
+}
+
+impl Subject<'_> {
+    /// Answers one request: how many events, `None` where it failed. The floor reads what `known` names.
+    pub(super) fn ask(self, query: &Query, known: &Answer, hands: &mut Hands) -> Option<usize> {
+        match self {
+            Subject::Engine(engine) => engine
+                .page(query, &mut hands.page)
+                .ok()
+                .map(|()| hands.page.len()),
+            Subject::Floor(floor) => {
+                let read = floor.read(&known.places, &mut hands.buffer);
+                read.ok().and(known.events)
+            }
+        }
+    }
+}
+
+/// What an engine answered to a request.
+pub(super) struct Answer {
+    /// Of every field of every event with its payload, in order, or of the error's text.
+    digest: [u8; 32],
+    /// How many; `None` where the request failed.
+    pub(super) events: Option<usize>,
+    /// Where the payloads lie.
+    places: Box<[PayloadPlace]>,
+}
+
+/// Every answer of an engine, from all threads at once. `answered` is called after each.
+pub(super) fn answers(
+    crew: &Crew,
+    engine: &dyn Engine,
+    requests: &[Query],
+    answered: &(dyn Fn() + Sync),
+) -> Vec<Answer> {
+    let ask = |page: &mut Page, query: &Query| {
+        let result = engine.page(query, page);
+        answered();
+        Answer::of(result, page)
+    };
+    crew.install(|| requests.par_iter().map_init(Page::default, ask).collect())
+}
+
+/// The place of the first answer that is not the model's, and how many there are.
+pub(super) fn differences(model: &[Answer], other: &[Answer]) -> Option<(usize, usize)> {
+    let differs = |(_, (model, other)): &(usize, (&Answer, &Answer))| model.digest != other.digest;
+    let mut places = model
+        .iter()
+        .zip(other)
+        .enumerate()
+        .filter(differs)
+        .map(|(place, _)| place);
+    places.next().map(|first| (first, 1 + places.count()))
+}
+
+impl Answer {
+    fn of(result: Result<()>, page: &Page) -> Self {
+        let mut digest = Sha256::new();
+        let (events, places) = match result {
+            Ok(()) => {
+                digest.update(b"events");
+                page.events().for_each(|event| add(&mut digest, &event));
+                (Some(page.len()), page.places().collect())
+            }
+            Err(error) => {
+                digest.update(b"error");
+                digest.update(error.to_string());
+                (None, Box::default())
+            }
+        };
+        Answer {
+            digest: digest.finalize().into(),
+            events,
+            places,
+        }
+    }
+}
+
+/// Every text behind its length, so that no two events have the same bytes.
+fn add(digest: &mut Sha256, event: &Event<'_>) {
+    for number in [event.id, event.created_at, event.actor_id] {
+        digest.update(number.to_le_bytes());
+    }
+    let texts = [event.action, event.resource_type, event.resource_id].map(str::as_bytes);
+    for text in texts.into_iter().chain([event.payload]) {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    }
+}

@@ -1,0 +1,95 @@
+//! A small log in memory, whole or with a fault planted in it: what shows that the comparison can fail.
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::model::{Filter, Page, PayloadPlace, Position, Query, Row};
+use crate::output::diff::Class;
+
+/// Three events, two of them in the same second. Every request is answered by all of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// What is wrong with the answers.
+    pub(super) fault: Option<Class>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    id: i64,
+    created_at: i64,
+    payload: &'static [u8],
+}
+
+const EVENTS: [Stored; 3] = [
+    Stored {
+        id: 3,
+        created_at: 20,
+        payload: b"{\"n\": 3}",
+    },
+    Stored {
+        id: 2,
+        created_at: 10,
+        payload: b"{\"n\": 2}",
+    },
+    Stored {
+        id: 1,
+        created_at: 10,
+        payload: b"{\"n\": 1}",
+    },
+];
+
+impl Known {
+    fn events(self) -> Result<Vec<Stored>> {
+        let mut events = EVENTS.to_vec();
+        match self.fault {
+            None => {}
+            Some(Class::Missing) => events.truncate(2),
+            Some(Class::Extra) => events.push(Stored { id: 0, ..EVENTS[2] }),
+            Some(Class::Reordered) => events.swap(1, 2),
+            Some(Class::Field) => events[0].created_at += 1,
+            // The same JSON value in other bytes.
+            Some(Class::Payload) => events[0].payload = b"{\"n\":3 }",
+            Some(Class::Error) => return Err(Error::usage("planted")),
+        }
+        Ok(events)
+    }
+}
+
+impl Engine for Known {
+    fn page(&self, _: &Query, page: &mut Page) -> Result<()> {
+        page.clear();
+        let events = self.events()?;
+        for Stored { id, created_at, .. } in &events {
+            page.push(&Row {
+                id: *id,
+                created_at: *created_at,
+                actor_id: 1,
+                action: "LOGIN",
+                resource_type: "USER",
+                resource_id: "USER-1",
+                place: PayloadPlace { offset: 0, len: 0 },
+            });
+        }
+        let mut payloads = events.iter().map(|event| event.payload);
+        page.fill_payloads(|_, _, buffer| {
+            let payload = payloads.next().unwrap_or_default();
+            buffer.room(payload.len()).copy_from_slice(payload);
+            buffer.keep(payload.len());
+            Ok(())
+        })
+    }
+
+    fn count(&self, _: &Filter) -> Result<u64> {
+        Ok(self.events()?.len() as u64)
+    }
+
+    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        let mut page = Page::default();
+        let query = Query::new(filter.clone(), Position::Page(1), 10)?;
+        self.page(&query, &mut page)?;
+        sink(&page)
+    }
+
+    fn finish(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! `auditq diff`: does the enhanced engine answer as the baseline does?
+//!
+//! Both engines are given the same requests, each request to one right after the other. Counts, order, every
+//! field, the payloads' bytes and the errors' texts must be the same.
+//!
+//! A log that is written to meanwhile is no excuse and no trap: where two answers differ, the baseline is asked
+//! once more. If it repeats itself, the other answer, given in between, was wrong. If it does not, the log has
+//! changed, and the request is asked anew.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::cli::DiffArgs;
+use crate::config::{Config, Display};
+use crate::engine::{self, Engine, Lifetime};
+use crate::error::{Error, Exit, Result};
+use crate::model::{Filter, Mode};
+use crate::output::diff::{Finding, Line, Report, Verdict};
+use crate::output::progress::{Progress, note};
+use crate::output::unless_closed;
+use crate::storage::data_dir::DataDir;
+
+mod ask;
+mod compare;
+mod comparison;
+mod known;
+mod order;
+mod plan;
+mod reproduce;
+mod self_check;
+mod settle;
+mod sweep;
+mod tally;
+mod value;
+
+use comparison::Comparison;
+use plan::Plan;
+use settle::Engines;
+
+pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
+    let (dir, display) = (&config.data_dir, config.display);
+    let open = |mode| {
+        let notify = Box::new(move |line: &str| note(&display, line));
+        engine::open(mode, dir, Lifetime::LongLived, notify)
+    };
+    let (baseline, enhanced) = (open(Mode::Baseline)?, open(Mode::Enhanced)?);
+    prepare(&*enhanced)?;
+    let mut report = Report::new(&display);
+    let setting = Setting { dir, display, args };
+    let exit = setting.diff(&*baseline, &*enhanced, &mut |line| {
+        unless_closed(report.add(line))
+    });
+    // What has been found is shown, whatever came after it.
+    unless_closed(report.finish())?;
+    exit
+}
+
+/// Reading everything, even of nothing, is what makes an engine see to its index first: what is to be compared
+/// is the index, not what answers while there is none.
+fn prepare(enhanced: &dyn Engine) -> Result<()> {
+    let nothing = Filter {
+        from_ts: i64::MAX,
+        to_ts: i64::MIN,
+        ..Filter::ALL
+    };
+    enhanced.all(&nothing, &mut |_| Ok(()))
+}
+
+/// What a comparison is made with, apart from the engines.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// Where the log lies, for the command lines that reproduce a mismatch.
+    pub dir: &'a DataDir,
+    /// Whether there is a progress bar.
+    pub display: Display,
+    /// Which requests, and how many mismatches are shown.
+    pub args: &'a DiffArgs,
+}
+
+impl Setting<'_> {
+    /// Compares `candidate` with `model`, which is right by definition, and tells `report` what comes out.
+    ///
+    /// # Errors
+    /// There is no verdict: no request was compared, the comparison failed its self-check, the log changed too
+    /// fast, or it cannot be read. And those of `report`.
+    pub fn diff(
+        &self,
+        model: &dyn Engine,
+        candidate: &dyn Engine,
+        report: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<Exit> {
+        let pool = pool(self.args.threads)?;
+        let mut verdicts = Vec::new();
+        for workload in &self.args.workloads {
+            let plan = Plan::of(*workload, self.args.requests, model, self_check::REQUESTS)?;
+            verdicts.push(self.workload(&pool, Engines { model, candidate }, plan, report)?);
+        }
+        conclude(&verdicts)
+    }
+
+    fn workload(
+        &self,
+        pool: &ThreadPool,
+        engines: Engines<'_>,
+        plan: Plan,
+        report: &mut dyn FnMut(Line) -> Result<()>,
+    ) -> Result<Verdict> {
+        let Plan {
+            workload,
+            requests,
+            mut asks,
+            sample,
+            thinned,
+        } = plan;
+        let max_mismatches = self.args.max_mismatches;
+        let comparison = Comparison {
+            engines,
+            dir: self.dir,
+            workload,
+            max_mismatches,
+        };
+        report(Line::SelfCheck(
+            pool.install(|| self_check::run(comparison, sample))?,
+        ))?;
+        for part in thinned {
+            report(Line::Thinned(part))?;
+        }
+        let progress = Progress::new(&self.display, workload);
+        let done = |done| progress.report(done, requests as u64);
+        let tally = pool.install(|| comparison.run(&mut *asks, &done));
+        let (mismatches, verdict) = tally.finish(workload, max_mismatches);
+        for mismatch in mismatches {
+            report(Line::Mismatch(Box::new(mismatch)))?;
+        }
+        report(Line::Verdict(verdict.clone()))?;
+        Ok(verdict)
+    }
+}
+
+fn pool(threads: usize) -> Result<ThreadPool> {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| Error::usage(format!("cannot start {threads} threads: {error}")))
+}
+
+/// A difference is a verdict, whatever else is left open. No request compared is none.
+fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
+    if verdicts
+        .iter()
+        .any(|verdict| verdict.verdict == Finding::Different)
+    {
+        return Ok(Exit::Negative);
+    }
+    if verdicts.iter().all(|verdict| verdict.requests == 0) {
+        return Err(Error::usage(
+            "no request was compared, so there is no verdict: ask for at least one",
+        ));
+    }
+    match verdicts
+        .iter()
+        .find(|verdict| verdict.verdict == Finding::None)
+    {
+        None => Ok(Exit::Fine),
+        Some(open) => Err(Error::usage(no_verdict(open))),
+    }
+}
+
+fn no_verdict(verdict: &Verdict) -> String {
+    let Verdict {
+        workload,
+        requests,
+        unsettled,
+        ..
+    } = verdict;
+    if *requests == 0 {
+        return format!(
+            "{workload}: no request was compared, so there is no verdict: ask for at least one"
+        );
+    }
+    if *unsettled > 0 {
+        return format!(
+            "{workload}: {unsettled} of {requests} requests have no verdict, the log changed each time they were \
+             asked: try again when it is written to less"
+        );
+    }
+    format!(
+        "{workload}: both engines failed alike on all {requests} requests, so there is no verdict: \
+         `auditq query --mode baseline` says why"
+    )
+}

@@ -1,0 +1,171 @@
+//! A request as a command line for a POSIX shell.
+
+use std::fmt::Write;
+
+use super::ask::Ask;
+use crate::model::{Filter, Position, Query};
+use crate::output::jsonl;
+use crate::storage::data_dir::DataDir;
+use crate::visible::visible;
+
+/// The same request in both modes.
+pub(super) fn command_lines(dir: &DataDir, ask: &Ask) -> [String; 2] {
+    ["baseline", "enhanced"].map(|mode| command_line(dir, mode, ask))
+}
+
+fn command_line(dir: &DataDir, mode: &str, ask: &Ask) -> String {
+    let dir = quoted(&dir.root().to_string_lossy());
+    let program = format!("auditq --data-dir {dir} query --mode {mode}");
+    match ask {
+        // What no command line can hold, a batch can.
+        Ask::Page(query) if !query.filter.action.as_deref().is_none_or(is_plain) => {
+            format!(
+                "printf '%s\\n' {} | {program} --batch -",
+                quoted(&request(query))
+            )
+        }
+        Ask::Page(query) => program + &conditions(&query.filter) + &place(query),
+        Ask::Count(filter) => program + &conditions(filter) + " --count",
+        Ask::All(filter) => program + &conditions(filter) + " --all",
+    }
+}
+
+fn conditions(filter: &Filter) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    if filter.from_ts != Filter::ALL.from_ts {
+        let _ = write!(text, " --from={}", filter.from_ts);
+    }
+    if filter.to_ts != Filter::ALL.to_ts {
+        let _ = write!(text, " --to={}", filter.to_ts);
+    }
+    if let Some(actor_id) = filter.actor_id {
+        let _ = write!(text, " --actor={actor_id}");
+    }
+    if let Some(action) = &filter.action {
+        let _ = write!(text, " --action={}", quoted(action));
+    }
+    text
+}
+
+fn place(query: &Query) -> String {
+    let size = query.page_size;
+    match query.position {
+        Position::Page(page) => format!(" --page={page} --size={size}"),
+        Position::After(key) => format!(" --after={key} --size={size}"),
+    }
+}
+
+/// The `query` object of a batch: ASCII, whatever the action is.
+fn request(query: &Query) -> String {
+    let mut bytes = Vec::new();
+    jsonl::request(&mut bytes, query);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether text is safe on a terminal and in an argument as it stands.
+fn is_plain(text: &str) -> bool {
+    visible(text) == text
+}
+
+/// One word for the shell: bare where nothing in it means anything to a shell, in single quotes where not. What
+/// would steer a terminal is written as `$'…'` has it.
+fn quoted(word: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@+".contains(&byte);
+    if !is_plain(word) {
+        return ansi_c(word);
+    }
+    if !word.is_empty() && word.bytes().all(is_bare) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn ansi_c(word: &str) -> String {
+    let mut text = "$'".to_owned();
+    for byte in word.bytes() {
+        match byte {
+            b'\'' | b'\\' => text.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => {
+                let _ = write!(text, "\\{byte:03o}");
+            }
+        }
+    }
+    text + "'"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::Key;
+
+    fn baseline(ask: &Ask) -> String {
+        let [baseline, enhanced] = command_lines(&DataDir::new(Path::new("my data")), ask);
+        assert_eq!(
+            enhanced,
+            baseline.replace("--mode baseline", "--mode enhanced")
+        );
+        baseline
+    }
+
+    fn acted(action: &str) -> Filter {
+        Filter {
+            action: Some(action.to_owned()),
+            ..Filter::ALL
+        }
+    }
+
+    #[test]
+    fn a_page_has_every_condition() {
+        let filter = Filter {
+            from_ts: -5,
+            to_ts: 9,
+            actor_id: Some(-1),
+            action: Some("it's".to_owned()),
+        };
+        let query = Query::new(filter, Position::Page(3), 20).unwrap();
+        assert_eq!(
+            baseline(&Ask::Page(query)),
+            r"auditq --data-dir 'my data' query --mode baseline --from=-5 --to=9 --actor=-1 --action='it'\''s' --page=3 --size=20"
+        );
+    }
+
+    #[test]
+    fn a_keyset_page_has_its_cursor() {
+        let after = Position::After(Key {
+            created_at: -1,
+            id: 7,
+        });
+        let query = Query::new(Filter::ALL, after, 10).unwrap();
+        assert!(baseline(&Ask::Page(query)).ends_with("--mode baseline --after=-1:7 --size=10"));
+    }
+
+    #[test]
+    fn what_no_argument_can_hold_goes_through_a_batch() {
+        let query = Query::new(acted("a\0'"), Position::Page(1), 10).unwrap();
+        let line = baseline(&Ask::Page(query));
+        assert!(line.starts_with("printf '%s\\n' '{\"from_ts\": "), "{line}");
+        assert!(
+            line.contains(r#""action": "a\u0000'\''", "page": 1"#),
+            "{line}"
+        );
+        assert!(
+            line.ends_with("| auditq --data-dir 'my data' query --mode baseline --batch -"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn counts_and_all_have_no_page() {
+        assert!(baseline(&Ask::Count(acted(""))).ends_with("--mode baseline --action='' --count"));
+        assert!(
+            baseline(&Ask::All(acted("\u{1b}é'"))).ends_with(r"--action=$'\033\303\251\'' --all")
+        );
+        assert!(
+            baseline(&Ask::All(acted("LOGIN"))).ends_with("--mode baseline --action=LOGIN --all")
+        );
+    }
+}

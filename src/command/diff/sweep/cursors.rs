@@ -1,0 +1,123 @@
+//! Pages that follow a place in the order: an event, a tie's members, between two events, before and after all.
+
+use super::pages::SIZES;
+use super::shape::Shape;
+use super::windows::marks;
+use crate::command::diff::ask::Ask;
+use crate::model::{Filter, Key, Position, Query};
+
+/// Events that cursors stand on and beside, where nothing is filtered.
+const MARKS: usize = 24;
+/// Where something is.
+const FILTERED_MARKS: usize = 8;
+/// Ties whose ends cursors stand on and beside.
+const TIES: usize = 4;
+
+/// The event's own place, and every kind of place beside it.
+fn beside(key: Key) -> [Key; 7] {
+    let Key { created_at, id } = key;
+    [
+        key,
+        Key {
+            created_at,
+            id: id.saturating_sub(1),
+        },
+        Key {
+            created_at,
+            id: id.saturating_add(1),
+        },
+        Key {
+            created_at,
+            id: i64::MIN,
+        },
+        Key {
+            created_at,
+            id: i64::MAX,
+        },
+        Key {
+            created_at: created_at.saturating_sub(1),
+            id: i64::MAX,
+        },
+        Key {
+            created_at: created_at.saturating_add(1),
+            id: i64::MIN,
+        },
+    ]
+}
+
+/// Before the first event and behind the last, whatever the log holds.
+fn outside(shape: &Shape) -> Vec<Key> {
+    let (newest, oldest) = shape.ends();
+    let extremes = [i64::MIN, -1, 0, i64::MAX];
+    let seconds = [
+        i64::MIN,
+        oldest.saturating_sub(1),
+        0,
+        newest.saturating_add(1),
+        i64::MAX,
+    ];
+    let keys = |created_at| extremes.into_iter().map(move |id| Key { created_at, id });
+    seconds.into_iter().flat_map(keys).collect()
+}
+
+fn after(filter: &Filter, key: Key, size: u64) -> Option<Ask> {
+    Query::new(filter.clone(), Position::After(key), size)
+        .ok()
+        .map(Ask::Page)
+}
+
+/// Every kind of cursor, without a filter: each size in turn.
+pub(super) fn cursors(shape: &Shape) -> Vec<Ask> {
+    let events = marks(shape, MARKS, TIES)
+        .into_iter()
+        .map(|place| shape.keys()[place]);
+    let keys = events.flat_map(beside).chain(outside(shape));
+    let sizes = SIZES.into_iter().chain([1]).cycle();
+    keys.zip(sizes)
+        .filter_map(|(key, size)| after(&Filter::ALL, key, size))
+        .collect()
+}
+
+/// Cursors with the event's action, with its actor, and in a window that begins or ends on it.
+pub(super) fn filtered(shape: &Shape) -> Vec<Ask> {
+    let mut asks = Vec::new();
+    for place in marks(shape, FILTERED_MARKS, 1) {
+        let (actor, action) = shape.event(place);
+        let key = shape.keys()[place];
+        let filters = [
+            Filter {
+                action: Some(action.to_owned()),
+                ..Filter::ALL
+            },
+            Filter {
+                from_ts: key.created_at,
+                ..Filter::ALL
+            },
+            Filter {
+                to_ts: key.created_at,
+                ..Filter::ALL
+            },
+            Filter {
+                to_ts: key.created_at.saturating_sub(1),
+                ..Filter::ALL
+            },
+            Filter {
+                actor_id: Some(actor),
+                ..Filter::ALL
+            },
+            Filter {
+                actor_id: Some(actor),
+                action: Some(action.to_owned()),
+                ..Filter::ALL
+            },
+        ];
+        for filter in &filters {
+            asks.extend(
+                beside(key)
+                    .into_iter()
+                    .filter_map(|key| after(filter, key, 20)),
+            );
+        }
+    }
+    asks
+}

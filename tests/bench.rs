@@ -1,0 +1,504 @@
+//! `auditq bench`: no figures for a wrong engine, honest ones for a right one, and files that hold them all.
+
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use auditq::command::bench::{FLOOR, Measured, Pace, Settings, Timed, Work, measure};
+use auditq::engine::{Baseline, Engine, Lifetime};
+use auditq::error::Result;
+use auditq::measure::{Ratio, Verdict};
+use auditq::model::{Filter, Page, Query};
+use auditq::storage::data_dir::DataDir;
+use serde_json::Value;
+
+use crate::faulty_engines::{Fault, Faulty};
+use crate::harness::{Log, auditq, page};
+
+const EVENTS: i64 = 100;
+
+fn log() -> Log {
+    Log::plain(EVENTS)
+}
+
+/// Pages of ten, the last two past the end.
+fn works() -> Vec<Work> {
+    vec![Work {
+        name: "pages".to_owned(),
+        requests: (1..=12).map(|number| page(number, 10)).collect(),
+    }]
+}
+
+fn bench(log: &Log, other: &dyn Engine, rounds: usize) -> Result<Measured> {
+    let settings = Settings {
+        threads: 4,
+        rounds,
+        pace: Pace::Closed,
+    };
+    let baseline = log.baseline();
+    let engines: [(&str, &dyn Engine); 2] = [("baseline", &baseline), ("enhanced", other)];
+    let measured = measure(&engines, &log.data_dir(), &works(), &settings, &|_, _| {})?;
+    Ok(measured.into_iter().next().unwrap())
+}
+
+fn refused(log: &Log, other: &dyn Engine) -> String {
+    let line = bench(log, other, 2).unwrap_err().to_string();
+    assert!(
+        line.starts_with("no figures: enhanced ") && !line.contains('\n'),
+        "{line}"
+    );
+    line
+}
+
+fn rps_ratio(measured: &Measured) -> Ratio {
+    let rps = |timed: &Timed| {
+        let rounds = timed.rounds.iter();
+        rounds
+            .map(|round| round.samples.len() as f64 / round.wall.as_secs_f64())
+            .collect::<Vec<_>>()
+    };
+    let pairs = rps(&measured.subjects[0])
+        .into_iter()
+        .zip(rps(&measured.subjects[1]));
+    Ratio::of(
+        &pairs
+            .map(|(model, other)| other / model)
+            .collect::<Vec<_>>(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_faulty_engine_gets_no_figures() {
+    let (log, everywhere) = (log(), "10 of 12 pages requests differ, first number 1: ");
+    let baseline = log.baseline();
+    for (fault, expected) in [
+        (Fault::DropLast, everywhere),
+        (Fault::RepeatLast, everywhere),
+        (Fault::SwapTie, everywhere),
+        (Fault::ShiftPage, everywhere),
+        (Fault::PayloadBytes, everywhere),
+        (Fault::Action, everywhere),
+        (
+            Fault::FailOn(55),
+            "1 of 12 pages requests differ, first number 5: ",
+        ),
+    ] {
+        let line = refused(
+            &log,
+            &Faulty {
+                sound: &baseline,
+                fault,
+            },
+        );
+        assert!(line.contains(expected), "{fault:?}: {line}");
+    }
+}
+
+#[test]
+fn the_refusal_says_how_to_see_it() {
+    let log = log();
+    let line = refused(
+        &log,
+        &Faulty {
+            sound: &log.baseline(),
+            fault: Fault::FailOn(55),
+        },
+    );
+    let command = line
+        .split("compare ")
+        .nth(1)
+        .unwrap()
+        .split(" with --mode baseline")
+        .next()
+        .unwrap();
+    let command = command.replace("auditq", env!("CARGO_BIN_EXE_auditq"));
+    let output = std::process::Command::new("sh")
+        .args(["-c", &command])
+        .output()
+        .unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        answer.contains("\"page\": 5,") && answer.contains("{\"id\": 55,"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn an_engine_of_yesterday_gets_no_figures() {
+    let (log, yesterday) = (log(), log());
+    log.sql("UPDATE audit_events SET actor_id = 99 WHERE id = 1");
+    let line = refused(&log, &yesterday.baseline());
+    assert!(
+        line.contains("1 of 12 pages requests differ, first number 10: "),
+        "{line}"
+    );
+}
+
+/// Right for so many answers, then wrong.
+struct Turncoat {
+    sound: Baseline,
+    left: AtomicUsize,
+    fault: Fault,
+}
+
+impl Engine for Turncoat {
+    fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
+        let is_true = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        match is_true {
+            Ok(_) => self.sound.page(query, page),
+            Err(_) => Faulty {
+                sound: &self.sound,
+                fault: self.fault,
+            }
+            .page(query, page),
+        }
+    }
+
+    fn count(&self, filter: &Filter) -> Result<u64> {
+        self.sound.count(filter)
+    }
+
+    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        self.sound.all(filter, sink)
+    }
+
+    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+        self.sound.finish(progress)
+    }
+}
+
+#[test]
+fn an_engine_that_turns_wrong_while_it_is_timed_gets_no_figures() {
+    let log = log();
+    let turncoat = |fault| Turncoat {
+        sound: log.baseline(),
+        left: AtomicUsize::new(20),
+        fault,
+    };
+    let line = refused(&log, &turncoat(Fault::DropLast));
+    assert!(line.contains("otherwise while it was timed"), "{line}");
+    let line = refused(&log, &turncoat(Fault::PayloadBytes));
+    assert!(line.contains("does not answer as baseline does"), "{line}");
+}
+
+/// Right, but late.
+struct Slow(Baseline);
+
+impl Engine for Slow {
+    fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(20));
+        self.0.page(query, page)
+    }
+
+    fn count(&self, filter: &Filter) -> Result<u64> {
+        self.0.count(filter)
+    }
+
+    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        self.0.all(filter, sink)
+    }
+
+    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+        self.0.finish(progress)
+    }
+}
+
+#[test]
+fn a_slow_engine_is_found_slower() {
+    let log = log();
+    let ratio = rps_ratio(&bench(&log, &Slow(log.baseline()), 4).unwrap());
+    assert_eq!(ratio.verdict(), Verdict::Slower);
+    assert!(ratio.is_surely_below(1.0));
+}
+
+#[test]
+fn an_engine_against_itself_is_neither_faster_nor_slower() {
+    let log = log();
+    // One time in twenty a 95 % interval misses; a bench with a bias would miss every time.
+    let holds_one =
+        || rps_ratio(&bench(&log, &log.baseline(), 6).unwrap()).verdict() == Verdict::Inconclusive;
+    assert!((0..4).any(|_| holds_one()));
+}
+
+#[test]
+fn subjects_take_turns_and_every_request_is_measured() {
+    let log = log();
+    let measured = bench(&log, &log.enhanced(Lifetime::LongLived), 3).unwrap();
+    let names: Vec<_> = measured
+        .subjects
+        .iter()
+        .map(|timed| timed.name.as_str())
+        .collect();
+    assert_eq!(names, ["baseline", "enhanced", FLOOR]);
+    let turns: Vec<_> = measured
+        .subjects
+        .iter()
+        .map(|timed| timed.turns.clone())
+        .collect();
+    assert_eq!(turns, [[0, 2, 1], [1, 0, 2], [2, 1, 0]]);
+    for timed in &measured.subjects {
+        for round in &timed.rounds {
+            let mut asked = [0; 12];
+            round
+                .samples
+                .iter()
+                .for_each(|sample| asked[sample.request as usize] += 1);
+            assert_eq!(asked, [timed.passes; 12], "{}", timed.name);
+            assert_eq!(round.errors, 0);
+        }
+    }
+}
+
+#[test]
+fn what_fails_the_same_way_in_both_is_an_error_of_both() {
+    let log = log();
+    log.sql("UPDATE audit_events SET payload_offset = 1000000000 WHERE id = 55");
+    let measured = bench(&log, &log.enhanced(Lifetime::LongLived), 2).unwrap();
+    for timed in &measured.subjects {
+        assert_eq!(timed.rounds[0].errors, timed.passes, "{}", timed.name);
+    }
+}
+
+fn small(log: &Log, arguments: &[&str]) -> std::process::Output {
+    let small = [
+        "bench",
+        "--requests",
+        "20",
+        "--threads",
+        "2",
+        "--rounds",
+        "2",
+    ];
+    log.auditq(&[&small, arguments].concat())
+}
+
+fn json_lines(bytes: &[u8]) -> Vec<Value> {
+    std::str::from_utf8(bytes)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_lines_hold_a_whole_run() {
+    let log = log();
+    let output = small(&log, &["--histogram", "--min-speedup", "0.001"]);
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let lines = json_lines(&output.stdout);
+    let of_type = |name: &str| {
+        lines
+            .iter()
+            .filter(|line| line["type"] == name)
+            .collect::<Vec<_>>()
+    };
+    let counts =
+        ["run", "summary", "histogram", "ratio", "cost", "gate"].map(|name| of_type(name).len());
+    assert_eq!(counts, [1, 6, 6, 10, 4, 1]);
+    let run = of_type("run")[0];
+    assert_eq!(run["schema_version"], 1);
+    assert_eq!(run["method"]["loop"], "closed");
+    assert_eq!(run["dataset"]["is_contract"], false);
+    assert_eq!(run["dataset"]["events"], EVENTS);
+    for summary in of_type("summary") {
+        let mine = |line: &&&Value| {
+            line["workload"] == summary["workload"] && line["subject"] == summary["subject"]
+        };
+        let depths: u64 = of_type("depth")
+            .iter()
+            .filter(mine)
+            .map(|line| line["n"].as_u64().unwrap())
+            .sum();
+        assert_eq!(Some(depths), summary["n"].as_u64());
+        let value = |key: &str| summary[key].as_f64().unwrap();
+        assert!(
+            value("p50_us") <= value("p99_us") && value("p99_us") <= value("max_us"),
+            "{summary}"
+        );
+    }
+    assert_eq!(of_type("gate")[0]["passed"], true);
+}
+
+#[test]
+fn a_gate_that_is_missed_exits_with_1() {
+    let log = log();
+    let output = small(&log, &["--workload", "deep", "--min-speedup", "1000000000"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let gate = json_lines(&output.stdout).pop().unwrap();
+    assert_eq!(
+        (&gate["type"], &gate["passed"]),
+        (&"gate".into(), &false.into())
+    );
+    assert_eq!(gate["failures"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn results_go_into_files_that_replace_older_ones() {
+    let (log, dir) = (log(), tempfile::tempdir().unwrap());
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("b.json"), "old").unwrap();
+    let json = small(
+        &log,
+        &[
+            "--workload",
+            "deep",
+            "--export",
+            &path("b.json"),
+            "--plot",
+            &path("p.svg"),
+        ],
+    );
+    let markdown = small(
+        &log,
+        &[
+            "--workload",
+            "deep",
+            "--export",
+            &path("b.md"),
+            "--format",
+            "table",
+        ],
+    );
+    assert!(
+        json.status.success() && markdown.status.success(),
+        "{json:?} {markdown:?}"
+    );
+    let export: Value = serde_json::from_slice(&fs::read(path("b.json")).unwrap()).unwrap();
+    let rounds = export["workloads"][0]["subjects"][0]["rounds"]
+        .as_array()
+        .unwrap();
+    assert_eq!(
+        rounds
+            .iter()
+            .map(|round| round["turn"].as_u64().unwrap())
+            .collect::<Vec<_>>(),
+        [1, 3]
+    );
+    assert!(
+        export["command_line"]
+            .as_str()
+            .unwrap()
+            .contains("bench --requests 20 --threads 2")
+    );
+    let text = fs::read_to_string(path("b.md")).unwrap();
+    assert!(
+        text.contains("### deep: enhanced against baseline\n\n| metric | baseline | enhanced |"),
+        "{text}"
+    );
+    let table = String::from_utf8(markdown.stdout).unwrap();
+    assert!(
+        table.contains("closed loop, 2 clients, no think time, on "),
+        "{table}"
+    );
+    assert!(table.contains("not the contract dataset"));
+    assert!(
+        fs::read_to_string(path("p.svg"))
+            .unwrap()
+            .contains("enhanced P95")
+    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn the_open_loop_measures_from_the_intended_start() {
+    let log = log();
+    let output = small(&log, &["--workload", "deep", "--rate", "200"]);
+    assert!(output.status.success(), "{output:?}");
+    let lines = json_lines(&output.stdout);
+    assert_eq!(lines[0]["method"]["loop"], "open");
+    assert_eq!(lines[0]["method"]["rate_requests_per_s"], 200.0);
+    let summaries: Vec<_> = lines
+        .iter()
+        .filter(|line| line["type"] == "summary")
+        .collect();
+    // Twenty requests at 200 a second take 95 ms at least, so none is faster than that.
+    assert!(
+        summaries
+            .iter()
+            .all(|line| line["n"] == 40 && line["rps"].as_f64().unwrap() < 215.0),
+        "{summaries:?}"
+    );
+}
+
+#[test]
+fn the_requests_need_no_log() {
+    let run = |arguments: &[&str]| {
+        let output = auditq()
+            .args(["--data-dir", "nowhere", "bench", "--dry-run"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let legacy = run(&["--workload", "legacy", "--requests", "2000"]);
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(&legacy);
+    assert_eq!(
+        auditq::contract::digests::hex(&digest),
+        auditq::contract::digests::LEGACY_REQUESTS_SHA256
+    );
+    let both = run(&["--requests", "3"]);
+    assert_eq!(both.lines().count(), 6);
+    assert!(
+        both.starts_with(
+            &legacy
+                .lines()
+                .take(3)
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        )
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_said_before_anything_is() {
+    let log = log();
+    for (arguments, expected) in [
+        (&["--threads", "0"][..], "a whole number from 1 to 1024"),
+        (&["--rounds", "x"], "a whole number from 1 to 1000"),
+        (&["--rate", "-1"], "a number from 0.001"),
+        (&["--workload", "shallow"], "legacy"),
+        (&["--export", "b.txt"], "ends in .json or .md"),
+        (&["--plot", "p.png"], "ends in .svg"),
+        (
+            &["--export", "no/such/b.json"],
+            "there is no such directory",
+        ),
+        (
+            &["--rounds", "1", "--min-speedup", "2"],
+            "--rounds takes 2 or more",
+        ),
+        (&["--dry-run", "--export", "b.json"], "--export"),
+    ] {
+        let output = log.auditq(&[&["bench"], arguments].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            said.contains(expected) && said.lines().count() == 1,
+            "{arguments:?}: {said}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+    let nowhere = auditq()
+        .args(["--data-dir", "nowhere", "bench"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(
+        String::from_utf8(nowhere.stderr)
+            .unwrap()
+            .contains("auditq seed")
+    );
+    assert!(!DataDir::new("nowhere".as_ref()).root().exists());
+}

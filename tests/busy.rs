@@ -1,0 +1,188 @@
+//! Another process holds the database exclusively: for longer than the live service would wait, that is said;
+//! for less, the answer comes. What a true index answers needs no lock.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::dataset::Dataset;
+use crate::harness::faults::auditq_on;
+use crate::harness::program::assert_refused;
+use crate::harness::{Log, python};
+
+/// What the live service waits, and what is said of it.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const SAYS: [&str; 2] = ["audit.db: the database is locked by another process", "5 s"];
+
+/// Another process that holds the lock until it is dropped.
+struct Holder(Child);
+
+impl Holder {
+    /// `statements` take the lock.
+    fn new(root: &Path, statements: &str) -> Self {
+        let mut child = python(&format!(
+            "import sqlite3, sys\nc = sqlite3.connect('audit.db', isolation_level=None)\n\
+             for s in {statements:?}.split(';'): c.execute(s).fetchall()\n\
+             print('held', flush=True)\nsys.stdin.read()"
+        ))
+        .current_dir(root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        assert_eq!(line, "held\n");
+        Holder(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+const HOLD: &str = "BEGIN EXCLUSIVE";
+/// A lock that keeps even the readers of a write-ahead log out.
+const HOLD_WAL: &str = "PRAGMA locking_mode = EXCLUSIVE;\
+                        UPDATE audit_events SET actor_id = actor_id WHERE id = 1";
+
+/// Runs all commands at once: each one's output, and how long it took.
+fn together(commands: Vec<Command>, meanwhile: impl FnOnce()) -> Vec<(Output, Duration)> {
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let spawned: Vec<_> = commands
+            .into_iter()
+            .map(|mut command| scope.spawn(move || (command.output().unwrap(), start.elapsed())))
+            .collect();
+        meanwhile();
+        spawned
+            .into_iter()
+            .map(|command| command.join().unwrap())
+            .collect()
+    })
+}
+
+fn on(log: &Log, commands: &[&[&str]]) -> Vec<Command> {
+    let command = |arguments: &&[&str]| auditq_on(log.root(), arguments);
+    commands.iter().map(command).collect()
+}
+
+const WITHOUT_INDEX: [&[&str]; 7] = [
+    &["query", "--mode", "baseline"],
+    &["query", "--mode", "baseline", "--count"],
+    &["query", "--mode", "baseline", "--all"],
+    &["query"],
+    &["query", "--count", "--actor", "3"],
+    &["query", "--all"],
+    &["query", "--after", "1000100:7"],
+];
+
+/// Each command gives up once, after the timeout.
+fn all_give_up(commands: Vec<Command>, what: &[&[&str]]) {
+    for ((output, took), what) in together(commands, || {}).into_iter().zip(what) {
+        assert_refused(&output, &SAYS, &format!("{what:?}"));
+        assert!(took >= TIMEOUT, "{what:?}: gave up after {took:?}");
+        assert!(took < TIMEOUT * 2, "{what:?}: waited again, {took:?}");
+    }
+}
+
+fn queries_give_up(mode: &str, hold: &str) {
+    let log = Log::plain(300);
+    log.journal_mode(mode);
+    let holder = Holder::new(log.root(), hold);
+    all_give_up(on(&log, &WITHOUT_INDEX), &WITHOUT_INDEX);
+    drop(holder);
+    log.lines(&["query"]);
+}
+
+fn checks_give_up() {
+    const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
+    const CHECKS: [&[&str]; 2] = [
+        &["seed", "--events", "300"],
+        &["verify-baseline", "--dir", FROZEN],
+    ];
+    let dataset = Dataset::of(300);
+    let holder = Holder::new(dataset.root(), HOLD);
+    let commands = CHECKS.map(|check| auditq_on(dataset.root(), check));
+    all_give_up(commands.into(), &CHECKS);
+    drop(holder);
+    dataset.seeded(&["--events", "300"]);
+}
+
+/// All at the same time, because the waiting is what takes long.
+#[test]
+fn held_for_longer_than_the_timeout() {
+    std::thread::scope(|scope| {
+        scope.spawn(|| queries_give_up("delete", HOLD));
+        scope.spawn(|| queries_give_up("wal", HOLD_WAL));
+        scope.spawn(checks_give_up);
+    });
+}
+
+#[test]
+fn held_for_less() {
+    let log = Log::plain(300);
+    let expected: Vec<_> = WITHOUT_INDEX
+        .iter()
+        .map(|it| {
+            let lines = log.lines(it);
+            std::fs::remove_file(log.path("audit.idx")).ok();
+            lines
+        })
+        .collect();
+    let holder = Holder::new(log.root(), HOLD);
+    let held = Duration::from_secs(1);
+    let answers = together(on(&log, &WITHOUT_INDEX), || {
+        // How long the lock is held is the thing tested.
+        std::thread::sleep(held);
+        drop(holder);
+    });
+    for (((output, took), expected), what) in answers.into_iter().zip(expected).zip(WITHOUT_INDEX) {
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{what:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            expected,
+            "{what:?}"
+        );
+        assert!(took >= held, "{what:?}: answered while the lock was held");
+        assert!(took < TIMEOUT * 2, "{what:?}: {took:?}");
+    }
+}
+
+/// The holder has committed nothing, so what the index says is what is true: there is nothing to wait for.
+#[test]
+fn a_true_index_answers_at_once() {
+    let log = Log::plain(300);
+    let queries = &WITHOUT_INDEX[3..];
+    let expected: Vec<_> = queries.iter().map(|it| log.lines(it)).collect();
+    let holder = Holder::new(log.root(), HOLD);
+    for (query, expected) in queries.iter().zip(expected) {
+        let start = Instant::now();
+        assert_eq!(log.lines(query), expected, "{query:?}");
+        assert!(start.elapsed() < TIMEOUT / 2, "{query:?} waited");
+    }
+    drop(holder);
+}
+
+/// In WAL mode even an exclusive transaction keeps no reader out.
+#[test]
+fn a_write_ahead_log_keeps_no_reader_out() {
+    let log = Log::plain(300);
+    log.journal_mode("wal");
+    let expected = log.lines(&["query", "--mode", "baseline"]);
+    let holder = Holder::new(log.root(), HOLD);
+    for mode in ["baseline", "enhanced"] {
+        assert_eq!(log.lines(&["query", "--mode", mode]), expected);
+    }
+    drop(holder);
+}

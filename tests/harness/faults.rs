@@ -1,0 +1,260 @@
+//! Faults on purpose: limits, rights that bind even root, small and read-only file systems, kills.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::auditq;
+
+/// What every data directory may hold once all is done.
+const KNOWN: [&str; 4] = [
+    "audit.db",
+    "audit.idx",
+    "payloads.jsonl",
+    "scale-study.json",
+];
+
+/// Says on standard error, past the capture of the test harness, that a form of a test was left out.
+pub(crate) fn skipped(what: &str, why: &str) {
+    let line = format!("skipped: {what}: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Says a figure that a run is worth citing for, past the capture of the test harness.
+pub(crate) fn report(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// A number from the environment, or the default.
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |value| value.parse().unwrap())
+}
+
+/// The program under a Python statement that is run in its process before it starts.
+fn auditq_after(prelude: &str, root: &Path, arguments: &[&str]) -> Command {
+    let program = auditq();
+    let mut command = Command::new("python3");
+    command
+        .arg("-c")
+        .arg(format!(
+            "import ctypes, os, resource, signal, sys\n{prelude}\nos.execv(sys.argv[1], sys.argv[1:])"
+        ))
+        .arg(program.get_program())
+        .arg("--data-dir")
+        .arg(root)
+        .args(arguments);
+    for (name, _) in program.get_envs() {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The program under a limit of file sizes in bytes (`ulimit -f`), with the signal's default action.
+pub(crate) fn with_size_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Command {
+    let prelude = format!(
+        "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\nresource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes}))"
+    );
+    auditq_after(&prelude, root, arguments)
+}
+
+/// The program under a limit of memory, in bytes of address space.
+pub(crate) fn with_memory_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Command {
+    let prelude = format!("resource.setrlimit(resource.RLIMIT_AS, ({bytes}, {bytes}))");
+    auditq_after(&prelude, root, arguments)
+}
+
+/// The program as a user whom rights bind: root without the capabilities to pass over them, or whoever runs
+/// the tests.
+pub(crate) fn bound_by_rights(root: &Path, arguments: &[&str]) -> Command {
+    // PR_CAPBSET_DROP of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: the next exec comes out without them.
+    let prelude = "if os.geteuid() == 0:\n    for capability in (1, 2):\n        \
+                   assert ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0) == 0";
+    auditq_after(prelude, root, arguments)
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A file system of its own, for as long as the value lives.
+pub(crate) struct Mounted {
+    place: TempDir,
+}
+
+impl Mounted {
+    /// An empty one in memory, of so many bytes; `None`, said on standard error, where nothing can be mounted.
+    pub(crate) fn tmpfs(bytes: u64, what: &str) -> Option<Self> {
+        let options = format!("size={bytes},mode=755");
+        Self::mount(&["-t", "tmpfs", "-o", &options, "tmpfs"], what)
+    }
+
+    /// A view of a directory through which nothing can be written.
+    pub(crate) fn read_only(of: &Path, what: &str) -> Option<Self> {
+        let mounted = Self::mount(&["--bind", of.to_str().unwrap()], what)?;
+        let again = run(Command::new("mount")
+            .args(["-o", "remount,bind,ro"])
+            .arg(mounted.root()));
+        match again {
+            Ok(()) => Some(mounted),
+            Err(why) => {
+                skipped(what, &why);
+                None
+            }
+        }
+    }
+
+    fn mount(arguments: &[&str], what: &str) -> Option<Self> {
+        let place = tempfile::tempdir().unwrap();
+        match run(Command::new("mount").args(arguments).arg(place.path())) {
+            Ok(()) => Some(Mounted { place }),
+            Err(why) => {
+                skipped(what, &why);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Fills it to the last byte, but for so many.
+    pub(crate) fn fill(&self, but_for: u64) -> PathBuf {
+        let path = self.root().join("filler");
+        let mut filler = std::fs::File::create(&path).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+        let len = filler.metadata().unwrap().len();
+        filler.set_len(len.saturating_sub(but_for)).unwrap();
+        path
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = run(Command::new("umount").arg("-l").arg(self.root()));
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}
+
+/// How a command ended that was to be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Killed,
+    /// It was through before.
+    Through,
+}
+
+/// Starts the command and kills it at a random moment of the time that it usually takes.
+pub(crate) fn kill_at_random(mut command: Command, usual: Duration) -> (Fate, Duration) {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let moment = usual.mul_f64(random());
+    let start = Instant::now();
+    let mut child = command.spawn().unwrap();
+    while start.elapsed() < moment {
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    let _ = child.kill();
+    let status = child.wait().unwrap();
+    let fate = match status.code() {
+        None => Fate::Killed,
+        Some(0) => Fate::Through,
+        Some(code) => panic!("exit code {code}"),
+    };
+    (fate, moment)
+}
+
+/// From 0 to 1, another one each time.
+fn random() -> f64 {
+    use std::hash::BuildHasher;
+    let hash = std::collections::hash_map::RandomState::new().hash_one(0);
+    (hash >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// How long a command takes when nobody disturbs it.
+pub(crate) fn time_of(mut command: Command) -> Duration {
+    let start = Instant::now();
+    assert!(command.output().unwrap().status.success());
+    start.elapsed()
+}
+
+/// Runs the command under strace and kills it before the `nth` system call of these, counted for each thread;
+/// `None` where there is no strace to do that.
+pub(crate) fn kill_at_call(command: &Command, calls: &str, nth: u32) -> Option<Fate> {
+    let output = traced(command, calls, &format!("signal=KILL:when={nth}"))?;
+    // strace ends as what it traced did.
+    Some(match output.status.code() {
+        Some(_) => Fate::Through,
+        None => Fate::Killed,
+    })
+}
+
+/// Runs the command under strace, where the `nth` system call of these, counted for each thread, and every
+/// later one fails with this error; `None` where there is no strace to do that.
+pub(crate) fn with_failing_calls(
+    command: &Command,
+    calls: &str,
+    error: &str,
+    nth: u32,
+) -> Option<Output> {
+    traced(command, calls, &format!("error={error}:when={nth}+"))
+}
+
+fn traced(command: &Command, calls: &str, injection: &str) -> Option<Output> {
+    static CAN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    let traced = |command: &Command, injection: &str| {
+        let mut strace = Command::new("strace");
+        strace
+            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+            .arg(format!("trace={calls}"))
+            .arg("-e")
+            .arg(format!("inject={calls}:{injection}"))
+            .arg(command.get_program())
+            .args(command.get_args());
+        for (name, _) in command.get_envs() {
+            strace.env_remove(name);
+        }
+        strace.output()
+    };
+    let can = *CAN.get_or_init(|| {
+        let tried = traced(&Command::new("true"), "error=EIO:when=65535");
+        tried.is_ok_and(|output| output.status.success())
+    });
+    can.then(|| traced(command, injection).unwrap())
+}
+
+/// The names of all files but those that a data directory may hold.
+pub(crate) fn strays(root: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(root).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !KNOWN.contains(&name.as_str()))
+        .collect()
+}
+
+/// The program on a directory.
+pub(crate) fn auditq_on(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = auditq();
+    command.arg("--data-dir").arg(root).args(arguments);
+    command
+}
+
+/// Standard output of a command that must succeed.
+#[track_caller]
+pub(crate) fn stdout_of(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}

@@ -1,0 +1,252 @@
+//! Where nothing can be written, every command that reads works, and says the same as where it can.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::harness::faults::{
+    Mounted, auditq_on, bound_by_rights, is_root, skipped, stdout_of, strays,
+};
+use crate::harness::program::{MODES, assert_refused};
+use crate::harness::{Log, python};
+
+const READING: [&[&str]; 6] = [
+    &["query", "--page", "3"],
+    &["query", "--actor", "3", "--action", "UPDATE"],
+    &["query", "--count", "--actor", "3"],
+    &["query", "--all"],
+    &["query", "--format", "table"],
+    &["query", "--after", "1000100:201"],
+];
+
+const JOURNALS: [&str; 5] = ["delete", "truncate", "persist", "memory", "wal"];
+
+const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
+
+/// Every command that reads, with what it says where everything can be written.
+struct Expected {
+    said: Vec<(Vec<String>, String)>,
+}
+
+impl Expected {
+    fn of(log: &Log) -> Self {
+        let requests = log.path("requests.jsonl");
+        fs::write(
+            &requests,
+            "{\"page\": 9}\n{\"actor_id\": 3}\n{\"page\": 2}\n",
+        )
+        .unwrap();
+        let requests = requests.to_str().unwrap().to_owned();
+        let mut said = Vec::new();
+        let mut add = |arguments: &[&str]| {
+            let output = log.auditq(arguments);
+            let arguments = arguments.iter().map(|&it| it.to_owned()).collect();
+            said.push((arguments, String::from_utf8(output.stdout).unwrap()));
+        };
+        for mode in MODES {
+            for reading in READING {
+                add(&[reading, &["--mode", mode]].concat());
+            }
+            add(&["query", "--batch", &requests, "--mode", mode]);
+        }
+        let _ = fs::remove_file(log.path("audit.idx"));
+        Expected { said }
+    }
+
+    /// `command` makes the program's call; at most `notes` lines may go to standard error.
+    fn are_said(&self, command: impl Fn(&[&str]) -> Command, notes: usize, what: &str) {
+        for (arguments, expected) in &self.said {
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            let output = command(&arguments).output().unwrap();
+            let what = format!("{what}: {arguments:?}");
+            assert_eq!(&said(&output, &what), expected, "{what}");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.lines().count() <= notes, "{what}: {said}");
+            assert!(
+                said.is_empty() || said.contains("lives in memory only"),
+                "{what}: {said}"
+            );
+        }
+        let output = command(&["verify-baseline", "--dir", FROZEN])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        // A verdict: this log is not the contract dataset.
+        assert_eq!(
+            (output.status.code(), said.as_ref()),
+            (Some(1), ""),
+            "{what}"
+        );
+    }
+}
+
+#[track_caller]
+fn said(output: &Output, what: &str) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{what}: {error}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Gives a directory and its files back their rights, so that it can be removed.
+struct Locked<'a>(&'a Path);
+
+impl<'a> Locked<'a> {
+    fn lock(root: &'a Path, directory: u32, files: u32) -> Self {
+        for entry in fs::read_dir(root).unwrap() {
+            fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(files)).unwrap();
+        }
+        fs::set_permissions(root, Permissions::from_mode(directory)).unwrap();
+        Locked(root)
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let _ = fs::set_permissions(self.0, Permissions::from_mode(0o755));
+        for entry in fs::read_dir(self.0).into_iter().flatten().flatten() {
+            let _ = fs::set_permissions(entry.path(), Permissions::from_mode(0o644));
+        }
+    }
+}
+
+/// A log in a journal mode, closed cleanly.
+fn log_in(journal: &str) -> Log {
+    let log = Log::plain(600);
+    if journal == "wal" {
+        log.journal_mode("wal");
+    } else {
+        // What is left behind of a journal differs.
+        log.sql(&format!(
+            "PRAGMA journal_mode = {journal}; UPDATE audit_events SET actor_id = 3 WHERE id = 9"
+        ));
+    }
+    log
+}
+
+#[test]
+fn by_rights() {
+    for journal in JOURNALS {
+        let log = log_in(journal);
+        let expected = Expected::of(&log);
+        for (directory, files) in [(0o555, 0o444), (0o555, 0o644), (0o755, 0o444)] {
+            let what = format!("{journal}, {directory:o}, {files:o}");
+            let locked = Locked::lock(log.root(), directory, files);
+            expected.are_said(|it| bound_by_rights(log.root(), it), 1, &what);
+            let written = log.path("audit.idx").exists();
+            assert_eq!(written, directory == 0o755, "{what}");
+            drop(locked);
+            let _ = fs::remove_file(log.path("audit.idx"));
+        }
+        // With an index that is there and true, there is nothing to note.
+        stdout_of(&log.auditq(&["query", "--page", "3"]));
+        let _locked = Locked::lock(log.root(), 0o555, 0o444);
+        if journal != "wal" {
+            // Changing the rights is a change that the stamp sees.
+            continue;
+        }
+        expected.are_said(|it| bound_by_rights(log.root(), it), 1, journal);
+    }
+}
+
+#[test]
+fn somebody_elses_log() {
+    if !is_root() {
+        return skipped(
+            "somebody else's log",
+            "only root can give files away; rights are tested",
+        );
+    }
+    for journal in JOURNALS {
+        let log = log_in(journal);
+        let expected = Expected::of(&log);
+        for name in ["", "audit.db", "payloads.jsonl"] {
+            std::os::unix::fs::chown(log.root().join(name), Some(65_534), Some(65_534)).unwrap();
+        }
+        let _locked = Locked::lock(log.root(), 0o755, 0o644);
+        expected.are_said(|it| bound_by_rights(log.root(), it), 1, journal);
+        assert!(!log.path("audit.idx").exists());
+    }
+}
+
+#[test]
+fn a_file_system() {
+    for journal in JOURNALS {
+        let log = log_in(journal);
+        let expected = Expected::of(&log);
+        let what = "a read-only file system; read-only rights are tested";
+        let Some(view) = Mounted::read_only(log.root(), what) else {
+            return;
+        };
+        expected.are_said(|it| auditq_on(view.root(), it), 1, journal);
+        // An index that was made before is as true here.
+        stdout_of(&log.auditq(&["query", "--page", "3"]));
+        expected.are_said(|it| auditq_on(view.root(), it), 0, journal);
+        fs::remove_file(log.path("requests.jsonl")).unwrap();
+        assert_eq!(strays(log.root()), [] as [&str; 0]);
+    }
+}
+
+/// Commands that would write say so.
+#[test]
+fn a_seed_where_nothing_can_be_written() {
+    let log = Log::plain(30);
+    let _locked = Locked::lock(log.root(), 0o555, 0o444);
+    let arguments = ["seed", "--force", "--events", "300"];
+    let output = bound_by_rights(log.root(), &arguments).output().unwrap();
+    assert_refused(&output, &["cannot create", "ermission denied"], "seed");
+    let inside = log.root().join("new");
+    let output = bound_by_rights(&inside, &arguments).output().unwrap();
+    assert_refused(&output, &["cannot create the data directory"], "seed");
+}
+
+/// What a killed writer left can be read only after it was recovered, which is to write.
+#[test]
+fn what_a_killed_writer_left() {
+    for (journal, says) in [("delete", "killed writer"), ("wal", "cannot be opened")] {
+        let log = log_in(journal);
+        let mut writer = python(
+            "import os, signal, sqlite3\nc = sqlite3.connect('audit.db', isolation_level=None)\n\
+             c.execute('PRAGMA cache_size = 1'); c.execute('PRAGMA cache_spill = 1')\n\
+             c.execute('UPDATE audit_events SET actor_id = 1 WHERE id = 1')\n\
+             c.execute('BEGIN IMMEDIATE')\n\
+             c.execute('UPDATE audit_events SET resource_id = hex(randomblob(300))')\n\
+             os.kill(os.getpid(), signal.SIGKILL)",
+        )
+        .current_dir(log.root())
+        .spawn()
+        .unwrap();
+        writer.wait().unwrap();
+        let _ = fs::remove_file(log.path("audit.db-shm"));
+        let locked = Locked::lock(log.root(), 0o555, 0o444);
+        for mode in MODES {
+            let query = ["query", "--mode", mode];
+            let output = bound_by_rights(log.root(), &query).output().unwrap();
+            assert_refused(&output, &["audit.db", says], &format!("{journal}, {mode}"));
+        }
+        drop(locked);
+        let baseline = log.lines(&["query", "--mode", "baseline"]);
+        assert_eq!(log.lines(&["query"]), baseline, "{journal}");
+    }
+}
+
+/// What nobody may write here, somebody else may: each of their commits is seen.
+#[test]
+fn a_writer_with_more_rights() {
+    let log = log_in("wal");
+    let ask = |mode| {
+        let query = ["query", "--size", "600", "--mode", mode];
+        bound_by_rights(log.root(), &query).output().unwrap()
+    };
+    for round in 0..5 {
+        log.sql(&format!(
+            "UPDATE audit_events SET created_at = created_at + 1000 WHERE id % 7 = {round}"
+        ));
+        assert!(!log.path("audit.db-wal").exists(), "closed cleanly");
+        let expected = log.lines(&["query", "--size", "600", "--mode", "baseline"]);
+        let _locked = Locked::lock(log.root(), 0o555, 0o444);
+        for mode in MODES {
+            assert_eq!(stdout_of(&ask(mode)), expected, "round {round}, {mode}");
+        }
+    }
+}
