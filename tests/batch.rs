@@ -140,7 +140,7 @@ fn a_coprocess_sees_every_commit() {
     let log = Log::plain(300);
     for mode in MODES {
         let mut coprocess = Coprocess::start(log.root(), &["--mode", mode]);
-        for round in 0..20 {
+        for round in 0..8 {
             log.python(&format!(
                 "import sqlite3\nc = sqlite3.connect('audit.db')\nc.execute(\"UPDATE audit_events SET actor_id = {round} + 1000 WHERE id = 300\")\nc.commit()"
             ));

@@ -49,7 +49,7 @@ impl Drop for Holder {
 const HOLD: &str = "BEGIN EXCLUSIVE";
 /// A lock that keeps even the readers of a write-ahead log out.
 const HOLD_WAL: &str = "PRAGMA locking_mode = EXCLUSIVE;\
-                        UPDATE audit_events SET actor_id = actor_id WHERE id = 1";
+                        UPDATE audit_events SET actor_id = actor_id + 1 WHERE id = 1";
 
 /// Runs all commands at once: each one's output, and how long it took.
 fn together(commands: Vec<Command>, meanwhile: impl FnOnce()) -> Vec<(Output, Duration)> {

@@ -9,7 +9,6 @@ use auditq::contract::digests::{
     PAYLOADS_SHA256, PAYLOADS_SIZE, ROWS_SHA256, Responses,
 };
 use auditq::contract::workload::Workload;
-use auditq::output::jsonl;
 use rusqlite::types::Value as Cell;
 use serde::Deserialize;
 use serde_json::Value;
@@ -63,20 +62,36 @@ fn the_rows() {
     assert_eq!(distinct, DISTINCT_CREATED_AT as i64);
 }
 
-/// A stream's first requests, as lines for a batch.
+/// A stream's first requests, as the program prints them for a batch: no dataset is needed for that.
 fn requests(workload: Workload, count: usize) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for query in workload.stream().take(count) {
-        jsonl::request(&mut lines, &query);
-        lines.push(b'\n');
-    }
-    lines
+    let output = auditq()
+        .args(["--data-dir", "no/such/place", "bench", "--dry-run"])
+        .args(["--workload", workload.name()])
+        .args(["--requests", &count.to_string()])
+        .output()
+        .unwrap();
+    assert_quiet(&output, workload.name());
+    output.stdout
 }
 
 #[test]
-fn the_legacy_requests() {
-    let lines = requests(Workload::Legacy, LEGACY_REQUESTS);
-    assert_eq!(sha256(&lines), LEGACY_REQUESTS_SHA256);
+fn the_requests_of_both_streams() {
+    let legacy = requests(Workload::Legacy, LEGACY_REQUESTS);
+    assert_eq!(sha256(&legacy), LEGACY_REQUESTS_SHA256);
+    for (workload, first) in [
+        (
+            Workload::Legacy,
+            r#"{"from_ts": 1766448000, "to_ts": 1767052800, "actor_id": 1266, "action": "UPDATE", "page": 1588, "page_size": 20}"#,
+        ),
+        (
+            Workload::Deep,
+            r#"{"from_ts": 0, "to_ts": 1767052800, "actor_id": null, "action": null, "page": "#,
+        ),
+    ] {
+        let lines = requests(workload, 7);
+        assert!(lines.starts_with(first.as_bytes()), "{workload:?}");
+        assert_eq!(lines.split_inclusive(|byte| *byte == b'\n').count(), 7);
+    }
 }
 
 /// What a batch of these lines gives.

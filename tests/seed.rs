@@ -125,9 +125,12 @@ fn a_directory_is_made_with_its_parents() {
     }
 }
 
+/// What is done to a dataset, and how.
+type Change = (&'static str, fn(&Dataset));
+
 #[test]
 fn what_differs_is_refused_and_replaced_by_force() {
-    let changes: [(&str, fn(&Dataset)); 8] = [
+    let changes: [Change; 8] = [
         ("a payload byte", |dataset| {
             let mut payloads = fs::read(dataset.path("payloads.jsonl")).unwrap();
             payloads[100] ^= 1;
@@ -248,7 +251,7 @@ fn a_run_that_was_killed_between_its_renames_is_taken_up() {
 /// A kill at any moment, in even steps over the time that a run takes.
 #[test]
 fn a_kill_at_any_moment_leaves_the_old_dataset_or_none() {
-    const KILLS: u32 = 40;
+    const KILLS: u32 = 24;
     let dataset = Dataset::none();
     let run = ["--events", "4000", "--force"];
     let start = Instant::now();

@@ -78,7 +78,9 @@ fn problem(error: &clap::Error) -> String {
         },
         (ErrorKind::InvalidSubcommand, _, _) => {
             let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("there is no command {name:?}: seed, verify-baseline, query, diff and bench are there")
+            format!(
+                "there is no command {name:?}: seed, verify-baseline, query, diff and bench are there"
+            )
         }
         _ => first_paragraph(error),
     }

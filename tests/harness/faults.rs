@@ -33,19 +33,29 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |value| value.parse().unwrap())
 }
 
-/// The program under a Python statement that is run in its process before it starts.
-fn auditq_after(prelude: &str, root: &Path, arguments: &[&str]) -> Command {
+/// The program by way of a util-linux command, or where that is missing, of a Python statement that does the same
+/// to its own process and becomes the program.
+fn auditq_by(tool: &[&str], prelude: &str, root: &Path, arguments: &[&str]) -> Command {
     let program = auditq();
-    let mut command = Command::new("python3");
-    command
-        .arg("-c")
-        .arg(format!(
+    let is_there = Command::new(tool[0])
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    let mut command = if is_there {
+        let mut command = Command::new(tool[0]);
+        command.args(&tool[1..]);
+        command
+    } else {
+        let mut command = Command::new("python3");
+        command.arg("-c").arg(format!(
             "import ctypes, os, resource, signal, sys\n{prelude}\nos.execv(sys.argv[1], sys.argv[1:])"
-        ))
-        .arg(program.get_program())
-        .arg("--data-dir")
-        .arg(root)
-        .args(arguments);
+        ));
+        command
+    };
+    command.arg(program.get_program());
+    command.arg("--data-dir").arg(root).args(arguments);
     for (name, _) in program.get_envs() {
         command.env_remove(name);
     }
@@ -57,22 +67,32 @@ pub(crate) fn with_size_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Co
     let prelude = format!(
         "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\nresource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes}))"
     );
-    auditq_after(&prelude, root, arguments)
+    let tool = ["prlimit", &format!("--fsize={bytes}")];
+    auditq_by(&tool, &prelude, root, arguments)
 }
 
 /// The program under a limit of memory, in bytes of address space.
 pub(crate) fn with_memory_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Command {
     let prelude = format!("resource.setrlimit(resource.RLIMIT_AS, ({bytes}, {bytes}))");
-    auditq_after(&prelude, root, arguments)
+    auditq_by(
+        &["prlimit", &format!("--as={bytes}")],
+        &prelude,
+        root,
+        arguments,
+    )
 }
 
 /// The program as a user whom rights bind: root without the capabilities to pass over them, or whoever runs
 /// the tests.
 pub(crate) fn bound_by_rights(root: &Path, arguments: &[&str]) -> Command {
+    if !is_root() {
+        return auditq_on(root, arguments);
+    }
     // PR_CAPBSET_DROP of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: the next exec comes out without them.
-    let prelude = "if os.geteuid() == 0:\n    for capability in (1, 2):\n        \
+    let prelude = "for capability in (1, 2):\n    \
                    assert ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0) == 0";
-    auditq_after(prelude, root, arguments)
+    let tool = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+    auditq_by(&tool, prelude, root, arguments)
 }
 
 pub(crate) fn is_root() -> bool {

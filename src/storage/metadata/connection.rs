@@ -88,11 +88,14 @@ impl Connection {
             return Ok(JournalMode::Rollback);
         }
         // NOOP copies nothing: it only says how many frames are committed.
-        let frames: i64 = self.tell(self.sqlite.query_row(
-            "PRAGMA wal_checkpoint(NOOP)",
-            [],
-            |row| row.get(1),
-        ))?;
+        let counted = self
+            .sqlite
+            .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1));
+        let frames: i64 = match counted {
+            // Who may not write the log is not told: as good as a log that was just restarted.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => 0,
+            counted => self.tell(counted)?,
+        };
         Ok(JournalMode::Wal {
             frames: u64::try_from(frames).unwrap_or(0),
         })

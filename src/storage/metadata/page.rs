@@ -37,10 +37,12 @@ const SERVICE_COUNT: &str = "
       AND (? IS NULL OR actor_id = ?)
       AND (? IS NULL OR action = ?)";
 
-/// Skips within the index on `created_at`, which holds the whole order, and fetches only the page's rows. A row
-/// that the index has and the table has not shows as NULLs, so that it cannot pass for no row at all.
+/// Skips within the index on `created_at`, which holds the whole order, and fetches only the page's rows.
+///
+/// Where index and table differ, it shows what the service's statement does: what the index holds is taken from
+/// there, and a row that the table has not shows as NULLs, so that it cannot pass for no row at all.
 const INDEX_ONLY_SKIP: &str = "
-    SELECT e.id, e.created_at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset, e.payload_len
+    SELECT found.event, found.at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset, e.payload_len
     FROM (
         SELECT created_at AS at, id AS event, _rowid_ AS place
         FROM audit_events INDEXED BY idx_created_at
