@@ -395,7 +395,7 @@ fn results_go_into_files_that_replace_older_ones() {
     );
     let table = String::from_utf8(markdown.stdout).unwrap();
     assert!(
-        table.contains("closed loop, 2 clients, no think time, on "),
+        table.contains("closed loop, 2 clients that yield between requests, no think time, on "),
         "{table}"
     );
     assert!(table.contains("not the contract dataset"));

@@ -18,6 +18,7 @@ mod damage;
 mod diff;
 mod disks;
 mod faulty_engines;
+mod hostile;
 mod keyset;
 mod kills;
 mod parity;

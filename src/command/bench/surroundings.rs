@@ -47,7 +47,9 @@ fn method(settings: &Settings, cores: usize) -> Method {
             rate_requests_per_s: None,
             think_time_us: Some(0),
             rounds,
-            label: format!("closed loop, {clients}, no think time, {on}, {in_turn}"),
+            label: format!(
+                "closed loop, {clients} that yield between requests, no think time, {on}, {in_turn}"
+            ),
         },
         Pace::Open { requests_per_s } => Method {
             pace: "open",
@@ -159,7 +161,7 @@ mod tests {
         let label = method(&closed, 2).label;
         assert_eq!(
             label,
-            "closed loop, 16 clients, no think time, on 2 cores, 5 rounds in turn"
+            "closed loop, 16 clients that yield between requests, no think time, on 2 cores, 5 rounds in turn"
         );
         let open = Settings {
             threads: 1,

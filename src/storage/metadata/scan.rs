@@ -29,7 +29,14 @@ impl Connection {
         let found = self.sqlite.query_row(table, [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         });
-        let (kind, sql) = self.tell(found)?;
+        let (kind, sql) = match found {
+            Err(rusqlite::Error::QueryReturnedNoRows) => {
+                return Ok(Soundness::Unsound(
+                    "there is no table audit_events".to_owned(),
+                ));
+            }
+            found => self.tell(found)?,
+        };
         if kind != "table" || sql.to_ascii_uppercase().contains("COLLATE") {
             return Ok(Soundness::Unsound(format!(
                 "audit_events is no plain {kind}"

@@ -64,8 +64,11 @@ impl Index {
     /// A damaged block; the page then holds nothing of use.
     pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Damaged> {
         page.clear();
-        let list = self.list(&query.filter)?;
         let offset = query.offset();
+        if offset >= self.events() {
+            return Ok(());
+        }
+        let list = self.list(&query.filter, offset)?;
         if offset >= list.len() {
             // Past the end of even the whole list: no need to look where the window lies.
             return Ok(());
@@ -88,7 +91,7 @@ impl Index {
 
     /// How many events match.
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Damaged> {
-        let list = self.list(filter)?;
+        let list = self.list(filter, 0)?;
         let (first, end) = self.window(&list, filter)?;
         Ok(end.saturating_sub(first))
     }
@@ -155,47 +158,55 @@ impl Index {
         ))
     }
 
-    fn list(&self, filter: &Filter) -> Result<List, Damaged> {
-        let action = match &filter.action {
-            None => None,
-            Some(name) => match self.find_action(name)? {
-                None => return Ok(List::NONE),
-                found => found,
-            },
+    /// The events of the filter's actor and action. Where that is no more than `skipped` of them, it may be none:
+    /// a page behind them is empty either way.
+    fn list(&self, filter: &Filter, skipped: u64) -> Result<List, Damaged> {
+        let Some(actor_id) = filter.actor_id else {
+            return match &filter.action {
+                None => Ok(List::All {
+                    events: self.events(),
+                }),
+                Some(action) => self.action_list(action),
+            };
         };
-        match (filter.actor_id, action) {
-            (None, None) => Ok(List::All {
-                events: self.events(),
-            }),
-            (None, Some(action)) => {
-                let start = self.action(action)?.postings;
-                self.postings(Section::ByAction, start, self.action(action + 1)?.postings)
-            }
-            (Some(actor_id), action) => match self.find_actor(actor_id)? {
-                None => Ok(List::NONE),
-                Some(actor) => self.actor_list(actor, action),
-            },
+        let Some(actor) = self.find_actor(actor_id)? else {
+            return Ok(List::NONE);
+        };
+        let (this, next) = (self.actor(actor)?, self.actor(actor + 1)?);
+        let by_actor = self.postings(Section::ByActor, this.postings, next.postings)?;
+        match &filter.action {
+            None => Ok(by_actor),
+            Some(_) if by_actor.len() <= skipped => Ok(List::NONE),
+            Some(action) => self.pair_list(&this, &next, action),
         }
     }
 
-    /// The postings of an actor, or of its pair with an action.
-    fn actor_list(&self, actor: u64, action: Option<u64>) -> Result<List, Damaged> {
-        let (this, next) = (self.actor(actor)?, self.actor(actor + 1)?);
-        let Some(action) = action else {
-            return self.postings(Section::ByActor, this.postings, next.postings);
+    fn action_list(&self, name: &str) -> Result<List, Damaged> {
+        let Some(action) = self.find_action(name)? else {
+            return Ok(List::NONE);
         };
-        let end = u64::from(next.pairs);
-        let found = partition_point(u64::from(this.pairs), end, |pair| {
+        let (this, next) = (self.action(action)?, self.action(action + 1)?);
+        self.postings(Section::ByAction, this.postings, next.postings)
+    }
+
+    fn pair_list(
+        &self,
+        actor: &ActorRecord,
+        next_actor: &ActorRecord,
+        action: &str,
+    ) -> Result<List, Damaged> {
+        let Some(action) = self.find_action(action)? else {
+            return Ok(List::NONE);
+        };
+        let (first, end) = (u64::from(actor.pairs), u64::from(next_actor.pairs));
+        let found = partition_point(first, end, |pair| {
             Ok(u64::from(self.pair(pair)?.action) < action)
         })?;
         if found >= end || u64::from(self.pair(found)?.action) != action {
             return Ok(List::NONE);
         }
-        self.postings(
-            Section::ByPair,
-            self.pair(found)?.postings,
-            self.pair(found + 1)?.postings,
-        )
+        let (this, next) = (self.pair(found)?, self.pair(found + 1)?);
+        self.postings(Section::ByPair, this.postings, next.postings)
     }
 
     fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Damaged> {
