@@ -14,7 +14,8 @@
 //! addition moves all bits of a mask, each over the run that it meets: from the commas over white space to
 //! the next tokens, from the first quotes of strings to the last ones.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, mask8x64, u8x64};
 
 use super::Reader;
 
@@ -23,6 +24,16 @@ const DEEPEST: u32 = u64::BITS;
 
 /// Whether `text` is surely one decodable payload on one line.
 pub(super) fn accept(text: &[u8]) -> bool {
+    accept_at(Level::new(), text)
+}
+
+/// The same with what a level of the processor's instructions offers.
+pub(super) fn accept_at(level: Level, text: &[u8]) -> bool {
+    dispatch!(level, simd => accept_with(simd, text))
+}
+
+#[inline(always)]
+fn accept_with<S: Simd>(simd: S, text: &[u8]) -> bool {
     // The outermost container is taken off. If something inside closes it, that is an error like any other:
     // no block has to look for the end of the value, and every comma stands in a container.
     let (inside, is_object) = match text {
@@ -34,7 +45,7 @@ pub(super) fn accept(text: &[u8]) -> bool {
     let mut last = [b' '; 64];
     last[..rest.len()].copy_from_slice(rest);
 
-    let mut line = Line::new(inside, is_object);
+    let mut line = Line::new(simd, inside, is_object);
     let mut at = 0;
     for block in blocks.iter().chain([&last]) {
         if !line.takes(at, block) {
@@ -46,10 +57,11 @@ pub(super) fn accept(text: &[u8]) -> bool {
 }
 
 /// What of the text so far bears on the next block.
-struct Line<'text> {
+struct Line<'text, S: Simd> {
+    simd: S,
     text: &'text [u8],
-    /// All bytes so far, laid over one another: the highest bits tell whether any of them is not ASCII.
-    bytes: u8x16,
+    /// The places in their blocks of all bytes so far that are not ASCII.
+    beyond_ascii: u64,
     strings: Strings,
     scalars: Carry,
     numbers: Numbers,
@@ -57,11 +69,13 @@ struct Line<'text> {
     order: Order,
 }
 
-impl<'text> Line<'text> {
-    fn new(text: &'text [u8], is_object: bool) -> Self {
+impl<'text, S: Simd> Line<'text, S> {
+    #[inline(always)]
+    fn new(simd: S, text: &'text [u8], is_object: bool) -> Self {
         Line {
+            simd,
             text,
-            bytes: u8x16::splat(0),
+            beyond_ascii: 0,
             strings: Strings::default(),
             scalars: Carry::default(),
             numbers: Numbers::default(),
@@ -73,7 +87,7 @@ impl<'text> Line<'text> {
     /// Whether all is surely well in the block at `at`.
     #[inline(always)]
     fn takes(&mut self, at: usize, bytes: &[u8; 64]) -> bool {
-        let block = Block::new(bytes);
+        let block = Block::new(self.simd, bytes);
         if block.has_backslash_or_control() || self.strings.escaped != 0 {
             return self.takes_escapes(at, bytes);
         }
@@ -82,20 +96,27 @@ impl<'text> Line<'text> {
 
     /// The same for a block with escapes, whose quotes do not count.
     #[cold]
+    #[inline(never)]
     fn takes_escapes(&mut self, at: usize, bytes: &[u8; 64]) -> bool {
-        let block = Block::new(bytes);
-        if block.has_control() {
-            return false;
-        }
-        match self.strings.escapes(self.text, at, block.equal(b'\\')) {
-            Some(escaped) => self.takes_plain(at, block, block.equal(b'"') & !escaped),
-            None => false,
-        }
+        // A function of its own needs the instruction set named anew.
+        self.simd.vectorize(
+            #[inline(always)]
+            || {
+                let block = Block::new(self.simd, bytes);
+                if block.has_control() {
+                    return false;
+                }
+                match self.strings.escapes(self.text, at, block.equal(b'\\')) {
+                    Some(escaped) => self.takes_plain(at, block, block.equal(b'"') & !escaped),
+                    None => false,
+                }
+            },
+        )
     }
 
     #[inline(always)]
-    fn takes_plain(&mut self, at: usize, block: Block, quotes: u64) -> bool {
-        self.bytes |= block.laid_over();
+    fn takes_plain(&mut self, at: usize, block: Block<S>, quotes: u64) -> bool {
+        self.beyond_ascii |= block.beyond_ascii();
         if quotes == 0 && self.strings.inside != 0 {
             // All of it lies in one string. Whatever is carried goes on to the next block as it is.
             return true;
@@ -111,79 +132,72 @@ impl<'text> Line<'text> {
         }
     }
 
+    #[inline(always)]
     fn is_complete(&self) -> bool {
-        let is_ascii = self.bytes.to_bitmask() == 0;
         self.strings.inside == 0
             && self.nesting.is_closed()
             && self.order.is_complete()
-            && (is_ascii || std::str::from_utf8(self.text).is_ok())
+            && (self.beyond_ascii == 0 || std::str::from_utf8(self.text).is_ok())
     }
 }
 
 /// 64 bytes of the text.
 #[derive(Clone, Copy)]
-struct Block([u8x16; 4]);
+struct Block<S: Simd>(u8x64<S>);
 
 /// In what the brackets of objects differ from those of arrays.
 const CURLY: u8 = b'{' ^ b'[';
 
-impl Block {
+impl<S: Simd> Block<S> {
     #[inline(always)]
-    fn new(bytes: &[u8; 64]) -> Self {
-        let (parts, _) = bytes.as_chunks::<16>();
-        Block([0, 1, 2, 3].map(|part| u8x16::new(parts[part])))
-    }
-
-    #[inline(always)]
-    fn laid_over(self) -> u8x16 {
-        let [a, b, c, d] = self.0;
-        a | b | c | d
-    }
-
-    /// The bytes of which `test` makes one with the highest bit set.
-    #[inline(always)]
-    fn mask(self, test: impl Fn(u8x16) -> u8x16) -> u64 {
-        let [a, b, c, d] = self.0.map(|part| u64::from(test(part).to_bitmask()));
-        a | b << 16 | c << 32 | d << 48
+    fn new(simd: S, bytes: &[u8; 64]) -> Self {
+        Block(u8x64::simd_from(simd, *bytes))
     }
 
     #[inline(always)]
     fn equal(self, byte: u8) -> u64 {
-        self.mask(|part| part.simd_eq(u8x16::splat(byte)))
+        self.0.simd_eq(byte).to_bitmask()
     }
 
     /// The brackets of both kinds, given the curly one.
     #[inline(always)]
     fn brackets(self, curly: u8) -> u64 {
-        self.mask(|part| (part | u8x16::splat(CURLY)).simd_eq(u8x16::splat(curly)))
+        (self.0 | CURLY).simd_eq(curly).to_bitmask()
     }
 
     /// Of the brackets, the curly ones.
     #[inline(always)]
     fn curly(self) -> u64 {
-        self.mask(|part| part << CURLY.leading_zeros())
+        let curly = (self.0 & CURLY).simd_eq(CURLY).to_bitmask();
+        // Kept from the compiler, which knows where these bits come from: it would answer the questions of
+        // [`Nesting`] byte by byte.
+        std::hint::black_box(curly)
     }
 
     #[inline(always)]
     fn digits(self) -> u64 {
-        self.mask(|part| at_most(part - u8x16::splat(b'0'), 9))
+        (self.0 - b'0').simd_le(9).to_bitmask()
+    }
+
+    #[inline(always)]
+    fn beyond_ascii(self) -> u64 {
+        self.0.simd_ge(0x80).to_bitmask()
     }
 
     #[inline(always)]
     fn has_backslash_or_control(self) -> bool {
-        let found = |part: u8x16| part.simd_eq(u8x16::splat(b'\\')) | at_most(part, 0x1f);
-        Block(self.0.map(found)).laid_over().to_bitmask() != 0
+        (self.0.simd_eq(b'\\') | self.controls()).any_true()
     }
 
     #[inline(always)]
     fn has_control(self) -> bool {
-        self.mask(|part| at_most(part, 0x1f)) != 0
+        self.controls().any_true()
     }
-}
 
-#[inline(always)]
-fn at_most(part: u8x16, most: u8) -> u8x16 {
-    part.min(u8x16::splat(most)).simd_eq(part)
+    #[inline(always)]
+    fn controls(self) -> mask8x64<S> {
+        self.0.simd_le(0x1f)
+    }
 }
 
 /// What one block's masks carry over to the next.
@@ -279,7 +293,7 @@ struct Tokens {
 
 impl Tokens {
     #[inline(always)]
-    fn new(block: Block, quotes: u64, strings: u64, carry: &mut Carry) -> Self {
+    fn new<S: Simd>(block: Block<S>, quotes: u64, strings: u64, carry: &mut Carry) -> Self {
         let between = !strings;
         let space = block.equal(b' ') & between;
         let comma = block.equal(b',') & between;

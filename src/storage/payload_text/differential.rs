@@ -1,10 +1,29 @@
 //! The quick yes against the reader: it may say yes only where the reader does.
 
+use std::sync::LazyLock;
+
+use fearless_simd::{Level, Simd};
+
 use super::{Lines, blocks, check, read};
+
+/// The levels of instructions that this processor has, the one that is used among them.
+static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {
+    let best = Level::new();
+    let mut levels = vec![best, Level::baseline()];
+    #[cfg(target_arch = "x86_64")]
+    levels.extend(best.as_sse4_2().map(|level| level.level()));
+    #[cfg(target_arch = "x86_64")]
+    levels.extend(best.as_avx2().map(|level| level.level()));
+    levels
+});
 
 fn assert_no_difference(text: &[u8]) {
     let (read, quick) = (read(text), blocks::accept(text));
     let shown = String::from_utf8_lossy(text);
+    for level in LEVELS.iter() {
+        let at_level = blocks::accept_at(*level, text);
+        assert_eq!(at_level, quick, "with {level:?}: {shown}");
+    }
     assert!(
         !quick || read == Ok(Lines::One),
         "the quick yes is wrong, the reader says {read:?}: {shown}"

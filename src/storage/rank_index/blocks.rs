@@ -12,6 +12,8 @@ use crate::storage::stamp::Stamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Damaged;
 
+const TEXT_PER_BLOCK: u64 = Section::Text.records_per_block();
+
 type Block = [u8; BLOCK];
 /// As many as make one page of memory, so that a process which touches few blocks of a large index stays small.
 const GROUP: usize = 256;
@@ -115,12 +117,11 @@ impl Blocks {
         if end > self.header.counts.text_bytes {
             return Err(Damaged);
         }
-        let per_block = Section::Text.records_per_block();
         let mut at = start;
         while at < end {
-            let block = self.block(self.layout.start(Section::Text) + at / per_block)?;
-            let from = (at % per_block) as usize;
-            let taken = (end - at).min(per_block - at % per_block);
+            let block = self.block(self.layout.start(Section::Text) + at / TEXT_PER_BLOCK)?;
+            let from = (at % TEXT_PER_BLOCK) as usize;
+            let taken = (end - at).min(TEXT_PER_BLOCK - at % TEXT_PER_BLOCK);
             visit(&block[from..from + taken as usize]);
             at += taken;
         }

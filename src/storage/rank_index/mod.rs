@@ -10,6 +10,7 @@ mod format;
 mod order;
 mod read;
 mod renew;
+mod rows;
 mod write;
 
 pub(crate) use blocks::Damaged;

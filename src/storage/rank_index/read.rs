@@ -1,10 +1,12 @@
 //! Answers from an index: a window is two binary searches, a page is a slice of a posting list.
 
+use std::cmp::Ordering;
 use std::fs::File;
 
 use super::blocks::{Blocks, Damaged};
 use super::format::{ActorRecord, EventRecord, PairRecord, Section, TextRecord};
-use crate::model::{Filter, Key, Page, PayloadPlace, Position, Query, Row};
+use super::rows;
+use crate::model::{Filter, Key, Page, Position, Query};
 use crate::storage::stamp::Stamp;
 
 /// An index file, open for answers.
@@ -82,11 +84,8 @@ impl Index {
         }
         let newest = end.saturating_sub(offset).max(first);
         let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
-        let mut reader = RowReader::new(&self.blocks);
-        for index in (oldest..newest).rev() {
-            page.push(&reader.row(self.rank(&list, index)?)?);
-        }
-        Ok(())
+        let ranks = (oldest..newest).rev().map(|index| self.rank(&list, index));
+        rows::push(&self.blocks, ranks, page)
     }
 
     /// How many events match.
@@ -223,12 +222,32 @@ impl Index {
 
     fn find_actor(&self, actor_id: i64) -> Result<Option<u64>, Damaged> {
         let actors = self.blocks.counts().actors;
-        let found = partition_point(
-            0,
-            actors,
-            |actor| Ok(self.actor(actor)?.actor_id < actor_id),
-        )?;
-        Ok((found < actors && self.actor(found)?.actor_id == actor_id).then_some(found))
+        let Some(guess) = self.guess_actor(actor_id, actors)? else {
+            return Ok(None);
+        };
+        let (from, to) = match self.actor(guess)?.actor_id.cmp(&actor_id) {
+            Ordering::Equal => return Ok(Some(guess)),
+            Ordering::Less => (guess + 1, actors),
+            Ordering::Greater => (0, guess),
+        };
+        let found = partition_point(from, to, |actor| Ok(self.actor(actor)?.actor_id < actor_id))?;
+        Ok((found < to && self.actor(found)?.actor_id == actor_id).then_some(found))
+    }
+
+    /// Where an actor stands if the ids lie evenly between the least and the greatest: numbers that were given
+    /// out one after the other do. None if it lies outside of them.
+    fn guess_actor(&self, actor_id: i64, actors: u64) -> Result<Option<u64>, Damaged> {
+        let Some(last) = actors.checked_sub(1) else {
+            return Ok(None);
+        };
+        let (least, greatest) = (self.actor(0)?.actor_id, self.actor(last)?.actor_id);
+        if actor_id < least || actor_id > greatest {
+            return Ok(None);
+        }
+        let above = actor_id.abs_diff(least) as f64;
+        let width = greatest.abs_diff(least).max(1) as f64;
+        let guess = (above / width * last as f64 + 0.5) as u64;
+        Ok(Some(guess.min(last)))
     }
 
     fn find_action(&self, name: &str) -> Result<Option<u64>, Damaged> {
@@ -257,55 +276,6 @@ impl Index {
         Ok(PairRecord::decode(
             self.blocks.record(Section::Pairs, index)?,
         ))
-    }
-}
-
-/// Puts rows together from their record and their texts, in a buffer of its own.
-struct RowReader<'index> {
-    blocks: &'index Blocks,
-    text: Vec<u8>,
-}
-
-impl<'index> RowReader<'index> {
-    fn new(blocks: &'index Blocks) -> Self {
-        RowReader {
-            blocks,
-            text: Vec::new(),
-        }
-    }
-
-    fn row(&mut self, rank: u64) -> Result<Row<'_>, Damaged> {
-        let created_at = i64::from_le_bytes(*self.blocks.record(Section::Times, rank)?);
-        let event = EventRecord::decode(self.blocks.record(Section::Events, rank)?);
-        let action = TextRecord::decode(
-            self.blocks
-                .record(Section::Actions, u64::from(event.action))?,
-        );
-        let kind = u64::from(event.resource_type);
-        let kind = TextRecord::decode(self.blocks.record(Section::ResourceTypes, kind)?);
-        self.text.clear();
-        self.blocks.text(action.start, action.len, &mut self.text)?;
-        let action_end = self.text.len();
-        self.blocks.text(kind.start, kind.len, &mut self.text)?;
-        let kind_end = self.text.len();
-        self.blocks.text(
-            event.resource_id_start,
-            event.resource_id_len,
-            &mut self.text,
-        )?;
-        let whole = std::str::from_utf8(&self.text).map_err(|_| Damaged)?;
-        Ok(Row {
-            id: event.id,
-            created_at,
-            actor_id: event.actor_id,
-            action: whole.get(..action_end).ok_or(Damaged)?,
-            resource_type: whole.get(action_end..kind_end).ok_or(Damaged)?,
-            resource_id: whole.get(kind_end..).ok_or(Damaged)?,
-            place: PayloadPlace {
-                offset: event.payload_offset,
-                len: event.payload_len,
-            },
-        })
     }
 }
 
