@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::RangeInclusive;
 
+use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
 use crate::error::Result;
@@ -19,18 +20,18 @@ pub(super) struct Stored {
     pub(super) created_at: i64,
     pub(super) payload_offset: i64,
     pub(super) payload_len: i64,
-    /// Where the resource id starts in [`Table::resource_ids`].
+    /// Where the resource id starts in [`Part::resource_ids`].
     pub(super) resource_id_start: u64,
     pub(super) resource_id_len: u32,
-    /// Numbers of [`Table::actors`], [`Table::actions`] and [`Table::resource_types`].
+    /// Numbers of [`Part::actors`], [`Part::actions`] and [`Part::resource_types`].
     pub(super) actor: u32,
     pub(super) action: u32,
     pub(super) resource_type: u32,
 }
 
-/// A whole table, by id.
+/// The rows of a range of ids, by id.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct Part {
     pub(super) rows: Vec<Stored>,
     /// All resource ids, one behind the other.
     pub(super) resource_ids: Vec<u8>,
@@ -39,7 +40,7 @@ pub(super) struct Table {
     pub(super) resource_types: Numbering<Box<str>>,
 }
 
-impl Table {
+impl Part {
     fn push(&mut self, row: &Row<'_>) {
         self.rows.push(Stored {
             id: row.id,
@@ -56,28 +57,12 @@ impl Table {
         self.resource_ids
             .extend_from_slice(row.resource_id.as_bytes());
     }
-
-    /// Appends the rows of `later`, whose ids are all higher.
-    fn append(&mut self, later: Table) {
-        let text_before = self.resource_ids.len() as u64;
-        let actors = self.actors.take_over(later.actors);
-        let actions = self.actions.take_over(later.actions);
-        let resource_types = self.resource_types.take_over(later.resource_types);
-        self.rows.extend(later.rows.into_iter().map(|row| Stored {
-            resource_id_start: row.resource_id_start + text_before,
-            actor: actors[row.actor as usize],
-            action: actions[row.action as usize],
-            resource_type: resource_types[row.resource_type as usize],
-            ..row
-        }));
-        self.resource_ids.extend_from_slice(&later.resource_ids);
-    }
 }
 
 /// Distinct values, numbered as they first appear.
 #[derive(Debug, Default)]
 pub(super) struct Numbering<T> {
-    numbers: HashMap<T, u32>,
+    numbers: HashMap<T, u32, RandomState>,
     /// The last one asked for: logs repeat themselves.
     last: Option<(T, u32)>,
 }
@@ -104,35 +89,39 @@ impl<T: Clone + Eq + Hash> Numbering<T> {
         self.last = Some((value, number));
         number
     }
-
-    /// Adds the values of `other`; gives this one's number for each of the other's numbers.
-    fn take_over(&mut self, other: Numbering<T>) -> Vec<u32> {
-        let mut renumbered = vec![0; other.numbers.len()];
-        for (value, number) in other.numbers {
-            let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-            renumbered[number as usize] = *self.numbers.entry(value).or_insert(next);
-        }
-        renumbered
-    }
 }
 
-impl<T: Ord> Numbering<T> {
-    /// The values in ascending order, and the place in it of each number.
-    pub(super) fn into_sorted(self) -> (Vec<T>, Vec<u32>) {
-        let mut values: Vec<_> = self.numbers.into_iter().collect();
-        values.sort_unstable();
-        let mut places = vec![0; values.len()];
-        for ((_, number), place) in values.iter().zip(0..) {
-            places[*number as usize] = place;
+/// The distinct values of several numberings, ascending; and for each numbering, the place among them of each of
+/// its numbers.
+pub(super) fn merged<T: Ord>(numberings: Vec<Numbering<T>>) -> (Vec<T>, Vec<Vec<u32>>) {
+    let mut places: Vec<_> = numberings
+        .iter()
+        .map(|numbering| vec![0; numbering.numbers.len()])
+        .collect();
+    let mut found: Vec<_> = numberings
+        .into_iter()
+        .enumerate()
+        .flat_map(|(of, numbering)| {
+            let numbers = numbering.numbers.into_iter();
+            numbers.map(move |(value, number)| (value, of, number))
+        })
+        .collect();
+    found.sort_unstable();
+    let mut values = Vec::new();
+    for (value, of, number) in found {
+        if values.last() != Some(&value) {
+            values.push(value);
         }
-        (values.into_iter().map(|(value, _)| value).collect(), places)
+        // There are at most as many values as rows, and those are counted in 32 bits.
+        places[of][number as usize] = u32::try_from(values.len() - 1).unwrap_or(u32::MAX);
     }
+    (values, places)
 }
 
 /// How many rows are read between two calls of the progress function.
 const PROGRESS_STEP: u64 = 16_384;
 
-/// Reads the whole table. `read` is called with how many more rows have been read.
+/// Reads the whole table in parts, which come by id. `read` is called with how many more rows have been read.
 ///
 /// Each part is read by a connection and in a snapshot of its own: the caller makes sure that nothing changes
 /// meanwhile, or throws the result away.
@@ -140,31 +129,28 @@ pub(super) fn collect(
     dir: &DataDir,
     ids: &RangeInclusive<i64>,
     read: &(dyn Fn(u64) + Sync),
-) -> Result<Table> {
-    let parts = split(ids)
+) -> Result<Vec<Part>> {
+    split(ids)
         .into_par_iter()
-        .map(|part| collect_part(dir, &part, read));
-    let mut parts = parts.collect::<Result<Vec<Table>>>()?.into_iter();
-    let mut whole = parts.next().unwrap_or_default();
-    parts.for_each(|part| whole.append(part));
-    Ok(whole)
+        .map(|part| collect_part(dir, &part, read))
+        .collect()
 }
 
 fn collect_part(
     dir: &DataDir,
     ids: &RangeInclusive<i64>,
     read: &(dyn Fn(u64) + Sync),
-) -> Result<Table> {
-    let mut table = Table::default();
+) -> Result<Part> {
+    let mut part = Part::default();
     Connection::open(dir)?.scan(ids, |row| {
-        table.push(row);
-        if (table.rows.len() as u64).is_multiple_of(PROGRESS_STEP) {
+        part.push(row);
+        if (part.rows.len() as u64).is_multiple_of(PROGRESS_STEP) {
             read(PROGRESS_STEP);
         }
         Ok(())
     })?;
-    read(table.rows.len() as u64 % PROGRESS_STEP);
-    Ok(table)
+    read(part.rows.len() as u64 % PROGRESS_STEP);
+    Ok(part)
 }
 
 /// Cuts a range of ids into equal parts, ascending: one for a small table, as opening a connection has its
@@ -189,7 +175,7 @@ fn split(ids: &RangeInclusive<i64>) -> Vec<RangeInclusive<i64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Numbering, split};
+    use super::{Numbering, merged, split};
 
     #[test]
     fn parts_cover_every_id_once_even_at_the_extremes() {
@@ -212,17 +198,19 @@ mod tests {
     }
 
     #[test]
-    fn values_keep_their_numbers_when_taken_over() {
+    fn merged_numberings_number_in_ascending_order() {
         let (mut one, mut other) = (Numbering::<Box<str>>::default(), Numbering::default());
         assert_eq!(
             [one.number("b"), one.number("a"), one.number("b")],
             [0, 1, 0]
         );
         assert_eq!([other.number("c"), other.number("a")], [0, 1]);
-        assert_eq!(one.take_over(other), [2, 1]);
         assert_eq!(
-            one.into_sorted(),
-            (vec!["a".into(), "b".into(), "c".into()], vec![1, 0, 2])
+            merged(vec![one, other]),
+            (
+                vec!["a".into(), "b".into(), "c".into()],
+                vec![vec![1, 0], vec![2, 0]]
+            )
         );
     }
 }

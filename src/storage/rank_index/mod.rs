@@ -1,9 +1,10 @@
 //! The rank index: all events in the one total order, so that a page's place in it is arithmetic.
 //!
-//! `format` says what every byte means, `blocks` reads and checks them, `read` answers from them, `collect` and
-//! `order` bring a table into rank order, `write` turns that into blocks, and `renew` does it all
-//! while the database may be changing.
+//! `format` says what every byte means, `blocks` reads and checks them, `read` finds ranks in them and `rows` puts
+//! events together. `collect` and `order` bring a table into rank order, `write` turns that into blocks, `attempt`
+//! does it all while the database may be changing, and `renew` puts what came of it in its place.
 
+mod attempt;
 mod blocks;
 mod collect;
 mod format;

@@ -1,8 +1,11 @@
 //! Puts a table into rank order, and makes its posting lists.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
-use super::collect::{Stored, Table};
+use super::collect::{Part, Stored, merged};
 use super::format::{ActorRecord, Counts, EventRecord, PairRecord, TextRecord};
 use crate::model::Key;
 
@@ -24,27 +27,19 @@ pub(super) struct Ranked {
 }
 
 impl Ranked {
-    /// Ranks the rows, which come by id and are no more than 32 bits can count.
-    pub(super) fn new(table: Table) -> Self {
-        let Table {
+    /// Ranks the rows of all parts, which come by id and are no more than 32 bits can count.
+    pub(super) fn new(parts: Vec<Part>) -> Self {
+        let Merged {
             rows,
-            resource_ids: mut text,
-            actors,
+            actor_ids,
             actions,
             resource_types,
-        } = table;
-        let (actor_ids, actor_places) = actors.into_sorted();
-        let (actions, action_places) = actions.into_sorted();
-        let (resource_types, type_places) = resource_types.into_sorted();
-        let rows = in_rank_order(&rows, |row| Stored {
-            actor: actor_places[row.actor as usize],
-            action: action_places[row.action as usize],
-            resource_type: type_places[row.resource_type as usize],
-            ..row
-        });
-
-        let (by_action, action_starts) =
-            grouped(&rows, actions.len(), |row| row.action, |_, rank| rank);
+            mut text,
+        } = Merged::new(parts);
+        let ((by_action, action_starts), by_actor) = rayon::join(
+            || grouped(&rows, actions.len(), |row| row.action, |_, rank| rank),
+            || ByActor::new(&rows, &actor_ids),
+        );
         let mut action_records = text_records(&actions, &mut text);
         action_records.push(TextRecord {
             start: 0,
@@ -55,18 +50,12 @@ impl Ranked {
             record.postings = start;
         }
         let resource_types = text_records(&resource_types, &mut text);
-
-        let (actor_starts, mut postings) = {
-            let posting = |row: &Stored, rank| Posting {
-                action: row.action,
-                rank,
-            };
-            let (postings, starts) = grouped(&rows, actor_ids.len(), |row| row.actor, posting);
-            (starts, postings)
-        };
-        let by_actor = postings.iter().map(|posting| posting.rank).collect();
-        let (actors, pairs) = pairs(&actor_ids, &actor_starts, &mut postings);
-        let by_pair = postings.iter().map(|posting| posting.rank).collect();
+        let ByActor {
+            actors,
+            pairs,
+            by_actor,
+            by_pair,
+        } = by_actor;
         Ranked {
             rows,
             actor_ids,
@@ -93,8 +82,8 @@ impl Ranked {
     }
 
     /// Every event's place in the order, oldest first.
-    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = Key> {
-        self.rows.iter().map(|row| Key {
+    pub(super) fn keys(&self) -> impl IndexedParallelIterator<Item = Key> {
+        self.rows.par_iter().map(|row| Key {
             created_at: row.created_at,
             id: row.id,
         })
@@ -119,15 +108,136 @@ impl Ranked {
     }
 }
 
+/// Tells two orders of events apart, in little memory: by the sum of a hash of each event and its place.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct OrderDigest {
+    events: u64,
+    sum: u64,
+}
+
+impl OrderDigest {
+    pub(super) fn of(keys: impl IndexedParallelIterator<Item = Key>) -> Self {
+        OrderDigest {
+            events: keys.len() as u64,
+            sum: keys
+                .enumerate()
+                .map(|(place, key)| Self::hash(place as u64, key))
+                .reduce(|| 0, u64::wrapping_add),
+        }
+    }
+
+    /// Takes in the next event.
+    pub(super) fn push(&mut self, key: Key) {
+        self.sum = self.sum.wrapping_add(Self::hash(self.events, key));
+        self.events += 1;
+    }
+
+    fn hash(place: u64, key: Key) -> u64 {
+        FixedState::default().hash_one((place, key))
+    }
+}
+
+/// The rows of all parts in rank order, with numbers that are places among all values.
+struct Merged {
+    rows: Vec<Stored>,
+    actor_ids: Vec<i64>,
+    actions: Vec<Box<str>>,
+    resource_types: Vec<Box<str>>,
+    /// All resource ids, one behind the other.
+    text: Vec<u8>,
+}
+
+/// One part's rows, and what its numbers become.
+struct Source {
+    rows: Vec<Stored>,
+    /// The rows and the bytes of text in the parts before.
+    rows_before: usize,
+    text_before: u64,
+    actors: Vec<u32>,
+    actions: Vec<u32>,
+    resource_types: Vec<u32>,
+}
+
+impl Merged {
+    fn new(parts: Vec<Part>) -> Self {
+        let (mut actors, mut actions, mut resource_types) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sources, mut text, mut rows_before) = (Vec::new(), Vec::new(), 0);
+        for part in parts {
+            actors.push(part.actors);
+            actions.push(part.actions);
+            resource_types.push(part.resource_types);
+            let text_before = text.len() as u64;
+            text.extend_from_slice(&part.resource_ids);
+            let rows = part.rows.len();
+            sources.push((part.rows, rows_before, text_before));
+            rows_before += rows;
+        }
+        let (actor_ids, actors) = merged(actors);
+        let (actions, action_places) = merged(actions);
+        let (resource_types, type_places) = merged(resource_types);
+        let places = actors.into_iter().zip(action_places).zip(type_places);
+        let sources = sources.into_iter().zip(places);
+        let sources: Vec<_> = sources
+            .map(
+                |((rows, rows_before, text_before), ((actors, actions), resource_types))| Source {
+                    rows,
+                    rows_before,
+                    text_before,
+                    actors,
+                    actions,
+                    resource_types,
+                },
+            )
+            .collect();
+        Merged {
+            rows: in_rank_order(&sources),
+            actor_ids,
+            actions,
+            resource_types,
+            text,
+        }
+    }
+}
+
+impl Source {
+    fn row(&self, number: usize) -> Stored {
+        let row = self.rows[number - self.rows_before];
+        Stored {
+            resource_id_start: row.resource_id_start + self.text_before,
+            actor: self.actors[row.actor as usize],
+            action: self.actions[row.action as usize],
+            resource_type: self.resource_types[row.resource_type as usize],
+            ..row
+        }
+    }
+}
+
 /// The rows by rank. They come by id, so among equal times the row's number decides as the id would; and where
 /// they were written in the order of time, as logs are, there is little to sort.
-fn in_rank_order(rows: &[Stored], finish: impl Fn(Stored) -> Stored + Sync) -> Vec<Stored> {
-    let mut order: Vec<(i64, u32)> = rows.iter().map(|row| row.created_at).zip(0..).collect();
+fn in_rank_order(sources: &[Source]) -> Vec<Stored> {
+    let events = sources.iter().map(|source| source.rows.len()).sum();
+    let mut order = Vec::with_capacity(events);
+    for source in sources {
+        let numbered = source.rows.par_iter().enumerate();
+        order.par_extend(
+            numbered.map(|(place, row)| sort_key(row.created_at, source.rows_before + place)),
+        );
+    }
     order.par_sort_unstable();
     order
         .into_par_iter()
-        .map(|(_, row)| finish(rows[row as usize]))
+        .map(|key| {
+            let number = key as u32 as usize;
+            let behind = sources.partition_point(|source| source.rows_before <= number);
+            sources[behind - 1].row(number)
+        })
         .collect()
+}
+
+/// A time and the row's number in one integer, which is compared without a branch. The number is the lower half.
+fn sort_key(created_at: i64, number: usize) -> u128 {
+    let from_the_least = created_at.abs_diff(i64::MIN);
+    u128::from(from_the_least) << 32 | number as u128
 }
 
 /// One item for each row, grouped by the row's number, within a group by rank; and where each group starts, with
@@ -167,6 +277,34 @@ fn text_records(names: &[Box<str>], text: &mut Vec<u8>) -> Vec<TextRecord> {
         text.extend_from_slice(name.as_bytes());
     }
     records
+}
+
+/// The posting lists by actor, and by actor and action.
+struct ByActor {
+    actors: Vec<ActorRecord>,
+    pairs: Vec<PairRecord>,
+    by_actor: Vec<u32>,
+    by_pair: Vec<u32>,
+}
+
+impl ByActor {
+    fn new(rows: &[Stored], actor_ids: &[i64]) -> Self {
+        let posting = |row: &Stored, rank| Posting {
+            action: row.action,
+            rank,
+        };
+        let (mut postings, starts) = grouped(rows, actor_ids.len(), |row| row.actor, posting);
+        let ranks =
+            |postings: &[Posting]| postings.par_iter().map(|posting| posting.rank).collect();
+        let by_actor = ranks(&postings);
+        let (actors, pairs) = pairs(actor_ids, &starts, &mut postings);
+        ByActor {
+            actors,
+            pairs,
+            by_actor,
+            by_pair: ranks(&postings),
+        }
+    }
 }
 
 /// An event in an actor's list, with what the list of a pair is made by.

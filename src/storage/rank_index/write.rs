@@ -26,30 +26,52 @@ pub(super) fn write(
         counts: log.counts(),
     };
     let layout = Layout::new(&header.counts);
-    let mut window = vec![[0; BLOCK]; WINDOW.min(layout.blocks) as usize];
-    let mut first = 0;
-    while first < layout.blocks {
-        let blocks = (layout.blocks - first).min(WINDOW);
-        let window = &mut window[..blocks as usize];
-        window
-            .par_iter_mut()
-            .enumerate()
-            .for_each(|(place, block)| {
-                let number = first + place as u64;
-                block.fill(0);
-                if number == 0 {
-                    header.encode(&mut block[..CONTENT]);
-                } else {
-                    fill(log, &header, &layout, number, &mut block[..CONTENT]);
+    let windows = layout.blocks.div_ceil(WINDOW);
+    let blocks_of = |window: u64| window * WINDOW..((window + 1) * WINDOW).min(layout.blocks);
+    let events_before = |block: u64| block * header.counts.events / layout.blocks;
+    let make = |window: u64, blocks: &mut Vec<[u8; BLOCK]>| {
+        let numbers = blocks_of(window);
+        blocks.resize((numbers.end - numbers.start) as usize, [0; BLOCK]);
+        let numbered = blocks.par_iter_mut().enumerate();
+        numbered.for_each(|(place, block)| {
+            make_block(log, &header, &layout, numbers.start + place as u64, block);
+        });
+    };
+    // One window is made while the one before is written.
+    let (mut made, mut next) = (Vec::new(), Vec::new());
+    make(0, &mut made);
+    for window in 0..windows {
+        let (written, ()) = rayon::join(
+            || file.write_all_at(made.as_flattened(), window * WINDOW * BLOCK as u64),
+            || {
+                if window + 1 < windows {
+                    make(window + 1, &mut next);
                 }
-                format::seal(number, block);
-            });
-        file.write_all_at(window.as_flattened(), first * BLOCK as u64)?;
-        let events = |block: u64| block * header.counts.events / layout.blocks;
-        wrote(events(first + blocks) - events(first));
-        first += blocks;
+            },
+        );
+        written?;
+        let blocks = blocks_of(window);
+        wrote(events_before(blocks.end) - events_before(blocks.start));
+        std::mem::swap(&mut made, &mut next);
     }
     Ok(())
+}
+
+fn make_block(
+    log: &Ranked,
+    header: &Header,
+    layout: &Layout,
+    number: u64,
+    block: &mut [u8; BLOCK],
+) {
+    block.fill(0);
+    let content = &mut block[..CONTENT];
+    if number == 0 {
+        header.encode(content);
+    } else {
+        fill(log, header, layout, number, content);
+    }
+    format::seal(number, block);
 }
 
 /// Makes one block's content.
