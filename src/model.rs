@@ -78,6 +78,12 @@ impl Filter {
         actor_id: None,
         action: None,
     };
+
+    /// Whether every event of the window matches.
+    #[must_use]
+    pub fn is_window_only(&self) -> bool {
+        self.actor_id.is_none() && self.action.is_none()
+    }
 }
 
 /// Where in the matching events, newest first, a page starts.
