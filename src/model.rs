@@ -185,6 +185,17 @@ pub struct Row<'text> {
     pub place: PayloadPlace,
 }
 
+impl Row<'_> {
+    /// Where the event stands in the order.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key {
+            created_at: self.created_at,
+            id: self.id,
+        }
+    }
+}
+
 /// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

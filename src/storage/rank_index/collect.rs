@@ -40,7 +40,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    fn push(&mut self, row: &Row<'_>) {
+    pub(super) fn push(&mut self, row: &Row<'_>) {
         self.rows.push(Stored {
             id: row.id,
             created_at: row.created_at,

@@ -7,6 +7,8 @@
 mod blocks;
 mod collect;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod order;
 mod read;
 mod renew;

@@ -83,8 +83,18 @@ impl Index {
         let newest = end.saturating_sub(offset).max(first);
         let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
         let mut reader = RowReader::new(&self.blocks);
+        let mut newer = match query.position {
+            Position::After(key) => Some(key),
+            Position::Page(_) => None,
+        };
         for index in (oldest..newest).rev() {
-            page.push(&reader.row(self.rank(&list, index)?)?);
+            let row = reader.row(self.rank(&list, index)?)?;
+            // Whatever an index says, who walks it from cursor to cursor comes to its end.
+            if newer.is_some_and(|newer| newer <= row.key()) {
+                return Err(Damaged);
+            }
+            newer = Some(row.key());
+            page.push(&row);
         }
         Ok(())
     }
@@ -199,6 +209,9 @@ impl Index {
             return Ok(List::NONE);
         };
         let (first, end) = (u64::from(actor.pairs), u64::from(next_actor.pairs));
+        if first > end {
+            return Err(Damaged);
+        }
         let found = partition_point(first, end, |pair| {
             Ok(u64::from(self.pair(pair)?.action) < action)
         })?;
