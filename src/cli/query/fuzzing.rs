@@ -58,6 +58,12 @@ fn is_what_the_help_says(text: &str, time: Option<Time>) {
     };
     let length = i128::from(last) - i128::from(first);
     assert!(expected.contains(&length), "{text:?} is read as {time:?}");
+    // A time of day means another moment to everyone who reads it, and none means a span.
+    let is_span = matches!(time, Time::Ago(_));
+    assert!(
+        !(is_span && text.contains(':')),
+        "{text:?} is read as {time:?}"
+    );
     is_read_again(time);
 }
 

@@ -42,10 +42,6 @@ pub(super) fn read(text: &str, now: i64) -> Reading {
             _ => Reading::NotSaid,
         };
     }
-    // A time of day without a day means another moment to everyone who reads it.
-    if text.contains(':') && !text.contains('-') {
-        return Reading::Refused;
-    }
     Reading::NotSaid
 }
 
