@@ -47,6 +47,10 @@ pub(super) fn read(text: &str, now: i64) -> Reading {
 
 /// What follows `YYYY-MM-DD`, which starts at this second.
 fn day_and_time(day: i128, rest: &[u8]) -> Reading {
+    if let [b'+' | b'-', ..] = rest {
+        // A day in another zone.
+        return Reading::Refused;
+    }
     let (b' ' | b'T', time) = (match rest {
         [] => return whole_day(day),
         [between, time @ ..] => (*between, time),

@@ -108,6 +108,19 @@ fn is_answered(answerer: &Answerer<'_>, line: &Line, query: Option<&Query>) {
     }
 }
 
+/// What no file of the corpus is long enough for.
+#[cfg(test)]
+#[test]
+fn lines_about_the_longest() {
+    for len in MAX_LINE - 1..MAX_LINE + 3 {
+        for filler in [b' ', b'x'] {
+            let line = vec![filler; len];
+            batch_request(&line);
+            batch_request(&[&line, &b"\n{}\n"[..], &line, b"\n", &line].concat());
+        }
+    }
+}
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer<'line> {

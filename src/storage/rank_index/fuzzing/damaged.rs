@@ -8,7 +8,7 @@ use super::question::Known;
 use crate::fuzzing::Draw;
 use crate::model::{Filter, MAX_PAGE_SIZE, Page, Position, Query};
 use crate::storage::rank_index::Damaged;
-use crate::storage::rank_index::format::{BLOCK, is_intact};
+use crate::storage::rank_index::format::{BLOCK, CONTENT, is_intact};
 
 pub(crate) fn damaged(data: &[u8]) {
     let mut draw = Draw::new(data);
@@ -83,6 +83,24 @@ fn damage(mut bytes: Vec<u8>, draw: &mut Draw<'_>) -> Vec<u8> {
 /// other target has an oracle for.
 fn is_forged(written: &Image, bytes: &[u8]) -> bool {
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
-    let mut pairs = blocks.iter().zip(written).zip(0..);
-    pairs.any(|((block, written), number)| block != written && is_intact(number, block))
+    let pairs = blocks.iter().zip(written).zip(0..);
+    let mut changed = pairs.filter(|((block, written), _)| block != written);
+    changed.any(|((block, _), number)| {
+        let is_sealed = block[CONTENT..] == checksum(number, &block[..CONTENT]).to_le_bytes();
+        assert_eq!(is_intact(number, block), is_sealed, "block {number}");
+        is_sealed
+    })
+}
+
+/// CRC-32 (IEEE) of a block's number and its content, bit by bit.
+fn checksum(number: u64, content: &[u8]) -> u32 {
+    let mut rest = !0;
+    for &byte in number.to_le_bytes().iter().chain(content) {
+        rest ^= u32::from(byte);
+        for _ in 0..8 {
+            let divisor = if rest & 1 == 1 { 0xedb8_8320 } else { 0 };
+            rest = rest >> 1 ^ divisor;
+        }
+    }
+    !rest
 }
