@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::visible::visible;
 
 mod page;
 
@@ -50,8 +51,9 @@ impl FromStr for Key {
             })
         });
         parts.ok_or_else(|| {
+            let shown = visible(&format!("{text:?}"));
             Error::usage(format!(
-                "the cursor {text:?} is not CREATED_AT:ID, two whole numbers such as 1767052800:17"
+                "the cursor {shown} is not CREATED_AT:ID, two whole numbers such as 1767052800:17"
             ))
         })
     }

@@ -41,7 +41,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn push(&mut self, row: &Row<'_>) {
+    pub(super) fn push(&mut self, row: &Row<'_>) {
         self.rows.push(Stored {
             id: row.id,
             created_at: row.created_at,

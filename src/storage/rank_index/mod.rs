@@ -9,6 +9,8 @@ mod blocks;
 mod collect;
 mod edges;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod order;
 mod read;
 mod renew;
