@@ -25,6 +25,8 @@ mod parity;
 mod race;
 mod read_only;
 mod rights;
+mod rotten;
 mod seed;
+mod soak;
 mod truth;
 mod verify;

@@ -71,6 +71,17 @@ pub(crate) fn with_size_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Co
     auditq_by(&tool, &prelude, root, arguments)
 }
 
+/// The program under a limit of memory, in bytes of address space.
+pub(crate) fn with_memory_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Command {
+    let prelude = format!("resource.setrlimit(resource.RLIMIT_AS, ({bytes}, {bytes}))");
+    auditq_by(
+        &["prlimit", &format!("--as={bytes}")],
+        &prelude,
+        root,
+        arguments,
+    )
+}
+
 /// The program as a user whom rights bind: root without the capabilities to pass over them, or whoever runs
 /// the tests.
 pub(crate) fn bound_by_rights(root: &Path, arguments: &[&str]) -> Command {

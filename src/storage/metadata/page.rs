@@ -42,12 +42,16 @@ const SERVICE_COUNT: &str = "
 /// there, and a row that the table has not shows as NULLs, so that it cannot pass for no row at all. The condition
 /// on the row id is always true: it has the id read, and so checked, of the entries that are skipped, too. The rows
 /// come as the inner statement finds them: sorted once more, a damaged index would seem to be in order.
+///
+/// A table may have a column of its own that is called `_rowid_`, and then this name no longer means the row id. The
+/// last condition is there to be refused by SQLite in that case, as ambiguous; in any other it is true and costs nothing.
 const INDEX_ONLY_SKIP: &str = "
     SELECT found.event, found.at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset, e.payload_len
     FROM (
         SELECT created_at AS at, id AS event, _rowid_ AS place
         FROM audit_events INDEXED BY idx_created_at
         WHERE created_at BETWEEN ? AND ? AND +_rowid_ >= -9223372036854775808
+          AND (SELECT _rowid_ FROM audit_events, (SELECT 1 AS _rowid_) LIMIT 0) IS NULL
         ORDER BY created_at DESC, id DESC
         LIMIT ? OFFSET ?
     ) AS found
