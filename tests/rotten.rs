@@ -787,10 +787,7 @@ fn a_database_cut_short() {
         fs::write(log.path("audit.db"), &sound[..len]).unwrap();
         let said = all_agree(&log, &running, &format!("cut at {len}"));
         // What little is cut off the last page may be a part of it that holds nothing.
-        assert!(
-            said[0].is_err() || len > sound.len() - PAGE,
-            "cut at {len}"
-        );
+        assert!(said[0].is_err() || len > sound.len() - PAGE, "cut at {len}");
     }
 }
 
