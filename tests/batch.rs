@@ -1,10 +1,12 @@
 //! `query --batch`: every answer in its place, and on standard input as soon as its request has come.
 
-use std::process::Output;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::dataset::{value, values};
+use crate::harness::faults::with_memory_limit;
 use crate::harness::program::{Coprocess, MODES, assert_quiet, run_with_input};
 use crate::harness::{Log, auditq};
 
@@ -355,5 +357,56 @@ fn cursors_in_a_batch() {
         }
         assert_eq!(ids, (1..=200).rev().collect::<Vec<_>>(), "{mode}");
         assert_eq!(coprocess.close().status.code(), Some(0));
+    }
+}
+
+/// Rows that all point at one big payload make answers that are a thousand times the log. A batch holds a few of them.
+#[test]
+fn big_answers_are_not_all_held_at_once() {
+    const REQUESTS: usize = 64;
+    const PAYLOAD: usize = 2 << 20;
+    const LIMIT: u64 = 350 << 20;
+    let log = Log::plain(4 * REQUESTS as i64);
+    let payload = format!("\"{}\"\n", "x".repeat(PAYLOAD));
+    std::fs::write(log.path("payloads.jsonl"), &payload).unwrap();
+    log.sql(&format!(
+        "UPDATE audit_events SET payload_offset = 0, payload_len = {}",
+        payload.len()
+    ));
+    let requests = log.path("requests");
+    let lines = (1..=REQUESTS).map(|page| format!("{{\"page\": {page}, \"page_size\": 4}}\n"));
+    std::fs::write(&requests, lines.collect::<String>()).unwrap();
+    let requests = requests.to_str().unwrap();
+    for mode in MODES {
+        let batch = [
+            "query",
+            "--batch",
+            requests,
+            "--threads",
+            "8",
+            "--mode",
+            mode,
+        ];
+        let mut child = with_memory_limit(LIMIT, log.root(), &batch)
+            // Address space that is set aside for a thread and never used would count.
+            .env("MALLOC_ARENA_MAX", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut answers = BufReader::with_capacity(1 << 20, child.stdout.take().unwrap());
+        let (mut line, mut came) = (Vec::new(), 0);
+        while answers.read_until(b'\n', &mut line).unwrap() > 0 {
+            came += 1;
+            let query = String::from_utf8_lossy(&line[..200]);
+            assert!(query.contains(&format!("\"page\": {came},")), "{query}");
+            assert!(line.len() > 4 * PAYLOAD && line.ends_with(b"], \"count\": 4}\n"));
+            line.clear();
+        }
+        let mut said = String::new();
+        let mut errors = child.stderr.take().unwrap();
+        errors.read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "{mode}: {said}");
+        assert_eq!((came, said.as_str()), (REQUESTS, ""), "{mode}");
     }
 }

@@ -27,10 +27,10 @@ const EVENTS: i64 = 5_000;
 const WORK: Duration = Duration::from_millis(100);
 
 /// How often the writer works and rests before there is a level to hold, and again to see whether it holds.
-const TURNS: u32 = 3;
+const TURNS: u32 = 2;
 
 /// What has not come so long after it was due does not come.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Set for the process that a soak runs in.
 const ALONE: &str = "AUDITQ_SOAK_IS_ALONE";

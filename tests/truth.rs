@@ -371,3 +371,29 @@ fn a_running_process_renews_the_index_itself() {
         watched.all_agree("renewed");
     });
 }
+
+/// SQLite gives the write-ahead log anew to the database's owner whenever root opens it, which moves its ctime and
+/// nothing else: with that in a stamp, a log that somebody writes to would have no index while root reads it.
+#[test]
+fn readers_leave_the_index_of_a_live_write_ahead_log_true() {
+    let log = Log::plain(300);
+    log.journal_mode("wal");
+    let writer = rusqlite::Connection::open(log.path("audit.db")).unwrap();
+    let commit = "UPDATE audit_events SET actor_id = actor_id + 1 WHERE id = 7";
+    writer.execute_batch(commit).unwrap();
+    assert!(fs::metadata(log.path("audit.db-wal")).unwrap().len() > 0);
+    log.lines(&["query", "--count"]);
+    let made = || {
+        let file = fs::metadata(log.path("audit.idx")).expect("an index was made");
+        file.modified().unwrap()
+    };
+    let first = made();
+    for _ in 0..3 {
+        log.lines(&["query", "--count", "--mode", "baseline"]);
+        log.lines(&["query", "--count"]);
+        assert_eq!(made(), first, "the index was made again");
+    }
+    writer.execute_batch(commit).unwrap();
+    log.lines(&["query", "--count"]);
+    assert_ne!(made(), first, "a commit makes it untrue");
+}

@@ -1,7 +1,7 @@
 //! Is the index still true? A stamp says which state of the database an index was built from.
 //!
 //! It is what the file system says of the database file and of its write-ahead log. A commit writes to one of
-//! them, so it moves that file's ctime, which no program can set. What a stamp must not be taken in is the gap
+//! them, so it moves that file's mtime, and its ctime, which no program can set. What a stamp must not be taken in is the gap
 //! between the write of a commit and the moment from which readers see it: see [`Watch::observe`].
 //!
 //! The write-ahead log is always looked at before the database file, because a writer that closes copies frames
@@ -150,8 +150,15 @@ impl Watch {
     }
 
     /// The write-ahead log's state; `None` where it is absent or empty.
+    ///
+    /// Its mtime stands for its ctime. A reader moves the ctime, too: SQLite gives this file anew to the database's
+    /// owner each time that root opens it. A write moves both.
     fn wal(&self) -> io::Result<Option<FileState>> {
-        Ok(FileState::of_path(&self.dir.wal())?.filter(|file| file.size > 0))
+        let file = FileState::of_path(&self.dir.wal())?.filter(|file| file.size > 0);
+        Ok(file.map(|file| FileState {
+            ctime_ns: file.mtime_ns,
+            ..file
+        }))
     }
 
     /// Whether the log holds no frame of its present run behind the first `frames` ("WAL File Format" in

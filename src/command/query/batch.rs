@@ -6,6 +6,7 @@ pub(crate) mod fuzzing;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -23,6 +24,10 @@ const MAX_LINE: usize = 64 * 1024;
 
 /// How many requests are taken at once for each thread, where so many have come already.
 const PER_THREAD: usize = 8;
+
+/// Once the answers that wait to be written take this many bytes, no further request is begun before they are. Beside
+/// them there is only what each thread is at.
+const MAX_WAITING: usize = 64 << 20;
 
 /// Answers every line of the batch. What has come is answered and written before more is waited for.
 pub(super) fn run(
@@ -59,10 +64,15 @@ pub(super) fn run(
         if chunk.is_empty() {
             break;
         }
-        for answer in answerer.answer_all(&pool, &chunk) {
-            asked += 1;
-            failed += u64::from(!answer.is_good);
-            out.write(&answer.line)?;
+        let mut rest = chunk.as_slice();
+        while !rest.is_empty() {
+            let answers = answerer.answer_some(&pool, rest);
+            rest = &rest[answers.len()..];
+            for answer in answers {
+                asked += 1;
+                failed += u64::from(!answer.is_good);
+                out.write(&answer.line)?;
+            }
         }
         out.flush()?;
     }
@@ -144,17 +154,30 @@ struct Answer {
 }
 
 impl Answerer<'_> {
-    fn answer_all(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Answer> {
+    /// Answers the first of these lines, one at least, and as many as may wait to be written together.
+    fn answer_some(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Answer> {
         if let [line] = lines {
             // A coprocess asks one at a time: handing it to another thread would only take time.
             return vec![self.answer(line, &mut Page::default())];
         }
-        pool.install(|| {
-            let lines = lines.par_iter();
-            lines
-                .map_init(Page::default, |page, line| self.answer(line, page))
+        let waiting = AtomicUsize::new(0);
+        // The threads take the lines in turn, so what is left is left at the end.
+        let taken = lines
+            .iter()
+            .enumerate()
+            .take_while(|_| waiting.load(Ordering::Relaxed) < MAX_WAITING);
+        let mut answers: Vec<_> = pool.install(|| {
+            let taken = taken.par_bridge();
+            taken
+                .map_init(Page::default, |page, (place, line)| {
+                    let answer = self.answer(line, page);
+                    waiting.fetch_add(answer.line.capacity(), Ordering::Relaxed);
+                    (place, answer)
+                })
                 .collect()
-        })
+        });
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     fn answer(&self, line: &Line, page: &mut Page) -> Answer {
