@@ -191,6 +191,28 @@ fn a_file_system() {
     }
 }
 
+/// An index in memory is for those who ask again: a batch says that it has one, once. A page and a count make none,
+/// so they have nothing to say.
+#[test]
+fn only_who_asks_again_gets_an_index_in_memory() {
+    let log = log_in("delete");
+    let requests = log.path("requests");
+    fs::write(&requests, "{\"page\": 9}\n").unwrap();
+    let requests = requests.to_str().unwrap();
+    let _locked = Locked::lock(log.root(), 0o555, 0o444);
+    let said = |arguments: &[&str]| {
+        let output = bound_by_rights(log.root(), arguments).output().unwrap();
+        stdout_of(&output);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for one_shot in [&READING[..3], &READING[4..]].concat() {
+        assert_eq!(said(one_shot), "", "{one_shot:?}");
+    }
+    let batch = said(&["query", "--batch", requests]);
+    assert_eq!(batch.lines().count(), 1, "{batch}");
+    assert!(batch.contains("lives in memory only"), "{batch}");
+}
+
 /// Commands that would write say so.
 #[test]
 fn a_seed_where_nothing_can_be_written() {

@@ -15,7 +15,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
 use crate::storage::metadata::Connection;
 use crate::storage::payloads::Payloads;
-use crate::storage::platform::{FileState, Identity};
+use crate::storage::platform::{FileState, Identity, may_write_in};
 use crate::storage::rank_index::{Damaged, Index, Progress, Renewal, Truth, open_true, renew};
 use crate::storage::stamp::JournalMode;
 
@@ -147,6 +147,10 @@ impl Engine for Enhanced {
         let _ = dataset::tidy(&self.log.dir);
         let is_spared = self.is_spared.load(Ordering::Relaxed);
         if self.renewer.is_some() || is_spared || self.log.is_known() {
+            return Ok(());
+        }
+        if !may_write_in(self.log.dir.root()) {
+            // An index in memory would be gone with the process, and nobody asks this one again.
             return Ok(());
         }
         self.log.renew(progress)

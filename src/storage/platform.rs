@@ -144,6 +144,15 @@ pub fn make_the_size_limit_an_error() {
     );
 }
 
+/// Whether rights and file system let this process make files in a directory. A full disk does not count.
+pub(crate) fn may_write_in(directory: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD};
+    use rustix::io::Errno;
+    let writing = Access::WRITE_OK | Access::EXEC_OK;
+    let may = rustix::fs::accessat(CWD, directory, writing, AtFlags::EACCESS);
+    !matches!(may, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
+}
+
 /// A file without a name, in memory.
 pub(crate) fn memory_file() -> io::Result<File> {
     Ok(rustix::fs::memfd_create("audit.idx", rustix::fs::MemfdFlags::CLOEXEC)?.into())
