@@ -25,6 +25,8 @@ pub struct Enhanced {
     renewer: Option<Renewer>,
     /// Whether what was asked so far cost SQLite so little that an index is not worth waiting for.
     is_spared: AtomicBool,
+    /// Whether a page or a count was asked for: those who ask for one are done with this engine.
+    has_answered: AtomicBool,
 }
 
 /// The longest way from the front of the log, in events, that SQLite goes in next to no time.
@@ -65,6 +67,7 @@ impl Enhanced {
             log,
             renewer,
             is_spared: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +104,7 @@ impl Engine for Enhanced {
             return self.log.payloads.fill(page);
         }
         self.want_renewal();
+        self.has_answered.store(true, Ordering::Relaxed);
         self.is_spared.store(
             is_short_walk(query) && self.log.is_large(),
             Ordering::Relaxed,
@@ -115,6 +119,7 @@ impl Engine for Enhanced {
             return Ok(count);
         }
         self.want_renewal();
+        self.has_answered.store(true, Ordering::Relaxed);
         self.log
             .with_connection(|connection| connection.count(filter))
     }
@@ -149,8 +154,12 @@ impl Engine for Enhanced {
         if self.renewer.is_some() || is_spared || self.log.is_known() {
             return Ok(());
         }
-        if !may_write_in(self.log.dir.root()) {
+        if self.has_answered.load(Ordering::Relaxed) && !may_write_in(self.log.dir.root()) {
             // An index in memory would be gone with the process, and nobody asks this one again.
+            (self.log.notify)(&format!(
+                "no index is kept, so SQLite answers each time: {} cannot be written",
+                self.log.dir.root().display()
+            ));
             return Ok(());
         }
         self.log.renew(progress)
