@@ -32,6 +32,8 @@ pub mod config;
 pub mod contract;
 pub mod engine;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod measure;
 pub mod model;
 pub mod output;

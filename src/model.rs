@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::visible::visible;
 
 mod page;
 
@@ -50,8 +51,9 @@ impl FromStr for Key {
             })
         });
         parts.ok_or_else(|| {
+            let shown = visible(&format!("{text:?}"));
             Error::usage(format!(
-                "the cursor {text:?} is not CREATED_AT:ID, two whole numbers such as 1767052800:17"
+                "the cursor {shown} is not CREATED_AT:ID, two whole numbers such as 1767052800:17"
             ))
         })
     }
@@ -78,6 +80,12 @@ impl Filter {
         actor_id: None,
         action: None,
     };
+
+    /// Whether every event of the window matches.
+    #[must_use]
+    pub fn is_window_only(&self) -> bool {
+        self.actor_id.is_none() && self.action.is_none()
+    }
 }
 
 /// Where in the matching events, newest first, a page starts.

@@ -9,7 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   auditq diff                                       every workload, on the log in ./data
   auditq diff --workload deep --requests 20000      more of one workload
-  auditq diff --workload sweep --format jsonl | jq -c 'select(.kind == \"verdict\")'
+  auditq diff --workload sweep --format jsonl | jq -c 'select(.type == \"verdict\")'
   auditq diff --max-mismatches 1000 > mismatches.jsonl || echo different";
 
 const DETAILS: &str = "\
@@ -30,7 +30,7 @@ Mismatches:
   Where two answers differ, the baseline is asked again. If it repeats itself, the mismatch counts; if the log
   has changed, the request is asked anew.
 
-JSON lines, each an object with its kind:
+JSON lines, each an object with its type:
   self_check  workload, planted (differences that were planted, and found), requests and events for which the
               baseline agrees with itself
   thinned     workload, part, kept, of: so many of so many requests were made

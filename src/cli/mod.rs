@@ -21,6 +21,8 @@ mod verify;
 
 pub use bench::{BenchArgs, Export, ExportForm, Stream};
 pub use diff::{DiffArgs, DiffWorkload};
+#[cfg(any(test, fuzzing))]
+pub(crate) use query::fuzzing;
 pub use query::{BatchSource, QueryArgs, Request};
 pub use seed::SeedArgs;
 pub use verify::VerifyArgs;

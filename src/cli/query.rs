@@ -1,5 +1,8 @@
 //! The arguments of `auditq query`.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 

@@ -55,6 +55,10 @@ fn civil(text: &str) -> Option<Time> {
 }
 
 fn ago(text: &str) -> Option<Time> {
+    // 12:00:00 would be twelve hours back from now, where a time of day is meant.
+    if text.contains(':') {
+        return None;
+    }
     let span: Span = text.parse().ok()?;
     // Months and years have no fixed length, so they are refused here.
     let back = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
@@ -69,7 +73,7 @@ impl Time {
             Time::Instant(instant) => {
                 narrow(-(-instant.as_nanosecond()).div_euclid(NANOSECONDS), flag)
             }
-            Time::Day(day) => narrow(second_of(day.at(0, 0, 0, 0))?, flag),
+            Time::Day(day) => narrow(start_of(day)?, flag),
             Time::Ago(back) => narrow(
                 -(back.as_nanos() - i128::from(now) * NANOSECONDS).div_euclid(NANOSECONDS),
                 flag,
@@ -82,7 +86,8 @@ impl Time {
     pub(super) fn last_second(self, flag: &str, now: i64) -> Result<i64> {
         match self {
             Time::Instant(instant) => narrow(instant.as_nanosecond().div_euclid(NANOSECONDS), flag),
-            Time::Day(day) => narrow(second_of(day.at(23, 59, 59, 0))?, flag),
+            // Not by the calendar, which ends within its last day.
+            Time::Day(day) => narrow(start_of(day)? + 86_399, flag),
             Time::Ago(back) => narrow(
                 (i128::from(now) * NANOSECONDS - back.as_nanos()).div_euclid(NANOSECONDS),
                 flag,
@@ -104,11 +109,11 @@ impl Time {
     }
 }
 
-fn second_of(time: DateTime) -> Result<i128> {
-    match TimeZone::UTC.to_timestamp(time) {
+fn start_of(day: Date) -> Result<i128> {
+    match TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)) {
         Ok(instant) => Ok(i128::from(instant.as_second())),
         Err(_) => Err(Error::usage(format!(
-            "{time} is beyond the calendar: the last day is 9999-12-30"
+            "{day} is beyond the calendar: the last day is 9999-12-30"
         ))),
     }
 }
@@ -162,6 +167,7 @@ mod tests {
         assert_eq!(first("2025-12-30"), NOW);
         assert_eq!(last("2025-12-30"), NOW + 86_399);
         assert_eq!(parse("2025-12-30").unwrap().fixed("--now").unwrap(), NOW);
+        assert_eq!(last("9999-12-30"), first("9999-12-30") + 86_399);
     }
 
     #[test]
@@ -212,6 +218,8 @@ mod tests {
             "2025-12-30T00:00:00[Europe/Berlin]",
             "2025-12-30T00:00:00+99:00",
             "12:00",
+            "12:00:00",
+            "1d 12:00:00",
             "99999999999999999999",
             "1e9",
             "0x10",

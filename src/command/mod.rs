@@ -9,6 +9,9 @@ mod query;
 mod seed;
 mod verify_baseline;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use query::fuzzing;
+
 /// Does what was asked.
 ///
 /// # Errors

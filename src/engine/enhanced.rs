@@ -159,8 +159,7 @@ impl Engine for Enhanced {
 
 /// Whether a page lies so near the front that SQLite reaches it as fast as an index would.
 fn is_short_walk(query: &Query) -> bool {
-    let is_unfiltered = query.filter.actor_id.is_none() && query.filter.action.is_none();
-    is_unfiltered && query.offset() + u64::from(query.page_size) <= SHORT_WALK
+    query.filter.is_window_only() && query.offset() + u64::from(query.page_size) <= SHORT_WALK
 }
 
 impl Log {

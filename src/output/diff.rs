@@ -8,7 +8,7 @@ pub use report::Report;
 
 /// One line of the report. As JSON it is an object whose first key, `kind`, names the variant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum Line {
     /// The comparison itself was tried first.
     SelfCheck(SelfCheck),

@@ -12,6 +12,8 @@
 mod blocks;
 #[cfg(test)]
 mod differential;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 /// The deepest nesting of arrays and objects. Python 3.8 to 3.11 give up near 990, depending on the caller.
 pub(crate) const MAX_DEPTH: usize = 900;

@@ -80,7 +80,7 @@ fn the_program_prints_lines_of_the_documented_shape() {
         .collect();
     let kinds: Vec<_> = lines
         .iter()
-        .map(|line| line["kind"].as_str().unwrap())
+        .map(|line| line["type"].as_str().unwrap())
         .collect();
     let each = [
         "self_check",
@@ -94,7 +94,7 @@ fn the_program_prints_lines_of_the_documented_shape() {
     assert_eq!(kinds, each);
     for (workload, line) in ["legacy", "deep", "sweep"]
         .iter()
-        .zip(lines.iter().filter(|it| it["kind"] == "verdict"))
+        .zip(lines.iter().filter(|it| it["type"] == "verdict"))
     {
         assert_eq!(line["workload"], *workload);
         assert_eq!(

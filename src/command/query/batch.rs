@@ -1,5 +1,8 @@
 //! Many requests, one a line, answered in order; on standard input also as a coprocess.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

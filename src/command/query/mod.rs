@@ -13,6 +13,9 @@ use crate::output::table::EventTable;
 mod batch;
 mod request;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use batch::fuzzing;
+
 /// Answers what was asked.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Position, Query};
+use crate::visible::visible;
 
 /// A request as it stands in a line. What is left out is as in a call of `auditq query` without that flag; what
 /// is not known is refused, so that a misspelt filter never goes unnoticed.
@@ -44,7 +45,9 @@ impl Default for Wire {
 /// # Errors
 /// One line that says what is wrong with it and what is accepted.
 pub(super) fn parse(line: &[u8]) -> Result<Query> {
-    let not_understood = |problem: &dyn std::fmt::Display| {
+    let not_understood = |problem: &str| {
+        // It may repeat names and texts of the line.
+        let problem = visible(problem);
         Error::usage(format!(
             "the request is not understood ({problem}): it is a JSON object with from_ts, to_ts, actor_id, action, \
              page (or after) and page_size"
@@ -52,9 +55,10 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
     };
     // serde would take an array for the same fields without their names.
     if line.trim_ascii_start().first() != Some(&b'{') {
-        return Err(not_understood(&"no object"));
+        return Err(not_understood("no object"));
     }
-    let wire: Wire = serde_json::from_slice(line).map_err(|error| not_understood(&error))?;
+    let wire: Wire =
+        serde_json::from_slice(line).map_err(|error| not_understood(&error.to_string()))?;
     let position = match (wire.page, &wire.after) {
         (Some(_), Some(_)) => {
             return Err(Error::usage(
@@ -77,6 +81,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
 mod tests {
     use super::parse;
     use crate::model::{Filter, Key, Position, Query};
+    use crate::visible::visible;
 
     #[test]
     fn the_contracts_query_object_is_a_request() {
@@ -107,6 +112,20 @@ mod tests {
             parse(br#"{"after": "-5:7"}"#).unwrap(),
             Query::new(Filter::ALL, after, 20).unwrap()
         );
+    }
+
+    /// Who takes the error out of its JSON, as `jq -r .error` does, must not have it steer the terminal.
+    #[test]
+    fn no_refusal_repeats_what_steers_a_terminal() {
+        for line in [
+            r#"{"\u001b[31m\n": 1}"#,
+            "{\"\u{202e}\": 1}",
+            r#"{"page": "\u001b[2J"}"#,
+            r#"{"after": "\u001b\u3164"}"#,
+        ] {
+            let error = parse(line.as_bytes()).unwrap_err().to_string();
+            assert_eq!(visible(&error), error, "{line}");
+        }
     }
 
     #[test]

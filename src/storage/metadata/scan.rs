@@ -16,6 +16,8 @@ pub(crate) enum Soundness {
     Sound {
         /// Whether `idx_created_at` is there: the service then reads through it, so it must agree.
         has_time_index: bool,
+        /// Whether there are others, which SQLite may prefer.
+        has_other_indexes: bool,
     },
     /// Something that only SQLite itself can answer for, and what.
     Unsound(String),
@@ -53,24 +55,61 @@ impl Connection {
                 "audit_events.id is not the table's row id".to_owned(),
             ));
         }
-        let index = "
-            SELECT count(*) FROM pragma_index_list('audit_events') AS i
-            WHERE i.name = 'idx_created_at' AND i.partial = 0
-              AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = 'created_at'";
-        let indexes: i64 = self.tell(self.sqlite.query_row(index, [], |row| row.get(0)))?;
+        let indexes = "
+            SELECT count(*), coalesce(sum(i.name = 'idx_created_at' AND i.partial = 0
+              AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = 'created_at'), 0)
+            FROM pragma_index_list('audit_events') AS i";
+        let (all, by_time): (i64, i64) = self.tell(
+            self.sqlite
+                .query_row(indexes, [], |row| Ok((row.get(0)?, row.get(1)?))),
+        )?;
         Ok(Soundness::Sound {
-            has_time_index: indexes == 1,
+            has_time_index: by_time == 1,
+            has_other_indexes: all != by_time,
         })
     }
 
-    /// Whether SQLite finds every row where it would look for it. Reading all rows in turn does not tell: a
-    /// damaged inner page of a table leads such a reading right and a search astray.
-    pub(crate) fn is_searchable(&self) -> Result<bool> {
+    /// Whether the pages of the table and of its indexes are what SQLite takes them for.
+    pub(crate) fn is_intact(&self) -> Result<bool> {
         let check = "PRAGMA quick_check('audit_events')";
         let found = self
             .sqlite
             .query_row(check, [], |row| row.get::<_, String>(0));
         Ok(self.tell(found)? == "ok")
+    }
+
+    /// How many rows each leaf page of the table holds, in the order of the table; `None` if a page is none of a
+    /// table.
+    pub(crate) fn leaf_sizes(&self) -> Result<Option<Vec<u64>>> {
+        let statement = "
+            SELECT pagetype, ncell FROM dbstat
+            WHERE name = 'audit_events' AND pagetype NOT IN ('internal', 'overflow')
+            ORDER BY name, path";
+        let mut statement = self.tell(self.sqlite.prepare(statement))?;
+        let pages = statement.query_map([], |row| {
+            let is_leaf = row.get_ref(0)?.as_str() == Ok("leaf");
+            Ok((is_leaf, row.get::<_, i64>(1)?.unsigned_abs()))
+        });
+        let pages = self.tell(pages)?;
+        let pages = pages.map(|page| {
+            self.tell(page)
+                .map(|(is_leaf, rows)| is_leaf.then_some(rows))
+        });
+        pages.collect()
+    }
+
+    /// Whether SQLite finds a row by each of these ids.
+    pub(crate) fn finds_all(&self, ids: &[i64]) -> Result<bool> {
+        self.snapshot(|| {
+            let search = "SELECT 1 FROM audit_events NOT INDEXED WHERE id = ?";
+            let mut search = self.tell(self.sqlite.prepare(search))?;
+            for id in ids {
+                if !self.tell(search.exists([id]))? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
     }
 
     /// The lowest and the highest id; `None` for an empty table.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::collect::collect;
+use super::edges::edges;
 use super::format::MAX_EVENTS;
 use super::order::{OrderDigest, Ranked};
 use super::renew::Progress;
@@ -68,23 +69,36 @@ fn make(
     stamp: &Stamp,
     progress: Progress<'_>,
 ) -> Result<std::result::Result<Made, String>> {
-    let has_time_index = match connection.soundness()? {
-        Soundness::Sound { has_time_index } => has_time_index,
+    let (has_time_index, has_other_indexes) = match connection.soundness()? {
+        Soundness::Sound {
+            has_time_index,
+            has_other_indexes,
+        } => (has_time_index, has_other_indexes),
         Soundness::Unsound(why) => return Ok(Err(why)),
     };
     // An empty table has any range of ids.
     let ids = connection.id_bounds()?.unwrap_or(0..=0);
     let rows = i128::from(*ids.end()) - i128::from(*ids.start()) + 1;
     let read = Counter::new(progress, u64::try_from(rows).unwrap_or(u64::MAX / 4));
-    let (parts, order) = rayon::join(
+    let (parts, (order, leaf_sizes)) = rayon::join(
         || collect(dir, &ids, &|rows| read.add(rows)),
-        || has_time_index.then(|| time_index_order(dir)).transpose(),
+        || {
+            let order = has_time_index.then(|| time_index_order(dir)).transpose();
+            (
+                order,
+                Connection::open(dir).and_then(|connection| connection.leaf_sizes()),
+            )
+        },
     );
     let (parts, order) = (parts?, order?);
     let events: usize = parts.iter().map(|part| part.rows.len()).sum();
     if events as u64 > MAX_EVENTS {
         return Ok(Err(format!("the log has more than {MAX_EVENTS} events")));
     }
+    let damaged = || Ok(Err("the database is damaged".to_owned()));
+    let Some(edges) = leaf_sizes?.and_then(|leaf_sizes| edges(&parts, &leaf_sizes)) else {
+        return damaged();
+    };
     let rank = || {
         let ranked = Ranked::new(parts);
         // The service reads through its index on created_at: where that does not say what the table says, only
@@ -96,13 +110,13 @@ fn make(
         let written = Counter::new(progress, events as u64);
         write_index(dir, lock, ranked, stamp, &|events| written.add(events)).map(Ok)
     };
+    let is_sound = || {
+        let connection = Connection::open(dir)?;
+        Ok(connection.finds_all(&edges)? && (!has_other_indexes || connection.is_intact()?))
+    };
     // Ranking and writing leave processors idle now and then, which the check uses.
-    let (made, is_searchable) = rayon::join(rank, || Connection::open(dir)?.is_searchable());
-    if is_searchable? {
-        made
-    } else {
-        Ok(Err("the database is damaged".to_owned()))
-    }
+    let (made, is_sound) = rayon::join(rank, is_sound);
+    if is_sound? { made } else { damaged() }
 }
 
 /// The order in which the index on `created_at` holds the events.

@@ -14,7 +14,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::metadata::Connection;
 
 /// A row, its texts and its actor replaced by numbers: small enough to be moved as a whole, in one cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stored {
     pub(super) id: i64,
     pub(super) created_at: i64,
@@ -41,7 +41,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn push(&mut self, row: &Row<'_>) {
+    pub(super) fn push(&mut self, row: &Row<'_>) {
         self.rows.push(Stored {
             id: row.id,
             created_at: row.created_at,

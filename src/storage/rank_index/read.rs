@@ -85,7 +85,11 @@ impl Index {
         let newest = end.saturating_sub(offset).max(first);
         let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
         let ranks = (oldest..newest).rev().map(|index| self.rank(&list, index));
-        rows::push(&self.blocks, ranks, page)
+        let cursor = match query.position {
+            Position::After(key) => Some(key),
+            Position::Page(_) => None,
+        };
+        rows::push(&self.blocks, ranks, cursor, page)
     }
 
     /// How many events match.
@@ -198,6 +202,9 @@ impl Index {
             return Ok(List::NONE);
         };
         let (first, end) = (u64::from(actor.pairs), u64::from(next_actor.pairs));
+        if first > end {
+            return Err(Damaged);
+        }
         let found = partition_point(first, end, |pair| {
             Ok(u64::from(self.pair(pair)?.action) < action)
         })?;

@@ -2,16 +2,20 @@
 
 use super::blocks::{Blocks, Damaged};
 use super::format::{EventRecord, Section, TextRecord};
-use crate::model::{Page, PayloadPlace, Row};
+use crate::model::{Key, Page, PayloadPlace, Row};
 
 /// A guess: about as many bytes have the three texts of a row.
 const TEXT_OF_A_ROW: usize = 64;
 
 /// Appends the events of these ranks to the page, in two turns: records first, then texts. They lie all over the
 /// index, and in a turn that does little else the processor waits for many of them at once.
+///
+/// Each comes before the one before it in the order, and the first before `cursor`: whatever an index says, who walks
+/// it from cursor to cursor comes to its end.
 pub(super) fn push(
     blocks: &Blocks,
     ranks: impl Iterator<Item = Result<u64, Damaged>>,
+    cursor: Option<Key>,
     page: &mut Page,
 ) -> Result<(), Damaged> {
     let records = ranks
@@ -24,7 +28,16 @@ pub(super) fn push(
     }
     let text = std::str::from_utf8(&text).map_err(|_| Damaged)?;
     let mut start = 0;
+    let mut newer = cursor;
     for ((created_at, event), [action_end, type_end, end]) in records.iter().zip(ends) {
+        let key = Key {
+            created_at: *created_at,
+            id: event.id,
+        };
+        if newer.is_some_and(|newer| newer <= key) {
+            return Err(Damaged);
+        }
+        newer = Some(key);
         page.push(&Row {
             id: event.id,
             created_at: *created_at,

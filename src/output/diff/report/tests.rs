@@ -47,7 +47,7 @@ fn a_line_has_the_documented_keys() {
             requests: 3,
             events: 4
         })),
-        "{\"kind\":\"self_check\",\"workload\":\"deep\",\"planted\":9,\"requests\":3,\"events\":4}\n"
+        "{\"type\":\"self_check\",\"workload\":\"deep\",\"planted\":9,\"requests\":3,\"events\":4}\n"
     );
     assert_eq!(
         printed(&Line::Thinned(Thinned {
@@ -56,16 +56,16 @@ fn a_line_has_the_documented_keys() {
             kept: 1,
             of: 2
         })),
-        "{\"kind\":\"thinned\",\"workload\":\"sweep\",\"part\":\"counts\",\"kept\":1,\"of\":2}\n"
+        "{\"type\":\"thinned\",\"workload\":\"sweep\",\"part\":\"counts\",\"kept\":1,\"of\":2}\n"
     );
     assert_eq!(
         printed(&mismatch()),
-        "{\"kind\":\"mismatch\",\"workload\":\"deep\",\"class\":\"field\",\"event\":7,\"what\":\"actor_id\",\
+        "{\"type\":\"mismatch\",\"workload\":\"deep\",\"class\":\"field\",\"event\":7,\"what\":\"actor_id\",\
          \"baseline\":\"1\",\"enhanced\":\"2\",\"reproduce\":[\"auditq a\",\"auditq b\"]}\n"
     );
     assert_eq!(
         printed(&Line::Verdict(verdict(1))),
-        "{\"kind\":\"verdict\",\"workload\":\"deep\",\"verdict\":\"different\",\"requests\":20,\"events\":300,\"differing\":1,\
+        "{\"type\":\"verdict\",\"workload\":\"deep\",\"verdict\":\"different\",\"requests\":20,\"events\":300,\"differing\":1,\
          \"mismatches\":{\"missing\":0,\"extra\":0,\"reordered\":0,\"field\":1,\"payload\":0,\"error\":0},\
          \"failed_alike\":0,\"asked_again\":2,\"unsettled\":0}\n"
     );

@@ -1,0 +1,18 @@
+//! The index reader against files that nobody wrote so: forged ones, and true ones that were damaged.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what a fuzzer finds, it says by these"
+)]
+
+mod damaged;
+mod forged;
+mod image;
+mod log;
+mod question;
+
+pub(crate) use damaged::damaged;
+pub(crate) use forged::forged;
+
+#[cfg(test)]
+mod tests;
