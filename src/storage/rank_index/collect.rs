@@ -153,17 +153,17 @@ fn collect_part(
     Ok(part)
 }
 
-/// Cuts a range of ids into equal parts, ascending: one for a small table, as opening a connection has its
-/// price, else a few for each processor, as ids may have gaps.
+/// From so many ids on a part is worth a connection of its own.
+const SMALL_PART: i128 = 10_000;
+
+/// Cuts a range of ids into equal parts, ascending: one for a small table, as opening a connection has its price, else
+/// several for each processor, as ids may have gaps and a processor may come late.
 fn split(ids: &RangeInclusive<i64>) -> Vec<RangeInclusive<i64>> {
     let (first, last) = (i128::from(*ids.start()), i128::from(*ids.end()));
     let span = last - first + 1;
     let threads = i128::try_from(rayon::current_num_threads()).unwrap_or(1);
-    let parts = if threads == 1 || span < 20_000 {
-        1
-    } else {
-        threads * 2
-    };
+    let most = if threads == 1 { 1 } else { threads * 8 };
+    let parts = (span / SMALL_PART).clamp(1, most);
     let bound = |part: i128| first + span * part / parts;
     let part = |number: i128| {
         // Both bounds lie between two 64-bit numbers.
