@@ -587,6 +587,10 @@ fn made_again(log: &Log, schema: &str) {
 #[test]
 fn tables_of_every_kind() {
     let rest = "created_at INTEGER, actor_id INTEGER, action TEXT, resource_type TEXT, resource_id TEXT, payload_offset INTEGER, payload_len INTEGER";
+    let with_column = |column: &str, other: &str| {
+        let rest = rest.replace(column, other);
+        format!("CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {rest})")
+    };
     let tables = [
         format!("CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {rest})"),
         format!("CREATE TABLE audit_events (id INTEGER PRIMARY KEY DESC, {rest})"),
@@ -596,26 +600,11 @@ fn tables_of_every_kind() {
         format!("CREATE TABLE audit_events (id INTEGER, {rest}, PRIMARY KEY (id, created_at))"),
         format!("CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {rest}) WITHOUT ROWID"),
         format!("CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {rest}) STRICT"),
-        format!(
-            "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {})",
-            rest.replace("action TEXT", "action TEXT COLLATE NOCASE")
-        ),
-        format!(
-            "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {})",
-            rest.replace("action TEXT", "action TEXT COLLATE RTRIM")
-        ),
-        format!(
-            "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {})",
-            rest.replace("created_at INTEGER", "created_at TEXT")
-        ),
-        format!(
-            "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {})",
-            rest.replace("actor_id INTEGER", "actor_id TEXT")
-        ),
-        format!(
-            "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, {})",
-            rest.replace("created_at INTEGER", "created_at REAL")
-        ),
+        with_column("action TEXT", "action TEXT COLLATE NOCASE"),
+        with_column("action TEXT", "action TEXT COLLATE RTRIM"),
+        with_column("created_at INTEGER", "created_at TEXT"),
+        with_column("actor_id INTEGER", "actor_id TEXT"),
+        with_column("created_at INTEGER", "created_at REAL"),
         format!(
             "CREATE TABLE audit_events (oid INTEGER, _rowid_ INTEGER, rowid INTEGER, id INTEGER PRIMARY KEY, {rest})"
         ),

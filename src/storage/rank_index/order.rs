@@ -234,7 +234,7 @@ fn in_rank_order(sources: &[Source]) -> Vec<Stored> {
         .collect()
 }
 
-/// A time and the row's number in one integer, which is compared without a branch. The number is the lower half.
+/// A time and, in the lowest 32 bits, the row's number: one integer, which is compared without a branch.
 fn sort_key(created_at: i64, number: usize) -> u128 {
     let from_the_least = created_at.abs_diff(i64::MIN);
     u128::from(from_the_least) << 32 | number as u128
