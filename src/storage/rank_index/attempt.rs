@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::collect::collect;
 use super::edges::edges;
 use super::format::MAX_EVENTS;
-use super::order::{OrderDigest, Ranked};
+use super::order::OrderDigest;
+use super::ranked::Ranked;
 use super::renew::Progress;
 use super::write::write;
 use crate::error::{Error, Result};
@@ -103,7 +104,7 @@ fn make(
         let ranked = Ranked::new(parts);
         // The service reads through its index on created_at: where that does not say what the table says, only
         // SQLite knows what the service would answer.
-        if order.is_some_and(|order| order != OrderDigest::of(ranked.keys())) {
+        if order.is_some_and(|order| order != ranked.events.digest) {
             let why = "the database's index on created_at differs from its table";
             return Ok(Err(why.to_owned()));
         }

@@ -5,14 +5,13 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-use super::format::{self, BLOCK, Counts, Header, Layout, Section};
+use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout, Section};
+use super::records::Columns;
 use crate::storage::stamp::Stamp;
 
 /// The index file is not what was written: whatever it said so far is not to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Damaged;
-
-const TEXT_PER_BLOCK: u64 = Section::Text.records_per_block();
 
 type Block = [u8; BLOCK];
 /// As many as make one page of memory, so that a process which touches few blocks of a large index stays small.
@@ -36,8 +35,8 @@ impl Blocks {
     /// A file that is no index of this version, or not of the length that its header says.
     pub(super) fn open(file: File) -> Result<Self, Damaged> {
         let block = read_block(&file, 0)?;
-        let header = Header::decode(&block[..format::CONTENT]).ok_or(Damaged)?;
-        let layout = Layout::new(&header.counts);
+        let header = Header::decode(&block[..CONTENT]).ok_or(Damaged)?;
+        let layout = Layout::new(&header);
         let len = file.metadata().map_err(|_| Damaged)?.len();
         if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
             return Err(Damaged);
@@ -61,27 +60,32 @@ impl Blocks {
         &self.header.counts
     }
 
-    /// Record `index` of the section.
+    pub(super) fn columns(&self) -> &Columns {
+        &self.header.columns
+    }
+
+    /// Record `index` of the section, and what comes behind it in its block.
     ///
     /// # Errors
     /// An index past the section's end, which only a damaged record can ask for, and a damaged block.
     #[inline(always)]
-    pub(super) fn record<const SIZE: usize>(
+    pub(super) fn record(&self, section: Section, index: u64) -> Result<&[u8], Damaged> {
+        let (block, at) = self.layout.place(section).of(index).ok_or(Damaged)?;
+        self.block(block)?.get(at..).ok_or(Damaged)
+    }
+
+    /// The same, for records of a size that every file has.
+    #[inline(always)]
+    pub(super) fn sized_record<const SIZE: usize>(
         &self,
         section: Section,
         index: u64,
     ) -> Result<&[u8; SIZE], Damaged> {
-        if index >= self.header.counts.records(section) {
-            return Err(Damaged);
-        }
-        let per_block = (format::CONTENT / SIZE) as u64;
-        let block = self.block(self.layout.start(section) + index / per_block)?;
-        let at = (index % per_block) as usize * SIZE;
-        block[at..].first_chunk().ok_or(Damaged)
+        self.record(section, index)?.first_chunk().ok_or(Damaged)
     }
 
     /// Appends `len` bytes of the text section to `out`.
-    pub(super) fn text(&self, start: u64, len: u32, out: &mut Vec<u8>) -> Result<(), Damaged> {
+    pub(super) fn text(&self, start: u64, len: u64, out: &mut Vec<u8>) -> Result<(), Damaged> {
         self.each_piece(start, len, |piece| out.extend_from_slice(piece))
     }
 
@@ -89,7 +93,7 @@ impl Blocks {
     pub(super) fn compare_text(
         &self,
         start: u64,
-        len: u32,
+        len: u64,
         other: &[u8],
     ) -> Result<Ordering, Damaged> {
         let mut rest = other;
@@ -110,20 +114,22 @@ impl Blocks {
     fn each_piece(
         &self,
         start: u64,
-        len: u32,
+        len: u64,
         mut visit: impl FnMut(&[u8]),
     ) -> Result<(), Damaged> {
-        let end = start.checked_add(u64::from(len)).ok_or(Damaged)?;
+        let end = start.checked_add(len).ok_or(Damaged)?;
         if end > self.header.counts.text_bytes {
             return Err(Damaged);
         }
+        let first_block = self.layout.place(Section::Text).start;
         let mut at = start;
         while at < end {
-            let block = self.block(self.layout.start(Section::Text) + at / TEXT_PER_BLOCK)?;
-            let from = (at % TEXT_PER_BLOCK) as usize;
-            let taken = (end - at).min(TEXT_PER_BLOCK - at % TEXT_PER_BLOCK);
-            visit(&block[from..from + taken as usize]);
-            at += taken;
+            // A byte is a record: the blocks are full.
+            let block = self.block(first_block + at / CONTENT as u64)?;
+            let from = (at % CONTENT as u64) as usize;
+            let taken = usize::try_from(end - at).map_or(CONTENT, |rest| rest.min(CONTENT - from));
+            visit(&block[from..from + taken]);
+            at += taken as u64;
         }
         Ok(())
     }

@@ -8,8 +8,10 @@ use std::ops::RangeInclusive;
 use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
+use super::column::Extent;
+use super::records::{EventRecord, Fields};
 use crate::error::Result;
-use crate::model::Row;
+use crate::model::{Key, Row};
 use crate::storage::data_dir::DataDir;
 use crate::storage::metadata::Connection;
 
@@ -38,18 +40,73 @@ pub(super) struct Part {
     pub(super) actors: Numbering<i64>,
     pub(super) actions: Numbering<Box<str>>,
     pub(super) resource_types: Numbering<Box<str>>,
+    pub(super) extents: Extents,
+}
+
+/// The least and the greatest number of each column that is stored as numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extents {
+    pub(super) id: Extent,
+    pub(super) created_at: Extent,
+    pub(super) payload_offset: Extent,
+    pub(super) payload_len: Extent,
+    pub(super) resource_id_len: Extent,
+}
+
+impl Default for Extents {
+    fn default() -> Self {
+        Extents {
+            id: Extent::NONE,
+            created_at: Extent::NONE,
+            payload_offset: Extent::NONE,
+            payload_len: Extent::NONE,
+            resource_id_len: Extent::NONE,
+        }
+    }
+}
+
+impl Stored {
+    pub(super) fn key(&self) -> Key {
+        Key {
+            created_at: self.created_at,
+            id: self.id,
+        }
+    }
+
+    /// The row as the index file stores it.
+    #[inline(always)]
+    pub(super) fn event(&self) -> EventRecord {
+        Fields {
+            id: self.id,
+            payload_offset: self.payload_offset,
+            payload_len: self.payload_len,
+            // No text in memory has more bytes than 63 bits can count.
+            resource_id_start: self.resource_id_start.cast_signed(),
+            resource_id_len: self.resource_id_len.into(),
+            actor: self.actor.into(),
+            action: self.action.into(),
+            resource_type: self.resource_type.into(),
+        }
+    }
 }
 
 impl Part {
     pub(super) fn push(&mut self, row: &Row<'_>) {
+        // SQLite's longest text has 2^31 − 1 bytes.
+        let resource_id_len = u32::try_from(row.resource_id.len()).unwrap_or(u32::MAX);
+        let extents = &mut self.extents;
+        extents.id.add(row.id);
+        extents.created_at.add(row.created_at);
+        extents.payload_offset.add(row.place.offset);
+        extents.payload_len.add(row.place.len);
+        extents.resource_id_len.add(resource_id_len.into());
         self.rows.push(Stored {
             id: row.id,
             created_at: row.created_at,
             payload_offset: row.place.offset,
             payload_len: row.place.len,
             resource_id_start: self.resource_ids.len() as u64,
-            // SQLite's longest text has 2^31 − 1 bytes.
-            resource_id_len: u32::try_from(row.resource_id.len()).unwrap_or(u32::MAX),
+            resource_id_len,
             actor: self.actors.number(&row.actor_id),
             action: self.actions.number(row.action),
             resource_type: self.resource_types.number(row.resource_type),
@@ -92,20 +149,20 @@ impl<T: Clone + Eq + Hash> Numbering<T> {
 }
 
 /// The distinct values of several numberings, ascending; and for each numbering, the place among them of each of
-/// its numbers.
-pub(super) fn merged<T: Ord>(numberings: Vec<Numbering<T>>) -> (Vec<T>, Vec<Vec<u32>>) {
-    let mut places: Vec<_> = numberings
-        .iter()
-        .map(|numbering| vec![0; numbering.numbers.len()])
-        .collect();
-    let mut found: Vec<_> = numberings
-        .into_iter()
-        .enumerate()
-        .flat_map(|(of, numbering)| {
-            let numbers = numbering.numbers.into_iter();
-            numbers.map(move |(value, number)| (value, of, number))
-        })
-        .collect();
+/// its numbers. Leaves the numberings empty.
+pub(super) fn merged<'part, T: Ord + 'part>(
+    numberings: impl Iterator<Item = &'part mut Numbering<T>>,
+) -> (Vec<T>, Vec<Vec<u32>>) {
+    let (mut places, mut found) = (Vec::new(), Vec::new());
+    for (numbering, of) in numberings.zip(0..) {
+        let numbers = std::mem::take(&mut numbering.numbers);
+        places.push(vec![0; numbers.len()]);
+        found.extend(
+            numbers
+                .into_iter()
+                .map(|(value, number)| (value, of, number)),
+        );
+    }
     found.sort_unstable();
     let mut values = Vec::new();
     for (value, of, number) in found {
@@ -206,7 +263,7 @@ mod tests {
         );
         assert_eq!([other.number("c"), other.number("a")], [0, 1]);
         assert_eq!(
-            merged(vec![one, other]),
+            merged([&mut one, &mut other].into_iter()),
             (
                 vec!["a".into(), "b".into(), "c".into()],
                 vec![vec![1, 0], vec![2, 0]]

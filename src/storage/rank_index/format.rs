@@ -1,9 +1,13 @@
-//! Every byte of `audit.idx`. docs/index-format.md tells the same in prose.
+//! The blocks and sections of `audit.idx`; `records` says what lies in them. docs/index-format.md tells the same in prose.
 //!
-//! The file is a row of blocks of 4,096 bytes: one header, then ten sections of fixed-size records. A block ends
+//! The file is a row of blocks of 4,096 bytes: one header, then ten sections, each of records of one size. A block ends
 //! with the CRC-32 of its number and its content, so a block in the wrong place is as damaged as a flipped bit.
-//! Which block a record lies in follows from the header's counts alone. All numbers are little-endian.
+//! Which block a record lies in follows from the header alone. All numbers are little-endian.
 
+use std::ops::Range;
+
+use super::column::Column;
+use super::records::{Columns, FIELDS, Fields};
 use crate::storage::platform::FileState;
 use crate::storage::stamp::{Journal, Stamp};
 
@@ -16,24 +20,24 @@ pub(super) const MAX_EVENTS: u64 = u32::MAX as u64;
 
 const MAGIC: [u8; 8] = *b"AUDITQIX";
 /// Goes up with every change of what a byte means.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The sections, in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     /// `created_at` of each event, in rank order.
     Times,
-    /// The rest of each event, in rank order: [`EventRecord`].
+    /// The rest of each event, in rank order: `EventRecord`.
     Events,
     /// Bytes: each event's `resource_id` by id, then the actions, then the resource types.
     Text,
-    /// Each actor, ascending, then an end mark: [`ActorRecord`].
+    /// Each actor, ascending, then an end mark: `ActorRecord`.
     Actors,
-    /// Each action, ascending by its bytes, then an end mark: [`TextRecord`].
+    /// Each action, ascending by its bytes, then an end mark: `TextRecord`.
     Actions,
-    /// Each resource type: [`TextRecord`].
+    /// Each resource type: `TextRecord`.
     ResourceTypes,
-    /// Each actor's actions, by actor, then by action, then an end mark: [`PairRecord`].
+    /// Each actor's actions, by actor, then by action, then an end mark: `PairRecord`.
     Pairs,
     /// Posting lists by actor: ranks, ascending within each list.
     ByActor,
@@ -56,24 +60,6 @@ impl Section {
         Section::ByAction,
         Section::ByPair,
     ];
-
-    /// Bytes of one record.
-    pub(super) const fn record_size(self) -> usize {
-        match self {
-            Section::Times => 8,
-            Section::Events => EventRecord::SIZE,
-            Section::Text => 1,
-            Section::Actors => ActorRecord::SIZE,
-            Section::Actions | Section::ResourceTypes => TextRecord::SIZE,
-            Section::Pairs => PairRecord::SIZE,
-            Section::ByActor | Section::ByAction | Section::ByPair => 4,
-        }
-    }
-
-    /// Records of one block; none lies across two.
-    pub(super) const fn records_per_block(self) -> u64 {
-        (CONTENT / self.record_size()) as u64
-    }
 }
 
 /// How many there are of everything.
@@ -110,32 +96,75 @@ impl Counts {
     }
 }
 
-/// Where each section starts, and the blocks in all.
+/// Where a section lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Its first block.
+    pub(super) start: u64,
+    records: u64,
+    /// Bytes of one record.
+    pub(super) size: usize,
+    /// Records of one block; none lies across two.
+    per_block: u64,
+}
+
+impl Place {
+    /// The block in which a record lies, and where in it; `None` behind the last.
+    #[inline(always)]
+    pub(super) fn of(&self, record: u64) -> Option<(u64, usize)> {
+        (record < self.records).then(|| {
+            let (blocks, before) = (record / self.per_block, record % self.per_block);
+            (self.start + blocks, before as usize * self.size)
+        })
+    }
+
+    /// The records in a block of the section.
+    pub(super) fn records_in(&self, block: u64) -> Range<u64> {
+        let first = (block - self.start) * self.per_block;
+        first..(first + self.per_block).min(self.records)
+    }
+
+    /// The block behind the last.
+    fn end(&self) -> u64 {
+        self.start + self.records.div_ceil(self.per_block)
+    }
+}
+
+/// Where everything lies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    starts: [u64; 10],
+    places: [Place; 10],
     pub(super) blocks: u64,
 }
 
 impl Layout {
-    pub(super) fn new(counts: &Counts) -> Self {
-        let mut next = 1;
-        let starts = Section::ALL.map(|section| {
-            let start = next;
-            next += counts
-                .records(section)
-                .div_ceil(section.records_per_block());
-            start
+    pub(super) fn new(header: &Header) -> Self {
+        let mut blocks = 1;
+        let places = Section::ALL.map(|section| {
+            let size = header.columns.record_size(section);
+            let place = Place {
+                start: blocks,
+                records: header.counts.records(section),
+                size,
+                per_block: (CONTENT / size) as u64,
+            };
+            blocks = place.end();
+            place
         });
-        Layout {
-            starts,
-            blocks: next,
-        }
+        Layout { places, blocks }
     }
 
-    /// The section's first block.
-    pub(super) const fn start(&self, section: Section) -> u64 {
-        self.starts[section as usize]
+    pub(super) const fn place(&self, section: Section) -> &Place {
+        &self.places[section as usize]
+    }
+
+    /// The section that a block belongs to; `None` for the header.
+    pub(super) fn section(&self, block: u64) -> Option<Section> {
+        let mut sections = Section::ALL.into_iter();
+        sections.find(|&section| {
+            let place = self.place(section);
+            (place.start..place.end()).contains(&block)
+        })
     }
 }
 
@@ -144,6 +173,7 @@ impl Layout {
 pub(super) struct Header {
     pub(super) stamp: Stamp,
     pub(super) counts: Counts,
+    pub(super) columns: Columns,
 }
 
 impl Header {
@@ -170,6 +200,16 @@ impl Header {
         for count in [events, text_bytes, actors, actions, resource_types, pairs] {
             out.u64(count);
         }
+        let Columns {
+            created_at,
+            rank,
+            event,
+        } = self.columns;
+        out.column(created_at);
+        out.column(rank);
+        for column in event.into_array() {
+            out.column(column);
+        }
     }
 
     /// Reads a header; `None` for another file's, another version's or an implausible one.
@@ -195,9 +235,20 @@ impl Header {
             resource_types: input.u64()?,
             pairs: input.u64()?,
         };
+        let (created_at, rank) = (input.column()?, input.column()?);
+        let mut event = [rank; FIELDS];
+        for column in &mut event {
+            *column = input.column()?;
+        }
+        let columns = Columns {
+            created_at,
+            rank,
+            event: Fields::from_array(event),
+        };
         counts.are_plausible().then_some(Header {
             stamp: Stamp { database, journal },
             counts,
+            columns,
         })
     }
 }
@@ -223,6 +274,11 @@ impl Encoder<'_> {
         self.bytes(&state.mtime_ns.to_le_bytes());
         self.bytes(&state.ctime_ns.to_le_bytes());
     }
+
+    fn column(&mut self, column: Column) {
+        self.bytes(&column.least().to_le_bytes());
+        self.u64(column.width() as u64);
+    }
 }
 
 struct Decoder<'block> {
@@ -245,145 +301,10 @@ impl Decoder<'_> {
             ctime_ns: self.u64()?.cast_signed(),
         })
     }
-}
 
-/// An event but for its time. 52 bytes: id, actor, payload offset and length (8 each), the start of the
-/// resource id in the text (8) and its length (4), the numbers of the action and the resource type (4 each).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct EventRecord {
-    pub(super) id: i64,
-    pub(super) actor_id: i64,
-    pub(super) payload_offset: i64,
-    pub(super) payload_len: i64,
-    pub(super) resource_id_start: u64,
-    pub(super) resource_id_len: u32,
-    pub(super) action: u32,
-    pub(super) resource_type: u32,
-}
-
-impl EventRecord {
-    pub(super) const SIZE: usize = 52;
-
-    pub(super) fn encode(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[0..8].copy_from_slice(&self.id.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.actor_id.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.payload_offset.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.payload_len.to_le_bytes());
-        bytes[32..40].copy_from_slice(&self.resource_id_start.to_le_bytes());
-        bytes[40..44].copy_from_slice(&self.resource_id_len.to_le_bytes());
-        bytes[44..48].copy_from_slice(&self.action.to_le_bytes());
-        bytes[48..52].copy_from_slice(&self.resource_type.to_le_bytes());
-        bytes
+    fn column(&mut self) -> Option<Column> {
+        Column::new(self.u64()?.cast_signed(), self.u64()?)
     }
-
-    pub(super) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        EventRecord {
-            id: u64_at(bytes, 0).cast_signed(),
-            actor_id: u64_at(bytes, 8).cast_signed(),
-            payload_offset: u64_at(bytes, 16).cast_signed(),
-            payload_len: u64_at(bytes, 24).cast_signed(),
-            resource_id_start: u64_at(bytes, 32),
-            resource_id_len: u32_at(bytes, 40),
-            action: u32_at(bytes, 44),
-            resource_type: u32_at(bytes, 48),
-        }
-    }
-}
-
-/// An actor (8), and where its postings (4) and its pairs (4) start; they end where the next actor's start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ActorRecord {
-    pub(super) actor_id: i64,
-    pub(super) postings: u32,
-    pub(super) pairs: u32,
-}
-
-impl ActorRecord {
-    pub(super) const SIZE: usize = 16;
-
-    pub(super) fn encode(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[0..8].copy_from_slice(&self.actor_id.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.postings.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.pairs.to_le_bytes());
-        bytes
-    }
-
-    pub(super) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        ActorRecord {
-            actor_id: u64_at(bytes, 0).cast_signed(),
-            postings: u32_at(bytes, 8),
-            pairs: u32_at(bytes, 12),
-        }
-    }
-}
-
-/// A name: its start in the text (8), its length (4), and where its postings start (4; 0 for a resource type).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TextRecord {
-    pub(super) start: u64,
-    pub(super) len: u32,
-    pub(super) postings: u32,
-}
-
-impl TextRecord {
-    pub(super) const SIZE: usize = 16;
-
-    pub(super) fn encode(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[0..8].copy_from_slice(&self.start.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.postings.to_le_bytes());
-        bytes
-    }
-
-    pub(super) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        TextRecord {
-            start: u64_at(bytes, 0),
-            len: u32_at(bytes, 8),
-            postings: u32_at(bytes, 12),
-        }
-    }
-}
-
-/// One of an actor's actions: the action's number (4), and where the pair's postings start (4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PairRecord {
-    pub(super) action: u32,
-    pub(super) postings: u32,
-}
-
-impl PairRecord {
-    pub(super) const SIZE: usize = 8;
-
-    pub(super) fn encode(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[0..4].copy_from_slice(&self.action.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.postings.to_le_bytes());
-        bytes
-    }
-
-    pub(super) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        PairRecord {
-            action: u32_at(bytes, 0),
-            postings: u32_at(bytes, 4),
-        }
-    }
-}
-
-#[inline(always)]
-fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
-    bytes[at..]
-        .first_chunk()
-        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
-}
-
-#[inline(always)]
-fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
-    bytes[at..]
-        .first_chunk()
-        .map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }
 
 /// Writes the checksum behind a block's content.
@@ -407,6 +328,7 @@ fn checksum(number: u64, content: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::rank_index::column::Extent;
 
     fn state(seed: i64) -> FileState {
         FileState {
@@ -417,29 +339,60 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_header_comes_back_as_it_was_written() {
-        for journal in [Journal::Rollback, Journal::WalEmpty, Journal::Wal(state(3))] {
-            let counts = Counts {
+    fn header(journal: Journal) -> Header {
+        let wide = Column::of(Extent {
+            least: i64::MIN,
+            greatest: i64::MAX,
+        });
+        let narrow = Column::below(9);
+        Header {
+            stamp: Stamp {
+                database: state(1),
+                journal,
+            },
+            counts: Counts {
                 events: 9,
                 text_bytes: 99,
                 actors: 3,
                 actions: 2,
                 resource_types: 1,
                 pairs: 5,
-            };
-            let header = Header {
-                stamp: Stamp {
-                    database: state(1),
-                    journal,
+            },
+            columns: Columns {
+                created_at: wide,
+                rank: Column::below(512),
+                event: Fields {
+                    id: wide,
+                    payload_offset: wide,
+                    payload_len: wide,
+                    resource_id_start: wide,
+                    resource_id_len: narrow,
+                    actor: narrow,
+                    action: narrow,
+                    resource_type: narrow,
                 },
-                counts,
-            };
+            },
+        }
+    }
+
+    #[test]
+    fn a_header_comes_back_as_it_was_written() {
+        for journal in [Journal::Rollback, Journal::WalEmpty, Journal::Wal(state(3))] {
+            let header = header(journal);
             let mut content = [0; CONTENT];
             header.encode(&mut content);
             assert_eq!(Header::decode(&content), Some(header));
-            content[8] ^= 1;
-            assert_eq!(Header::decode(&content), None, "another version");
+            let other = |at: usize, byte| {
+                let mut content = content;
+                content[at] = byte;
+                Header::decode(&content)
+            };
+            assert_eq!(other(8, 1), None, "another version");
+            assert_eq!(
+                [other(144, 0), other(144, 9)],
+                [None, None],
+                "no such width"
+            );
         }
     }
 
@@ -457,49 +410,26 @@ mod tests {
 
     #[test]
     fn sections_follow_each_other_without_a_gap() {
-        let counts = Counts {
-            events: 512,
-            text_bytes: 4093,
-            actors: 1,
-            actions: 1,
-            resource_types: 1,
-            pairs: 1,
+        let header = Header {
+            counts: Counts {
+                events: 512,
+                text_bytes: 4093,
+                actors: 1,
+                actions: 1,
+                resource_types: 1,
+                pairs: 1,
+            },
+            ..header(Journal::Rollback)
         };
-        let layout = Layout::new(&counts);
-        let starts = Section::ALL.map(|section| layout.start(section));
-        assert_eq!(starts, [1, 3, 10, 12, 13, 14, 15, 16, 17, 18]);
-        assert_eq!(layout.blocks, 19);
-    }
-
-    #[test]
-    fn records_come_back_as_they_were_written() {
-        let event = EventRecord {
-            id: i64::MIN,
-            actor_id: -1,
-            payload_offset: 2,
-            payload_len: i64::MAX,
-            resource_id_start: 4,
-            resource_id_len: 5,
-            action: 6,
-            resource_type: 7,
-        };
-        assert_eq!(EventRecord::decode(&event.encode()), event);
-        let actor = ActorRecord {
-            actor_id: -9,
-            postings: 1,
-            pairs: 2,
-        };
-        assert_eq!(ActorRecord::decode(&actor.encode()), actor);
-        let text = TextRecord {
-            start: 1 << 40,
-            len: 3,
-            postings: 9,
-        };
-        assert_eq!(TextRecord::decode(&text.encode()), text);
-        let pair = PairRecord {
-            action: 3,
-            postings: 4,
-        };
-        assert_eq!(PairRecord::decode(&pair.encode()), pair);
+        let layout = Layout::new(&header);
+        let starts = Section::ALL.map(|section| layout.place(section).start);
+        // 512 times of 8 bytes take two blocks, 512 events of 36 bytes take five.
+        assert_eq!(starts, [1, 3, 8, 10, 11, 12, 13, 14, 15, 16]);
+        assert_eq!(layout.blocks, 17);
+        assert_eq!(layout.section(0), None);
+        assert_eq!(layout.section(7), Some(Section::Events));
+        assert_eq!(layout.place(Section::Events).records_in(7), 452..512);
+        assert_eq!(layout.place(Section::Events).of(452), Some((7, 0)));
+        assert_eq!(layout.place(Section::Events).of(512), None);
     }
 }

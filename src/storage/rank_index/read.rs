@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::fs::File;
 
 use super::blocks::{Blocks, Damaged};
-use super::format::{ActorRecord, EventRecord, PairRecord, Section, TextRecord};
+use super::format::Section;
+use super::records::{ActorRecord, EventRecord, PairRecord, TextRecord};
 use super::rows;
 use crate::model::{Filter, Key, Page, Position, Query};
 use crate::storage::stamp::Stamp;
@@ -143,22 +144,21 @@ impl Index {
     fn rank(&self, list: &List, index: u64) -> Result<u64, Damaged> {
         match *list {
             List::All { .. } => Ok(index),
-            List::Postings { section, start, .. } => Ok(u64::from(u32::from_le_bytes(
-                *self.blocks.record(section, start + index)?,
-            ))),
+            List::Postings { section, start, .. } => {
+                let record = self.blocks.record(section, start + index)?;
+                Ok(self.blocks.columns().rank.get(record).cast_unsigned())
+            }
         }
     }
 
     fn time(&self, rank: u64) -> Result<i64, Damaged> {
-        Ok(i64::from_le_bytes(
-            *self.blocks.record(Section::Times, rank)?,
-        ))
+        let record = self.blocks.record(Section::Times, rank)?;
+        Ok(self.blocks.columns().created_at.get(record))
     }
 
     fn event(&self, rank: u64) -> Result<EventRecord, Damaged> {
-        Ok(EventRecord::decode(
-            self.blocks.record(Section::Events, rank)?,
-        ))
+        let record = self.blocks.record(Section::Events, rank)?;
+        Ok(self.blocks.columns().event.get(record))
     }
 
     /// The events of the filter's actor and action. Where that is no more than `skipped` of them, it may be none:
@@ -261,7 +261,7 @@ impl Index {
         let actions = self.blocks.counts().actions;
         let compare = |action| {
             let TextRecord { start, len, .. } = self.action(action)?;
-            self.blocks.compare_text(start, len, name.as_bytes())
+            self.blocks.compare_text(start, len.into(), name.as_bytes())
         };
         let found = partition_point(0, actions, |action| Ok(compare(action)?.is_lt()))?;
         Ok((found < actions && compare(found)?.is_eq()).then_some(found))
@@ -269,19 +269,19 @@ impl Index {
 
     fn actor(&self, index: u64) -> Result<ActorRecord, Damaged> {
         Ok(ActorRecord::decode(
-            self.blocks.record(Section::Actors, index)?,
+            self.blocks.sized_record(Section::Actors, index)?,
         ))
     }
 
     fn action(&self, index: u64) -> Result<TextRecord, Damaged> {
         Ok(TextRecord::decode(
-            self.blocks.record(Section::Actions, index)?,
+            self.blocks.sized_record(Section::Actions, index)?,
         ))
     }
 
     fn pair(&self, index: u64) -> Result<PairRecord, Damaged> {
         Ok(PairRecord::decode(
-            self.blocks.record(Section::Pairs, index)?,
+            self.blocks.sized_record(Section::Pairs, index)?,
         ))
     }
 }

@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use rayon::prelude::*;
 
-use super::format::{self, BLOCK, CONTENT, Header, Layout, Section};
-use super::order::Ranked;
+use super::column::Column;
+use super::format::{self, BLOCK, CONTENT, Header, Layout, Place, Section};
+use super::ranked::Ranked;
+use super::records::{ActorRecord, Columns, PairRecord, TextRecord};
 use crate::storage::stamp::Stamp;
 
 /// Blocks that are made at once, by all threads, before they are written: 4 MiB.
@@ -24,8 +27,9 @@ pub(super) fn write(
     let header = Header {
         stamp: *stamp,
         counts: log.counts(),
+        columns: log.columns,
     };
-    let layout = Layout::new(&header.counts);
+    let layout = Layout::new(&header);
     let windows = layout.blocks.div_ceil(WINDOW);
     let blocks_of = |window: u64| window * WINDOW..((window + 1) * WINDOW).min(layout.blocks);
     let events_before = |block: u64| block * header.counts.events / layout.blocks;
@@ -66,47 +70,61 @@ fn make_block(
 ) {
     block.fill(0);
     let content = &mut block[..CONTENT];
-    if number == 0 {
-        header.encode(content);
-    } else {
-        fill(log, header, layout, number, content);
+    match layout.section(number) {
+        None => header.encode(content),
+        Some(section) => fill(log, section, layout.place(section), number, content),
     }
     format::seal(number, block);
 }
 
-/// Makes one block's content.
-fn fill(log: &Ranked, header: &Header, layout: &Layout, number: u64, content: &mut [u8]) {
-    let sections = Section::ALL.into_iter();
-    let Some(section) = sections
-        .rev()
-        .find(|&section| layout.start(section) <= number && header.counts.records(section) > 0)
-    else {
-        return;
-    };
-    let per_block = section.records_per_block();
-    let first = (number - layout.start(section)) * per_block;
-    let end = (first + per_block).min(header.counts.records(section));
-    let records = first as usize..end as usize;
+/// Makes the content of one block of a section.
+fn fill(log: &Ranked, section: Section, place: &Place, number: u64, content: &mut [u8]) {
+    let Range { start, end } = place.records_in(number);
+    let records = start as usize..end as usize;
+    let Columns {
+        created_at, rank, ..
+    } = log.columns;
     match section {
-        Section::Times => put(content, records, |rank| log.time(rank).to_le_bytes()),
-        Section::Events => put(content, records, |rank| log.event(rank).encode()),
-        Section::Text => content[..records.len()].copy_from_slice(&log.text[records]),
-        Section::Actors => put(content, records, |actor| log.actors[actor].encode()),
-        Section::Actions => put(content, records, |action| log.actions[action].encode()),
-        Section::ResourceTypes => put(content, records, |kind| log.resource_types[kind].encode()),
-        Section::Pairs => put(content, records, |pair| log.pairs[pair].encode()),
-        Section::ByActor => put(content, records, |place| log.by_actor[place].to_le_bytes()),
-        Section::ByAction => put(content, records, |place| log.by_action[place].to_le_bytes()),
-        Section::ByPair => put(content, records, |place| log.by_pair[place].to_le_bytes()),
+        Section::Times => put(content, place.size, records, |event, bytes| {
+            created_at.put(log.time(event), bytes);
+        }),
+        Section::Events => {
+            let bytes = records.start * place.size..records.end * place.size;
+            content[..bytes.len()].copy_from_slice(&log.events.records[bytes]);
+        }
+        Section::Text => log.copy_text(start, &mut content[..records.len()]),
+        Section::Actors => put_sized(content, &log.actors[records], ActorRecord::encode),
+        Section::Actions => put_sized(content, &log.actions[records], TextRecord::encode),
+        Section::ResourceTypes => {
+            put_sized(content, &log.resource_types[records], TextRecord::encode);
+        }
+        Section::Pairs => put_sized(content, &log.pairs[records], PairRecord::encode),
+        Section::ByActor => put_ranks(content, rank, &log.by_actor[records]),
+        Section::ByAction => put_ranks(content, rank, &log.by_action[records]),
+        Section::ByPair => put_ranks(content, rank, &log.by_pair[records]),
     }
 }
 
-fn put<const SIZE: usize>(
+/// Puts records of `size` bytes, one behind the other, from the first to the last: each may clear a few bytes behind
+/// it, which the next one fills.
+fn put(content: &mut [u8], size: usize, records: Range<usize>, put: impl Fn(usize, &mut [u8])) {
+    for (record, at) in records.zip((0..).step_by(size)) {
+        put(record, &mut content[at..]);
+    }
+}
+
+fn put_ranks(content: &mut [u8], column: Column, ranks: &[u32]) {
+    put(content, column.width(), 0..ranks.len(), |place, bytes| {
+        column.put(ranks[place].into(), bytes);
+    });
+}
+
+fn put_sized<T, const SIZE: usize>(
     content: &mut [u8],
-    records: std::ops::Range<usize>,
-    record: impl Fn(usize) -> [u8; SIZE],
+    records: &[T],
+    encode: impl Fn(&T) -> [u8; SIZE],
 ) {
-    for (place, index) in content.chunks_exact_mut(SIZE).zip(records) {
-        place.copy_from_slice(&record(index));
+    for (place, record) in content.chunks_exact_mut(SIZE).zip(records) {
+        place.copy_from_slice(&encode(record));
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn fit(image: &mut Image) {
         .first()
         .and_then(|block| Header::decode(&block[..CONTENT]));
     if let Some(header) = header
-        && let Ok(blocks) = usize::try_from(Layout::new(&header.counts).blocks)
+        && let Ok(blocks) = usize::try_from(Layout::new(&header).blocks)
         && blocks <= MOST_BLOCKS
     {
         image.resize(blocks, [0; BLOCK]);

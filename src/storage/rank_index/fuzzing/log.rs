@@ -8,7 +8,7 @@ use crate::model::{Event, Filter, Key, Page, PayloadPlace, Position, Query, Row}
 use crate::storage::platform::{self, FileState};
 use crate::storage::rank_index::collect::Part;
 use crate::storage::rank_index::format::BLOCK;
-use crate::storage::rank_index::order::Ranked;
+use crate::storage::rank_index::ranked::Ranked;
 use crate::storage::rank_index::write::write;
 use crate::storage::stamp::{Journal, Stamp};
 
