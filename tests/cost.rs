@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use auditq::engine::{Engine, Lifetime};
 use auditq::model::{Filter, Key, Page, Position, Query};
 
-use crate::harness::Log;
 use crate::harness::program::Coprocess;
+use crate::harness::{Log, filter};
 
 /// What this thread has read so far. `/proc` counts each thread for itself, so tests beside this one do not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,19 +69,9 @@ fn a_read_is_counted() {
 /// Requests of every kind, and how many events each returns.
 fn requests() -> Vec<(Query, usize)> {
     let ask = |filter: &Filter, position, size| Query::new(filter.clone(), position, size).unwrap();
-    let actor = Filter {
-        actor_id: Some(3),
-        ..Filter::ALL
-    };
-    let action = Filter {
-        action: Some("UPDATE".to_owned()),
-        ..Filter::ALL
-    };
-    let both = Filter {
-        actor_id: Some(3),
-        action: Some("UPDATE".to_owned()),
-        ..Filter::ALL
-    };
+    let actor = filter(Some(3), None);
+    let action = filter(None, Some("UPDATE"));
+    let both = filter(Some(3), Some("UPDATE"));
     let window = Filter {
         from_ts: 1_001_000,
         to_ts: 1_004_000,

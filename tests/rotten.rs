@@ -10,15 +10,10 @@ use auditq::model::{Filter, Key, Position, Query};
 use crate::harness::dataset::values;
 use crate::harness::faults::{number, report, with_memory_limit};
 use crate::harness::program::MODES;
-use crate::harness::{Log, answer, page};
+use crate::harness::{Log, answer, filter, page};
 
 /// Requests whose answers between them show every event, by every way into the log.
 fn queries() -> Vec<Query> {
-    let filter = |actor_id, action: Option<&str>| Filter {
-        actor_id,
-        action: action.map(str::to_owned),
-        ..Filter::ALL
-    };
     let window = Filter {
         from_ts: 1_000_003,
         to_ts: 1_000_011,

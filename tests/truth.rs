@@ -8,19 +8,11 @@ use std::time::{Duration, Instant};
 use auditq::engine::{Engine, Enhanced, Lifetime};
 use auditq::model::{Filter, Key, Position, Query};
 
-use crate::harness::{Log, answer, page, python};
+use crate::harness::{Log, answer, filter, page, python};
 
 /// Requests whose answers between them show every event, by every way into the index.
 fn queries() -> Vec<Query> {
     let query = |filter, position| Query::new(filter, position, 400).unwrap();
-    let actor = Filter {
-        actor_id: Some(3),
-        ..Filter::ALL
-    };
-    let action = Filter {
-        action: Some("UPDATE".to_owned()),
-        ..Filter::ALL
-    };
     let window = Filter {
         from_ts: 1_000_010,
         to_ts: 1_000_050,
@@ -33,8 +25,8 @@ fn queries() -> Vec<Query> {
     vec![
         query(Filter::ALL, Position::Page(1)),
         query(Filter::ALL, cursor),
-        query(actor, Position::Page(1)),
-        query(action, Position::Page(1)),
+        query(filter(Some(3), None), Position::Page(1)),
+        query(filter(None, Some("UPDATE")), Position::Page(1)),
         query(window, Position::Page(1)),
         page(3, 20),
     ]

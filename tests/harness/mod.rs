@@ -185,6 +185,15 @@ pub(crate) fn answer(engine: &dyn Engine, query: &Query) -> Result<String, Strin
     Ok(page.events().map(|event| format!("{event:?}\n")).collect())
 }
 
+/// The events of an actor, of an action, or of both.
+pub(crate) fn filter(actor_id: Option<i64>, action: Option<&str>) -> Filter {
+    Filter {
+        actor_id,
+        action: action.map(str::to_owned),
+        ..Filter::ALL
+    }
+}
+
 /// A page of all events.
 pub(crate) fn page(number: u64, size: u64) -> Query {
     Query::new(Filter::ALL, Position::Page(number), size).unwrap()

@@ -42,7 +42,7 @@ impl Column {
         if numbers.least > numbers.greatest {
             return Self::below(0);
         }
-        let bits = 64 - numbers.greatest.abs_diff(numbers.least).leading_zeros();
+        let bits = bits(numbers.greatest.abs_diff(numbers.least));
         Column {
             least: numbers.least,
             // From 1 to 8.
@@ -73,7 +73,7 @@ impl Column {
     }
 
     /// How far a number of the column lies above the least.
-    pub(super) const fn distance(self, number: i64) -> u64 {
+    const fn distance(self, number: i64) -> u64 {
         number.wrapping_sub(self.least).cast_unsigned()
     }
 
@@ -99,6 +99,11 @@ impl Column {
             }
         }
     }
+}
+
+/// How many bits a number has.
+pub(super) const fn bits(number: u64) -> u32 {
+    64 - number.leading_zeros()
 }
 
 /// The number of so many bytes where fewer than eight are left.

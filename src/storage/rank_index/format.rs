@@ -1,4 +1,5 @@
-//! The blocks and sections of `audit.idx`; `records` says what lies in them. docs/index-format.md tells the same in prose.
+//! The blocks and sections of `audit.idx`; `records` says what lies in them. docs/index-format.md tells the same in
+//! prose.
 //!
 //! The file is a row of blocks of 4,096 bytes: one header, then ten sections, each of records of one size. A block ends
 //! with the CRC-32 of its number and its content, so a block in the wrong place is as damaged as a flipped bit.

@@ -5,7 +5,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
-use super::table::{Table, bits};
+use super::column::bits;
+use super::table::Table;
 use crate::model::Key;
 
 /// Time and place in the table of every event, by rank.

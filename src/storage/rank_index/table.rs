@@ -1,7 +1,7 @@
 //! The whole table, by id: its parts put side by side.
 
 use super::collect::{Part, Stored, merged};
-use super::column::{Column, Extent};
+use super::column::{Column, Extent, bits};
 use super::records::{Columns, Fields};
 
 /// All parts, with numbers that are places among all values.
@@ -168,11 +168,6 @@ impl Source {
             ..row
         }
     }
-}
-
-/// How many bits a number has.
-pub(super) const fn bits(number: u64) -> u32 {
-    64 - number.leading_zeros()
 }
 
 #[cfg(test)]
