@@ -133,5 +133,5 @@ impl Error {
 
 /// A path as a message shows it: names come from outside, so nothing in them may steer a terminal.
 fn show(path: &Path) -> String {
-    crate::visible::visible(&path.to_string_lossy())
+    crate::escape::visible(&path.to_string_lossy())
 }

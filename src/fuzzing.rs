@@ -38,12 +38,12 @@ pub fn on_one_thread() {
 
 /// An index file that lies under right checksums, and what is asked of it.
 pub fn index(data: &[u8]) {
-    crate::storage::rank_index::fuzzing::forged(data);
+    crate::storage::index::fuzzing::forged(data);
 }
 
 /// A small log, its index, damage to that file, and what is asked of it.
 pub fn index_damage(data: &[u8]) {
-    crate::storage::rank_index::fuzzing::damaged(data);
+    crate::storage::index::fuzzing::damaged(data);
 }
 
 /// Lines of a batch.
@@ -63,7 +63,7 @@ pub fn cursor(data: &[u8]) {
 
 /// A payload as it lies in the payload file.
 pub fn payload_text(data: &[u8]) {
-    crate::storage::payload_text::fuzzing::check(data);
+    crate::storage::payload::validate::fuzzing::check(data);
 }
 
 #[cfg(test)]

@@ -32,10 +32,10 @@ pub mod config;
 pub mod contract;
 pub mod engine;
 pub mod error;
+pub mod escape;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod measure;
 pub mod model;
 pub mod output;
 pub mod storage;
-pub mod visible;

@@ -9,11 +9,11 @@ use crate::error::{Error, Exit, Result};
 use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
-use crate::storage::atomic::DirLock;
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset::{self, Digests, Recipe};
-use crate::storage::metadata::Schema;
-use crate::storage::rank_index::{self, Renewal};
+use crate::storage::fs::atomic_file::DirLock;
+use crate::storage::index::{self, Renewal};
+use crate::storage::sqlite::Schema;
 
 /// What the directory holds, seen from the dataset that is to be there.
 enum State {
@@ -133,11 +133,11 @@ fn make(dir: &DataDir, lock: &DirLock, recipe: Recipe, display: &Display) -> Res
 
 /// A dataset without an index is whole: queries answer all the same, and make the index themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
-    if rank_index::open_true(dir).is_some() {
+    if index::open_true(dir).is_some() {
         return Ok(());
     }
     let progress = Progress::new(display, "indexing");
-    match rank_index::renew(dir, &|done, total| progress.report(done, total))? {
+    match index::renew(dir, &|done, total| progress.report(done, total))? {
         Renewal::Done {
             in_memory: Some(error),
             ..

@@ -11,7 +11,7 @@ use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset::{self, Found, Recipe};
-use crate::storage::metadata::Schema;
+use crate::storage::sqlite::Schema;
 
 pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, &config.display);

@@ -4,8 +4,8 @@ use super::{Engine, stream_rows};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
 use crate::storage::data_dir::DataDir;
-use crate::storage::metadata::Connection;
-use crate::storage::payloads;
+use crate::storage::payload;
+use crate::storage::sqlite::Connection;
 
 /// The model: LIMIT … OFFSET on a connection of its own, a file handle for each event.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Baseline {
 impl Engine for Baseline {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
         self.ask(|connection| connection.service_page(query, page))?;
-        payloads::fill_as_the_service(&self.dir, page)
+        payload::fill_as_the_service(&self.dir, page)
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
@@ -48,7 +48,7 @@ impl Engine for Baseline {
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let connection = Connection::open(&self.dir)?;
-        let fill = |page: &mut Page| payloads::fill_as_the_service(&self.dir, page);
+        let fill = |page: &mut Page| payload::fill_as_the_service(&self.dir, page);
         stream_rows(&connection, filter, fill, sink)
     }
 

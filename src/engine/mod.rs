@@ -2,9 +2,9 @@
 //! what time it is.
 
 mod baseline;
-mod enhanced;
 mod floor;
-mod renewer;
+mod indexed;
+mod refresh;
 
 use crate::error::{Error, Result};
 use crate::model::{Filter, Mode, Page, Query};
@@ -12,8 +12,8 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
 
 pub use baseline::Baseline;
-pub use enhanced::Enhanced;
 pub use floor::Floor;
+pub use indexed::Enhanced;
 
 /// What answers requests on one log. Any number of threads may ask at once.
 pub trait Engine: Send + Sync {
@@ -78,7 +78,7 @@ pub fn open(
 
 /// Streams the rows of `filter` from one statement: reads their payloads chunk by chunk.
 fn stream_rows(
-    connection: &crate::storage::metadata::Connection,
+    connection: &crate::storage::sqlite::Connection,
     filter: &Filter,
     mut fill: impl FnMut(&mut Page) -> Result<()>,
     sink: &mut dyn FnMut(&Page) -> Result<()>,

@@ -1,9 +1,9 @@
 //! The cursor of a keyset page: `CREATED_AT:ID`.
 
 use super::Draw;
+use crate::escape::visible;
 use crate::model::{Event, Key};
 use crate::output::jsonl::Jsonl;
-use crate::visible::visible;
 
 /// The text as a cursor, and the cursor of an event drawn from the same bytes.
 pub(super) fn check(data: &[u8]) {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Display;
 use crate::error::Error;
-use crate::visible::visible;
+use crate::escape::visible;
 
 /// What takes less than this is over before a bar could be read.
 const PATIENCE: Duration = Duration::from_millis(300);

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::Stdout;
 use crate::config::Display;
 use crate::error::Result;
+use crate::escape::visible;
 use crate::model::{Event, Page};
-use crate::visible::visible;
 
 /// The width where standard output is no terminal, or one that does not tell.
 const DEFAULT_WIDTH: usize = 120;

@@ -10,7 +10,7 @@ use super::Stdout;
 use super::table;
 use crate::config::{Display, Format};
 use crate::error::{Error, Result};
-use crate::visible::visible;
+use crate::escape::visible;
 
 /// Characters from which a value is shown in several lines: more than a digest has.
 const LONG: usize = 80;

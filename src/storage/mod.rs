@@ -1,13 +1,11 @@
-//! A data directory: the metadata, the payload file, the rank index, and whether the index is still true.
+//! A data directory: the metadata, the payload file, the rank index, and whether the index is still current.
 
-pub(crate) mod atomic;
 pub mod data_dir;
 pub(crate) mod dataset;
-pub(crate) mod metadata;
-pub(crate) mod payload_text;
-pub(crate) mod payloads;
-pub(crate) mod platform;
-pub(crate) mod rank_index;
-pub(crate) mod stamp;
+pub(crate) mod db_version;
+pub(crate) mod fs;
+pub(crate) mod index;
+pub(crate) mod payload;
+pub(crate) mod sqlite;
 
-pub use platform::make_the_size_limit_an_error;
+pub use fs::platform::make_the_size_limit_an_error;

@@ -6,8 +6,8 @@ use plain::Reading;
 
 use super::{Flags, Request, Surroundings};
 use crate::cli::time::{self, Time};
+use crate::escape::visible;
 use crate::model::{Filter, Mode};
-use crate::visible::visible;
 
 /// The wall clock of a fuzzer.
 const NOW: i64 = 1_767_052_800;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::crew::Task;
 use super::subject::{Hands, Subject};
+use super::worker_pool::Task;
 
 /// The mean service time of one subject.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! From raw rounds to figures.
 
 use super::cost::Cost;
-use super::crew::Round;
+use super::report;
 use super::rounds::{Measured, Timed};
-use super::wire;
+use super::worker_pool::Round;
 use crate::error::{Error, Result};
 use crate::measure::{self, Depth, Latency, Ratio, Summary, histogram};
 
@@ -45,7 +45,7 @@ const METRICS: [Metric; 5] = [
 ];
 
 /// One workload's figures.
-pub(super) fn workload(measured: &Measured) -> Result<wire::Workload> {
+pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
     let rounds: Vec<Vec<Summary>> = measured
         .subjects
         .iter()
@@ -68,7 +68,7 @@ pub(super) fn workload(measured: &Measured) -> Result<wire::Workload> {
             )
         })
     });
-    Ok(wire::Workload {
+    Ok(report::Workload {
         workload: measured.workload.clone(),
         requests: measured.depths.len(),
         ratios: ratios.collect::<Result<_>>()?,
@@ -78,31 +78,31 @@ pub(super) fn workload(measured: &Measured) -> Result<wire::Workload> {
 }
 
 /// What the gate says: only what is surely below the least speedup fails.
-pub(super) fn gate(min_speedup: f64, workloads: &[wire::Workload]) -> wire::Gate {
+pub(super) fn gate(min_speedup: f64, workloads: &[report::Workload]) -> report::Gate {
     let ratios = workloads
         .iter()
         .flat_map(|work| work.ratios.iter().map(move |ratio| (work, ratio)));
     let failures: Vec<_> = ratios
         .filter(|(_, ratio)| ratio.speedup.high.is_some_and(|high| high < min_speedup))
-        .map(|(work, ratio)| wire::Failure {
+        .map(|(work, ratio)| report::Failure {
             workload: work.workload.clone(),
             ratio: ratio.clone(),
         })
         .collect();
-    wire::Gate {
+    report::Gate {
         min_speedup,
         passed: failures.is_empty(),
         failures,
     }
 }
 
-fn subject(timed: &Timed, rounds: &[Summary], depths: &[Depth]) -> Result<wire::Subject> {
+fn subject(timed: &Timed, rounds: &[Summary], depths: &[Depth]) -> Result<report::Subject> {
     let mut all = latencies(&timed.rounds, |_| true);
     all.sort_unstable();
     let by_depth = Depth::ALL.iter().filter_map(|depth| {
         let mut samples = latencies(&timed.rounds, |request| depths[request] == *depth);
         let latency = Latency::of(&mut samples)?;
-        Some(wire::Depth {
+        Some(report::Depth {
             depth: depth.name(),
             latency: spread(&latency),
         })
@@ -113,14 +113,14 @@ fn subject(timed: &Timed, rounds: &[Summary], depths: &[Depth]) -> Result<wire::
         .zip(rounds)
         .zip(&timed.turns)
         .enumerate();
-    Ok(wire::Subject {
+    Ok(report::Subject {
         subject: timed.name.clone(),
         passes_per_round: timed.passes,
         total: shown(&summary(&timed.rounds)?),
         depths: by_depth.collect(),
         histogram: histogram(&all).into_iter().map(bucket).collect(),
         rounds: raw
-            .map(|(place, ((round, summary), turn))| wire::Round {
+            .map(|(place, ((round, summary), turn))| report::Round {
                 round: place + 1,
                 turn: turn + 1,
                 wall_s: round.wall.as_secs_f64(),
@@ -158,9 +158,9 @@ fn summary<'a>(rounds: impl IntoIterator<Item = &'a Round> + Clone) -> Result<Su
 /// Of two subjects with their rounds, the model first.
 fn ratio(
     metric: Metric,
-    [model, other]: [&wire::Subject; 2],
+    [model, other]: [&report::Subject; 2],
     [model_rounds, other_rounds]: [&[Summary]; 2],
-) -> Result<wire::Ratio> {
+) -> Result<report::Ratio> {
     let values = |rounds: &[Summary]| rounds.iter().map(metric.value).collect::<Vec<_>>();
     let pairs = values(model_rounds).into_iter().zip(values(other_rounds));
     let faster = |(model, other)| {
@@ -176,7 +176,7 @@ fn ratio(
     } else {
         1.0 - 1.0 / ratio.estimate
     };
-    Ok(wire::Ratio {
+    Ok(report::Ratio {
         subject: other.subject.clone(),
         against: model.subject.clone(),
         metric: metric.name,
@@ -192,12 +192,12 @@ fn known(ratio: Option<Ratio>) -> Result<Ratio> {
     ratio.ok_or_else(|| Error::usage("a round took no time that this machine's clock can measure"))
 }
 
-fn speedup(ratio: &Ratio) -> wire::Speedup {
+fn speedup(ratio: &Ratio) -> report::Speedup {
     let (low, high) = ratio
         .interval
         .map(|interval| (interval.low, interval.high))
         .unzip();
-    wire::Speedup {
+    report::Speedup {
         ratio: ratio.estimate,
         low,
         high,
@@ -205,7 +205,7 @@ fn speedup(ratio: &Ratio) -> wire::Speedup {
 }
 
 /// The last is the floor.
-fn costs(costs: &[Cost]) -> Result<Vec<wire::Cost>> {
+fn costs(costs: &[Cost]) -> Result<Vec<report::Cost>> {
     let Some((floor, engines)) = costs.split_last() else {
         return Ok(Vec::new());
     };
@@ -221,9 +221,9 @@ fn costs(costs: &[Cost]) -> Result<Vec<wire::Cost>> {
     engines.chain([Ok(shown_cost(floor, None))]).collect()
 }
 
-fn shown_cost(cost: &Cost, of_floor: Option<wire::Speedup>) -> wire::Cost {
+fn shown_cost(cost: &Cost, of_floor: Option<report::Speedup>) -> report::Cost {
     let mean = cost.rounds_ns.iter().sum::<f64>() / cost.rounds_ns.len() as f64;
-    wire::Cost {
+    report::Cost {
         subject: cost.name.clone(),
         n: cost.n * cost.rounds_ns.len(),
         us_per_request: us(mean),
@@ -232,16 +232,16 @@ fn shown_cost(cost: &Cost, of_floor: Option<wire::Speedup>) -> wire::Cost {
     }
 }
 
-fn shown(summary: &Summary) -> wire::Summary {
-    wire::Summary {
+fn shown(summary: &Summary) -> report::Summary {
+    report::Summary {
         rps: summary.rps,
         errors: summary.errors,
         latency: spread(&summary.latency),
     }
 }
 
-fn spread(latency: &Latency) -> wire::Latency {
-    wire::Latency {
+fn spread(latency: &Latency) -> report::Latency {
+    report::Latency {
         n: latency.n,
         mean_us: us(latency.mean_ns),
         p50_us: us(latency.p50_ns),
@@ -253,8 +253,8 @@ fn spread(latency: &Latency) -> wire::Latency {
     }
 }
 
-fn bucket(bucket: measure::Bucket) -> wire::Bucket {
-    wire::Bucket {
+fn bucket(bucket: measure::Bucket) -> report::Bucket {
+    report::Bucket {
         from_us: us(bucket.from_ns as f64),
         to_us: (bucket.to_ns < u64::MAX).then(|| us(bucket.to_ns as f64)),
         count: bucket.count,
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn the_gate_fails_only_where_the_whole_interval_is_below() {
         let mut figures = workload(&measured()).unwrap();
-        let names = |gate: &wire::Gate| {
+        let names = |gate: &report::Gate| {
             gate.failures
                 .iter()
                 .map(|it| it.ratio.metric)
@@ -377,7 +377,7 @@ mod tests {
         assert!(
             gate(
                 1e6,
-                &[wire::Workload {
+                &[report::Workload {
                     ratios: figures.ratios[..1].to_vec(),
                     ..figures
                 }]
@@ -389,10 +389,10 @@ mod tests {
     #[test]
     fn the_lines_have_the_documented_shape() {
         let figures = workload(&measured()).unwrap();
-        let line = |line: wire::Line<'_>| serde_json::to_string(&line).unwrap();
+        let line = |line: report::Line<'_>| serde_json::to_string(&line).unwrap();
         let total = figures.subjects[1].total;
         assert_eq!(
-            line(wire::Line::Summary {
+            line(report::Line::Summary {
                 workload: "legacy",
                 subject: "enhanced",
                 passes_per_round: 2,
@@ -402,7 +402,7 @@ mod tests {
              \"errors\":2,\"n\":8,\"mean_us\":2.5,\"p50_us\":2.5,\"p90_us\":4.0,\"p95_us\":4.0,\"p99_us\":4.0,\"max_us\":4.0,\
              \"p99_is_weak\":true}"
         );
-        let depth = line(wire::Line::Depth {
+        let depth = line(report::Line::Depth {
             workload: "legacy",
             subject: "floor",
             depth: &figures.subjects[2].depths[1],
@@ -410,7 +410,7 @@ mod tests {
         assert!(depth.starts_with(
             "{\"type\":\"depth\",\"workload\":\"legacy\",\"subject\":\"floor\",\"depth\":\"past_the_end\",\"n\":4,\"mean_us\":0.03,"
         ));
-        let ratio = line(wire::Line::Ratio {
+        let ratio = line(report::Line::Ratio {
             workload: "legacy",
             ratio: &figures.ratios[0],
         });
@@ -419,7 +419,7 @@ mod tests {
             "{\"type\":\"ratio\",\"workload\":\"legacy\",\"subject\":\"enhanced\",\"against\":\"baseline\",\"metric\":\"rps\",\
              \"ratio\":1.0,\"low\":1.0,\"high\":1.0,\"verdict\":\"inconclusive\",\"improvement_percent\":0.0,\"is_weak\":false}"
         );
-        let cost = line(wire::Line::Cost {
+        let cost = line(report::Line::Cost {
             workload: "legacy",
             cost: &figures.costs[1],
         });
@@ -430,7 +430,7 @@ mod tests {
         );
         let gate = gate(2.0, &[]);
         assert_eq!(
-            line(wire::Line::Gate(&gate)),
+            line(report::Line::Gate(&gate)),
             "{\"type\":\"gate\",\"min_speedup\":2.0,\"passed\":true,\"failures\":[]}"
         );
     }

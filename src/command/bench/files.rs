@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::storage::atomic::{DirLock, Draft};
+use crate::storage::fs::atomic_file::{DirLock, Draft};
 
 /// Looks whether there is a directory for the file to be in.
 pub(super) fn require_directory(path: &Path) -> Result<()> {

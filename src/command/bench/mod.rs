@@ -11,20 +11,20 @@ use crate::output::{Stdout, document, jsonl, plot, unless_closed};
 mod by_depth;
 mod check;
 mod cost;
-mod crew;
+mod environment;
 mod figures;
 mod files;
 mod notes;
+mod report;
 mod reproduce;
 mod rounds;
 mod subject;
-mod surroundings;
 mod tables;
-mod wire;
+mod worker_pool;
 
 pub use cost::Cost;
-pub use crew::{Pace, Round, Sample};
 pub use rounds::{FLOOR, Measured, Settings, Timed, measure};
+pub use worker_pool::{Pace, Round, Sample};
 
 /// Requests under a name.
 #[derive(Clone, Debug)]
@@ -100,14 +100,14 @@ fn report(
     args: &BenchArgs,
     works: &[Work],
     settings: &Settings,
-) -> Result<(wire::Report, Vec<Measured>)> {
+) -> Result<(report::Report, Vec<Measured>)> {
     let [baseline, enhanced] = engines(config)?;
     let engines = [
         ("baseline", baseline.as_ref()),
         ("enhanced", enhanced.as_ref()),
     ];
-    let dataset = surroundings::dataset(&config.data_dir, enhanced.as_ref())?;
-    let run = surroundings::run(settings, dataset);
+    let dataset = environment::dataset(&config.data_dir, enhanced.as_ref())?;
+    let run = environment::run(settings, dataset);
     let progress = Progress::new(&config.display, "measuring");
     let report = |done, total| progress.report(done, total);
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
@@ -119,7 +119,7 @@ fn report(
         .min_speedup
         .map(|least| figures::gate(least, &workloads));
     Ok((
-        wire::Report {
+        report::Report {
             run,
             workloads,
             gate,
@@ -147,7 +147,7 @@ fn engines(config: &Config) -> Result<[Box<dyn Engine>; 2]> {
     Ok([baseline, enhanced])
 }
 
-fn print(display: &Display, report: &wire::Report, with_histogram: bool) -> Result<()> {
+fn print(display: &Display, report: &report::Report, with_histogram: bool) -> Result<()> {
     let mut out = Stdout::lock();
     match display.format {
         Format::Table => {
@@ -155,7 +155,7 @@ fn print(display: &Display, report: &wire::Report, with_histogram: bool) -> Resu
             out.write(document::as_text(display, &blocks).as_bytes())?;
         }
         Format::Jsonl => {
-            for line in wire::lines(report, with_histogram) {
+            for line in report::lines(report, with_histogram) {
                 out.write(&serde_json::to_vec(&line).map_err(unwritable)?)?;
                 out.write(b"\n")?;
             }
@@ -164,7 +164,7 @@ fn print(display: &Display, report: &wire::Report, with_histogram: bool) -> Resu
     out.flush()
 }
 
-fn exported(report: &wire::Report, form: ExportForm) -> Result<Vec<u8>> {
+fn exported(report: &report::Report, form: ExportForm) -> Result<Vec<u8>> {
     match form {
         ExportForm::Json => {
             let mut text = serde_json::to_vec_pretty(report).map_err(unwritable)?;

@@ -1,9 +1,9 @@
 //! Words for a POSIX shell.
 
+use crate::escape::visible;
 use crate::model::Query;
 use crate::output::jsonl;
 use crate::storage::data_dir::DataDir;
-use crate::visible::visible;
 
 /// What asks one engine for one request. It goes through a batch, which can hold every request there is.
 pub(super) fn command_line(dir: &DataDir, mode: &str, query: &Query) -> String {

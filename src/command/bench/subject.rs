@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::crew::Crew;
+use super::worker_pool::Crew;
 use crate::engine::{Engine, Floor};
 use crate::error::Result;
 use crate::model::{Event, Page, PayloadPlace, Query};

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::ask::{Answer, Outcome};
 use super::order;
+use super::request::{Answer, Outcome};
 use super::value;
 use crate::model::Event;
 use crate::output::diff::Class;

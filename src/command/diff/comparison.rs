@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::ask::Ask;
 use super::compare::Difference;
 use super::reproduce;
-use super::settle::{Answers, Engines};
+use super::request::Ask;
+use super::stable::{Answers, Engines};
 use super::tally::Tally;
 use crate::output::diff::Mismatch;
 use crate::storage::data_dir::DataDir;

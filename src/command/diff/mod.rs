@@ -19,22 +19,22 @@ use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::storage::data_dir::DataDir;
 
-mod ask;
 mod compare;
 mod comparison;
-mod known;
+mod fixture_engine;
 mod order;
 mod plan;
 mod reproduce;
+mod request;
 mod self_check;
-mod settle;
+mod stable;
 mod sweep;
 mod tally;
 mod value;
 
 use comparison::Comparison;
 use plan::Plan;
-use settle::Engines;
+use stable::Engines;
 
 pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, config.display);

@@ -1,6 +1,6 @@
 //! Which requests a workload consists of.
 
-use super::ask::Ask;
+use super::request::Ask;
 use super::sweep;
 use crate::cli::DiffWorkload;
 use crate::contract::workload::Workload;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::ask::Ask;
+use super::request::Ask;
+use crate::escape::visible;
 use crate::model::{Filter, Position, Query};
 use crate::output::jsonl;
 use crate::storage::data_dir::DataDir;
-use crate::visible::visible;
 
 /// The same request in both modes.
 pub(super) fn command_lines(dir: &DataDir, ask: &Ask) -> [String; 2] {

@@ -1,9 +1,9 @@
 //! Can the comparison be believed? It must find what is there, and nothing else.
 
-use super::ask::Ask;
 use super::comparison::Comparison;
-use super::known::Known;
-use super::settle::Engines;
+use super::fixture_engine::Known;
+use super::request::Ask;
+use super::stable::Engines;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Position, Query};

@@ -1,6 +1,6 @@
 //! What the comparison of many requests adds up to.
 
-use super::settle::{Settled, Verdict as Outcome};
+use super::stable::{Settled, Verdict as Outcome};
 use crate::output::diff::{Class, Counts, Finding, Mismatch, Verdict};
 
 /// The sum over some requests. Sums of neighbouring requests join to the sum over all.

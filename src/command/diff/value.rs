@@ -1,7 +1,7 @@
 //! Values as a report shows them: short, and safe on a terminal.
 
+use crate::escape::visible;
 use crate::model::Event;
-use crate::visible::visible;
 
 /// The most characters of a value that are shown.
 const ROOM: usize = 96;

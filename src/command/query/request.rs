@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::escape::visible;
 use crate::model::{Filter, Key, Position, Query};
-use crate::visible::visible;
 
 /// A request as it stands in a line. What is left out is as in a call of `auditq query` without that flag; what
 /// is not known is refused, so that a misspelt filter never goes unnoticed.
@@ -80,8 +80,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
 #[cfg(test)]
 mod tests {
     use super::parse;
+    use crate::escape::visible;
     use crate::model::{Filter, Key, Position, Query};
-    use crate::visible::visible;
 
     #[test]
     fn the_contracts_query_object_is_a_request() {

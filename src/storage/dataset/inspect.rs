@@ -13,7 +13,7 @@ use super::{Digests, Progress, Recipe};
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::metadata::{Connection, Schema};
+use crate::storage::sqlite::{Connection, Schema};
 
 /// Bytes a read, when a whole file is digested.
 const CHUNK: usize = 1 << 20;

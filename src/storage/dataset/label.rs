@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Recipe;
 use crate::error::{Error, Result};
-use crate::storage::atomic::{DirLock, Draft};
+use crate::storage::fs::atomic_file::{DirLock, Draft};
 
 /// Its name.
 pub(crate) const LABEL: &str = "scale-study.json";

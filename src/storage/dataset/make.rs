@@ -14,9 +14,9 @@ use super::{Digests, Progress, Recipe, label};
 use crate::contract::dataset::SCHEMA_SQL;
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
-use crate::storage::atomic::{DirLock, Draft};
 use crate::storage::data_dir::DataDir;
-use crate::storage::metadata::{Connection, Writer};
+use crate::storage::fs::atomic_file::{DirLock, Draft};
+use crate::storage::sqlite::{Connection, Writer};
 
 /// How many batches may wait for a stage that is slower than the generator.
 const WAITING: usize = 4;

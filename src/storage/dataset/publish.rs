@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Drafts, Recipe, label};
 use crate::error::{Error, Result};
-use crate::storage::atomic::{self, DirLock};
 use crate::storage::data_dir::DataDir;
+use crate::storage::fs::atomic_file::{self, DirLock};
 
 /// Where the files of a new dataset wait for the step.
 struct Waiting {
@@ -23,7 +23,7 @@ struct Waiting {
 
 impl Waiting {
     fn in_dir(dir: &DataDir) -> Self {
-        let waiting = |name| dir.root().join(format!("{}{name}", atomic::WAITING));
+        let waiting = |name| dir.root().join(format!("{}{name}", atomic_file::WAITING));
         Waiting {
             database: waiting("audit.db"),
             payloads: waiting("payloads.jsonl"),
@@ -67,7 +67,7 @@ pub(crate) fn recover(dir: &DataDir) -> Result<()> {
 
 /// Removes what killed runs left, unless another process is at work there.
 pub(crate) fn tidy(dir: &DataDir) -> Result<()> {
-    if atomic::has_strays(dir.root())
+    if atomic_file::has_strays(dir.root())
         && let Some(lock) = DirLock::try_acquire(dir.root())?
     {
         settle(dir, &lock)?;

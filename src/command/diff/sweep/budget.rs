@@ -2,8 +2,8 @@
 //!
 //! An estimate, not a measurement, so that the same log gives the same requests on every machine.
 
-use super::shape::Shape;
-use crate::command::diff::ask::Ask;
+use super::log_profile::Shape;
+use crate::command::diff::request::Ask;
 use crate::model::{Filter, Position, Query};
 
 /// Connecting and preparing, in ns.

@@ -1,9 +1,9 @@
 //! Pages that follow a place in the order: an event, a tie's members, between two events, before and after all.
 
+use super::log_profile::Shape;
 use super::pages::SIZES;
-use super::shape::Shape;
 use super::windows::marks;
-use crate::command::diff::ask::Ask;
+use crate::command::diff::request::Ask;
 use crate::model::{Filter, Key, Position, Query};
 
 /// Events that cursors stand on and beside, where nothing is filtered.

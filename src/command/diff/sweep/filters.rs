@@ -1,10 +1,10 @@
 //! Pages, counts and whole results of actors and actions.
 
+use super::evenly_spaced::{some, spread};
+use super::log_profile::Shape;
 use super::pages::{SIZES, edges, page};
-use super::places::{some, spread};
-use super::shape::Shape;
 use super::windows;
-use crate::command::diff::ask::Ask;
+use crate::command::diff::request::Ask;
 use crate::model::{Filter, MAX_PAGE_SIZE};
 
 /// Pages of an action between its edges, for each size.

@@ -3,21 +3,21 @@
 
 use std::collections::HashSet;
 
-use super::ask::Ask;
+use super::request::Ask;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::output::diff::Thinned;
 
 mod budget;
 mod cursors;
+mod evenly_spaced;
 mod filters;
+mod log_profile;
 mod pages;
-mod places;
-mod shape;
 mod windows;
 
-pub(super) use places::spread;
-use shape::Shape;
+pub(super) use evenly_spaced::spread;
+use log_profile::Shape;
 
 /// What the workload is called.
 pub(super) const NAME: &str = "sweep";

@@ -1,7 +1,7 @@
 //! Pages of the whole log.
 
-use super::shape::Shape;
-use crate::command::diff::ask::Ask;
+use super::log_profile::Shape;
+use crate::command::diff::request::Ask;
 use crate::model::{Filter, MAX_PAGE_SIZE, Position, Query};
 
 /// The sizes that the live service asks for.

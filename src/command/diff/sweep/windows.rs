@@ -1,9 +1,9 @@
 //! Windows that start or end on an event, on a tie, between two, before and after all; inverted and empty ones.
 
+use super::evenly_spaced::some;
+use super::log_profile::Shape;
 use super::pages::{edges, page};
-use super::places::some;
-use super::shape::Shape;
-use crate::command::diff::ask::Ask;
+use crate::command::diff::request::Ask;
 use crate::contract::dataset::ANCHOR;
 use crate::model::Filter;
 

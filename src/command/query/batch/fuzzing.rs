@@ -15,10 +15,10 @@ use serde_json::value::RawValue;
 use super::{Answerer, Line, Lines, MAX_LINE, PER_THREAD, request};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::escape::visible;
 use crate::model::{Filter, Page, Query};
 use crate::output::jsonl::{self, Jsonl};
-use crate::storage::rank_index::Progress;
-use crate::visible::visible;
+use crate::storage::index::Progress;
 
 pub(crate) fn batch_request(data: &[u8]) {
     let mut lines = Lines {

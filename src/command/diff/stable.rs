@@ -1,0 +1,97 @@
+//! One request, asked of both engines until there is a verdict on it.
+
+use super::compare::{self, Difference};
+use super::request::{Answer, Ask, Outcome};
+use crate::engine::Engine;
+
+/// How often a request is asked anew while the log changes under it.
+const ROUNDS: usize = 8;
+
+/// The two engines that are compared.
+#[derive(Clone, Copy)]
+pub(super) struct Engines<'a> {
+    /// What is right by definition.
+    pub(super) model: &'a dyn Engine,
+    /// What is to be the same.
+    pub(super) candidate: &'a dyn Engine,
+}
+
+/// The answers that a thread holds, kept from request to request.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    model: Answer,
+    candidate: Answer,
+    again: Answer,
+}
+
+/// What came out for one request.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) verdict: Verdict,
+    /// How many events the model gave.
+    pub(super) events: usize,
+    /// Whether the request was asked more than once, because the log changed in between.
+    pub(super) asked_again: bool,
+}
+
+/// The verdict on one request.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The same answer.
+    Same,
+    /// The same error.
+    FailedAlike,
+    /// Another answer, while the model's own stayed as it was.
+    Different(Vec<Difference>),
+    /// None: whenever both were asked, the model's answer had changed in between.
+    Unsettled,
+}
+
+impl Engines<'_> {
+    /// Asks both in immediate succession. Where they differ, the model is asked once more. If it stands by its
+    /// answer, the candidate's, which was given in between, was wrong. If not, the log has changed: the candidate
+    /// may have seen that, or both are asked anew.
+    pub(super) fn settle(self, ask: &Ask, answers: &mut Answers) -> Settled {
+        let Answers {
+            model,
+            candidate,
+            again,
+        } = answers;
+        model.fetch(self.model, ask);
+        for round in 0..ROUNDS {
+            candidate.fetch(self.candidate, ask);
+            if compare::same(model, candidate) {
+                return settled(alike(model), model, round > 0);
+            }
+            again.fetch(self.model, ask);
+            if compare::same(model, again) {
+                return settled(
+                    Verdict::Different(compare::differences(model, candidate)),
+                    model,
+                    round > 0,
+                );
+            }
+            if compare::same(again, candidate) {
+                return settled(alike(again), again, true);
+            }
+            std::mem::swap(model, again);
+        }
+        settled(Verdict::Unsettled, model, true)
+    }
+}
+
+fn settled(verdict: Verdict, model: &Answer, asked_again: bool) -> Settled {
+    Settled {
+        verdict,
+        events: model.len(),
+        asked_again,
+    }
+}
+
+fn alike(answer: &Answer) -> Verdict {
+    if matches!(answer.outcome, Outcome::Failed(_)) {
+        Verdict::FailedAlike
+    } else {
+        Verdict::Same
+    }
+}

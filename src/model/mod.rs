@@ -1,0 +1,201 @@
+//! What every room speaks of: a query, an event, a page, and the one total order.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::escape::visible;
+
+mod page;
+
+pub use page::{Page, PayloadBuffer};
+
+/// The most events one page may hold.
+///
+/// A page is answered whole or not at all, so it is held in memory; the live service asks for 10, 20 or 50.
+pub const MAX_PAGE_SIZE: u32 = 10_000;
+
+/// Which engine answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// What the live service does: OFFSET, a connection a request, a file handle an event.
+    Baseline,
+    /// The rank index.
+    Enhanced,
+}
+
+/// An event's place in the one total order: by `created_at`, ties by `id`. Pages show it descending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Epoch seconds.
+    pub created_at: i64,
+    /// The row's id, unique in a log.
+    pub id: i64,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.created_at, self.id)
+    }
+}
+
+impl FromStr for Key {
+    type Err = Error;
+
+    /// Reads `CREATED_AT:ID`, two whole numbers, as any JSONL event line yields them.
+    fn from_str(text: &str) -> Result<Self> {
+        let parts = text.split_once(':').and_then(|(created_at, id)| {
+            Some(Key {
+                created_at: created_at.parse().ok()?,
+                id: id.parse().ok()?,
+            })
+        });
+        parts.ok_or_else(|| {
+            let shown = visible(&format!("{text:?}"));
+            Error::usage(format!(
+                "the cursor {shown} is not CREATED_AT:ID, two whole numbers such as 1767052800:17"
+            ))
+        })
+    }
+}
+
+/// Which events: the window, both ends inclusive, and the filters given.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// The window's first second (epoch seconds).
+    pub from_ts: i64,
+    /// The window's last second (epoch seconds). Before `from_ts`, no event matches.
+    pub to_ts: i64,
+    /// Only this actor's events.
+    pub actor_id: Option<i64>,
+    /// Only events with exactly this action.
+    pub action: Option<String>,
+}
+
+impl Filter {
+    /// Every event there can be.
+    pub const ALL: Filter = Filter {
+        from_ts: i64::MIN,
+        to_ts: i64::MAX,
+        actor_id: None,
+        action: None,
+    };
+
+    /// Whether every event of the window matches.
+    #[must_use]
+    pub fn is_window_only(&self) -> bool {
+        self.actor_id.is_none() && self.action.is_none()
+    }
+}
+
+/// Where in the matching events, newest first, a page starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Position {
+    /// The n-th page, from 1.
+    Page(u64),
+    /// Behind this place in the order (keyset): the next event is the newest one before it.
+    After(Key),
+}
+
+/// One request for a page. Made by [`Query::new`], so its offset always fits 64 bits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// Which events match.
+    pub filter: Filter,
+    /// Which page of them.
+    pub position: Position,
+    /// Events a page, 1 to [`MAX_PAGE_SIZE`].
+    pub page_size: u32,
+}
+
+impl Query {
+    /// Checks the ranges once, for every caller.
+    ///
+    /// # Errors
+    /// A page of 0, a size outside 1 to [`MAX_PAGE_SIZE`], and an offset beyond a signed 64-bit number.
+    pub fn new(filter: Filter, position: Position, page_size: u64) -> Result<Self> {
+        let size = u32::try_from(page_size)
+            .ok()
+            .filter(|size| (1..=MAX_PAGE_SIZE).contains(size));
+        let Some(page_size) = size else {
+            return Err(Error::usage(format!(
+                "page size {page_size} is out of range: a page holds 1 to {MAX_PAGE_SIZE} events"
+            )));
+        };
+        if let Position::Page(page) = position {
+            if page == 0 {
+                return Err(Error::usage("page 0 does not exist: pages count from 1"));
+            }
+            let offset = u128::from(page - 1) * u128::from(page_size);
+            if i64::try_from(offset).is_err() {
+                return Err(Error::usage(format!(
+                    "page {page} of size {page_size} starts at offset {offset}, beyond 64 bits: ask for a lower page"
+                )));
+            }
+        }
+        Ok(Query {
+            filter,
+            position,
+            page_size,
+        })
+    }
+
+    /// How many matching events lie before the page: (page − 1) × size, 0 for a keyset page.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        match self.position {
+            Position::Page(page) => (page - 1) * u64::from(self.page_size),
+            Position::After(_) => 0,
+        }
+    }
+}
+
+/// One event as a page shows it. The payload is the stored JSON text without its newline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Event<'page> {
+    pub id: i64,
+    /// Epoch seconds.
+    pub created_at: i64,
+    pub actor_id: i64,
+    pub action: &'page str,
+    pub resource_type: &'page str,
+    pub resource_id: &'page str,
+    /// UTF-8, checked by the decoder.
+    pub payload: &'page [u8],
+}
+
+impl Event<'_> {
+    /// Where the event stands in the order.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key {
+            created_at: self.created_at,
+            id: self.id,
+        }
+    }
+}
+
+/// What a stored row says of an event: the payload is still where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Row<'text> {
+    pub id: i64,
+    /// Epoch seconds.
+    pub created_at: i64,
+    pub actor_id: i64,
+    pub action: &'text str,
+    pub resource_type: &'text str,
+    pub resource_id: &'text str,
+    /// As stored: nothing here has been checked against the payload file.
+    pub place: PayloadPlace,
+}
+
+/// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct PayloadPlace {
+    pub offset: i64,
+    /// With the line's newline.
+    pub len: i64,
+}

@@ -1,0 +1,5 @@
+//! The file system: files that appear whole, the lock on a directory, and the system calls that the standard library has
+//! no form of.
+
+pub(crate) mod atomic_file;
+pub(crate) mod platform;

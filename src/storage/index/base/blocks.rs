@@ -1,0 +1,168 @@
+//! The blocks of an index file, each read and checked when it is first touched.
+
+use std::cmp::Ordering;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
+
+use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout, Section};
+use super::records::Columns;
+use crate::storage::db_version::Stamp;
+
+/// The index file is not what was written: whatever it said so far is not to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged;
+
+type Block = [u8; BLOCK];
+/// As many as make one page of memory, so that a process which touches few blocks of a large index stays small.
+const GROUP: usize = 256;
+type Group = Box<[OnceLock<Box<Block>>]>;
+
+/// An open index file. Any number of threads read it without a lock: a block that is there is an atomic load
+/// away, and two threads that touch a block first both read it.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    file: File,
+    header: Header,
+    layout: Layout,
+    groups: Box<[OnceLock<Group>]>,
+}
+
+impl Blocks {
+    /// Reads the header and nothing else.
+    ///
+    /// # Errors
+    /// A file that is no index of this version, or not of the length that its header says.
+    pub(crate) fn open(file: File) -> Result<Self, Damaged> {
+        let block = read_block(&file, 0)?;
+        let header = Header::decode(&block[..CONTENT]).ok_or(Damaged)?;
+        let layout = Layout::new(&header);
+        let len = file.metadata().map_err(|_| Damaged)?.len();
+        if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
+            return Err(Damaged);
+        }
+        let groups = usize::try_from(layout.blocks)
+            .map_err(|_| Damaged)?
+            .div_ceil(GROUP);
+        Ok(Blocks {
+            file,
+            header,
+            layout,
+            groups: (0..groups).map(|_| OnceLock::new()).collect(),
+        })
+    }
+
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.header.stamp
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.header.counts
+    }
+
+    pub(crate) fn columns(&self) -> &Columns {
+        &self.header.columns
+    }
+
+    /// Record `index` of the section, and what comes behind it in its block.
+    ///
+    /// # Errors
+    /// An index past the section's end, which only a damaged record can ask for, and a damaged block.
+    #[inline(always)]
+    pub(crate) fn record(&self, section: Section, index: u64) -> Result<&[u8], Damaged> {
+        let (block, at) = self.layout.place(section).of(index).ok_or(Damaged)?;
+        self.block(block)?.get(at..).ok_or(Damaged)
+    }
+
+    /// The same, for records of a size that every file has.
+    #[inline(always)]
+    pub(crate) fn sized_record<const SIZE: usize>(
+        &self,
+        section: Section,
+        index: u64,
+    ) -> Result<&[u8; SIZE], Damaged> {
+        self.record(section, index)?.first_chunk().ok_or(Damaged)
+    }
+
+    /// Appends `len` bytes of the text section to `out`.
+    pub(crate) fn text(&self, start: u64, len: u64, out: &mut Vec<u8>) -> Result<(), Damaged> {
+        self.each_piece(start, len, |piece| out.extend_from_slice(piece))
+    }
+
+    /// How `len` bytes of the text section compare with `other`.
+    pub(crate) fn compare_text(
+        &self,
+        start: u64,
+        len: u64,
+        other: &[u8],
+    ) -> Result<Ordering, Damaged> {
+        let mut rest = other;
+        let mut order = Ordering::Equal;
+        self.each_piece(start, len, |piece| {
+            let (compared, behind) = rest.split_at(piece.len().min(rest.len()));
+            order = order.then_with(|| piece.cmp(compared));
+            rest = behind;
+        })?;
+        Ok(if rest.is_empty() {
+            order
+        } else {
+            order.then(Ordering::Less)
+        })
+    }
+
+    /// Gives the pieces of a range of text, which may go on from block to block.
+    fn each_piece(
+        &self,
+        start: u64,
+        len: u64,
+        mut visit: impl FnMut(&[u8]),
+    ) -> Result<(), Damaged> {
+        let end = start.checked_add(len).ok_or(Damaged)?;
+        if end > self.header.counts.text_bytes {
+            return Err(Damaged);
+        }
+        let first_block = self.layout.place(Section::Text).start;
+        let mut at = start;
+        while at < end {
+            // A byte is a record: the blocks are full.
+            let block = self.block(first_block + at / CONTENT as u64)?;
+            let from = (at % CONTENT as u64) as usize;
+            let taken = usize::try_from(end - at).map_or(CONTENT, |rest| rest.min(CONTENT - from));
+            visit(&block[from..from + taken]);
+            at += taken as u64;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn block(&self, number: u64) -> Result<&Block, Damaged> {
+        let (group, member) = (number as usize / GROUP, number as usize % GROUP);
+        let group = self.groups.get(group).ok_or(Damaged)?;
+        let group = group.get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
+        match group[member].get() {
+            Some(block) => Ok(block),
+            None => self.first_touch(&group[member], number),
+        }
+    }
+
+    #[cold]
+    fn first_touch<'a>(
+        &self,
+        cell: &'a OnceLock<Box<Block>>,
+        number: u64,
+    ) -> Result<&'a Block, Damaged> {
+        let block = read_block(&self.file, number)?;
+        Ok(cell.get_or_init(|| block))
+    }
+}
+
+fn read_block(file: &File, number: u64) -> Result<Box<Block>, Damaged> {
+    let mut block = Box::new([0; BLOCK]);
+    file.read_exact_at(&mut block[..], number * BLOCK as u64)
+        .map_err(|_| Damaged)?;
+    if format::is_intact(number, &block) {
+        Ok(block)
+    } else {
+        Err(Damaged)
+    }
+}

@@ -1,0 +1,436 @@
+//! The blocks and sections of `audit.idx`; `records` says what lies in them. docs/index-format.md tells the same in
+//! prose.
+//!
+//! The file is a row of blocks of 4,096 bytes: one header, then ten sections, each of records of one size. A block ends
+//! with the CRC-32 of its number and its content, so a block in the wrong place is as damaged as a flipped bit.
+//! Which block a record lies in follows from the header alone. All numbers are little-endian.
+
+use std::ops::Range;
+
+use super::packed::Column;
+use super::records::{Columns, FIELDS, Fields};
+use crate::storage::db_version::{Journal, Stamp};
+use crate::storage::fs::platform::FileState;
+
+/// Bytes of a block on disk.
+pub(crate) const BLOCK: usize = 4096;
+/// Bytes of a block before its checksum.
+pub(crate) const CONTENT: usize = BLOCK - 4;
+/// The most events an index can hold: positions are 32-bit numbers.
+pub(crate) const MAX_EVENTS: u64 = u32::MAX as u64;
+
+const MAGIC: [u8; 8] = *b"AUDITQIX";
+/// Goes up with every change of what a byte means.
+const VERSION: u32 = 2;
+
+/// The sections, in file order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// `created_at` of each event, in rank order.
+    Times,
+    /// The rest of each event, in rank order: `EventRecord`.
+    Events,
+    /// Bytes: each event's `resource_id` by id, then the actions, then the resource types.
+    Text,
+    /// Each actor, ascending, then an end mark: `ActorRecord`.
+    Actors,
+    /// Each action, ascending by its bytes, then an end mark: `TextRecord`.
+    Actions,
+    /// Each resource type: `TextRecord`.
+    ResourceTypes,
+    /// Each actor's actions, by actor, then by action, then an end mark: `PairRecord`.
+    Pairs,
+    /// Posting lists by actor: ranks, ascending within each list.
+    ByActor,
+    /// Posting lists by action.
+    ByAction,
+    /// Posting lists by actor and action.
+    ByPair,
+}
+
+impl Section {
+    pub(crate) const ALL: [Section; 10] = [
+        Section::Times,
+        Section::Events,
+        Section::Text,
+        Section::Actors,
+        Section::Actions,
+        Section::ResourceTypes,
+        Section::Pairs,
+        Section::ByActor,
+        Section::ByAction,
+        Section::ByPair,
+    ];
+}
+
+/// How many there are of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) events: u64,
+    pub(crate) text_bytes: u64,
+    pub(crate) actors: u64,
+    pub(crate) actions: u64,
+    pub(crate) resource_types: u64,
+    pub(crate) pairs: u64,
+}
+
+impl Counts {
+    /// Records of a section, end marks included.
+    pub(crate) const fn records(&self, section: Section) -> u64 {
+        match section {
+            Section::Times | Section::Events => self.events,
+            Section::Text => self.text_bytes,
+            Section::Actors => self.actors + 1,
+            Section::Actions => self.actions + 1,
+            Section::ResourceTypes => self.resource_types,
+            Section::Pairs => self.pairs + 1,
+            Section::ByActor | Section::ByAction | Section::ByPair => self.events,
+        }
+    }
+
+    /// Whether a file can hold as much: nothing is added up before this was asked.
+    fn are_plausible(&self) -> bool {
+        let most = [self.actors, self.actions, self.resource_types, self.pairs];
+        self.events <= MAX_EVENTS
+            && self.text_bytes <= 1 << 48
+            && most.into_iter().all(|count| count <= self.events)
+    }
+}
+
+/// Where a section lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Its first block.
+    pub(crate) start: u64,
+    records: u64,
+    /// Bytes of one record.
+    pub(crate) size: usize,
+    /// Records of one block; none lies across two.
+    per_block: u64,
+}
+
+impl Place {
+    /// The block in which a record lies, and where in it; `None` behind the last.
+    #[inline(always)]
+    pub(crate) fn of(&self, record: u64) -> Option<(u64, usize)> {
+        (record < self.records).then(|| {
+            let (blocks, before) = (record / self.per_block, record % self.per_block);
+            (self.start + blocks, before as usize * self.size)
+        })
+    }
+
+    /// The records in a block of the section.
+    pub(crate) fn records_in(&self, block: u64) -> Range<u64> {
+        let first = (block - self.start) * self.per_block;
+        first..(first + self.per_block).min(self.records)
+    }
+
+    /// The block behind the last.
+    fn end(&self) -> u64 {
+        self.start + self.records.div_ceil(self.per_block)
+    }
+}
+
+/// Where everything lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    places: [Place; 10],
+    pub(crate) blocks: u64,
+}
+
+impl Layout {
+    pub(crate) fn new(header: &Header) -> Self {
+        let mut blocks = 1;
+        let places = Section::ALL.map(|section| {
+            let size = header.columns.record_size(section);
+            let place = Place {
+                start: blocks,
+                records: header.counts.records(section),
+                size,
+                per_block: (CONTENT / size) as u64,
+            };
+            blocks = place.end();
+            place
+        });
+        Layout { places, blocks }
+    }
+
+    pub(crate) const fn place(&self, section: Section) -> &Place {
+        &self.places[section as usize]
+    }
+
+    /// The section that a block belongs to; `None` for the header.
+    pub(crate) fn section(&self, block: u64) -> Option<Section> {
+        let mut sections = Section::ALL.into_iter();
+        sections.find(|&section| {
+            let place = self.place(section);
+            (place.start..place.end()).contains(&block)
+        })
+    }
+}
+
+/// The first block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) stamp: Stamp,
+    pub(crate) counts: Counts,
+    pub(crate) columns: Columns,
+}
+
+impl Header {
+    pub(crate) fn encode(&self, content: &mut [u8]) {
+        let mut out = Encoder { content, at: 0 };
+        out.bytes(&MAGIC);
+        out.u64(u64::from(VERSION));
+        out.file_state(&self.stamp.database);
+        let (tag, wal) = match self.stamp.journal {
+            Journal::Rollback => (0, FileState::default()),
+            Journal::WalEmpty => (1, FileState::default()),
+            Journal::Wal(wal) => (2, wal),
+        };
+        out.u64(tag);
+        out.file_state(&wal);
+        let Counts {
+            events,
+            text_bytes,
+            actors,
+            actions,
+            resource_types,
+            pairs,
+        } = self.counts;
+        for count in [events, text_bytes, actors, actions, resource_types, pairs] {
+            out.u64(count);
+        }
+        let Columns {
+            created_at,
+            rank,
+            event,
+        } = self.columns;
+        out.column(created_at);
+        out.column(rank);
+        for column in event.into_array() {
+            out.column(column);
+        }
+    }
+
+    /// Reads a header; `None` for another file's, another version's or an implausible one.
+    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+        let mut input = Decoder { content, at: 0 };
+        if input.u64()?.to_le_bytes() != MAGIC || input.u64()? != u64::from(VERSION) {
+            return None;
+        }
+        let database = input.file_state()?;
+        let tag = input.u64()?;
+        let wal = input.file_state()?;
+        let journal = match tag {
+            0 => Journal::Rollback,
+            1 => Journal::WalEmpty,
+            2 => Journal::Wal(wal),
+            _ => return None,
+        };
+        let counts = Counts {
+            events: input.u64()?,
+            text_bytes: input.u64()?,
+            actors: input.u64()?,
+            actions: input.u64()?,
+            resource_types: input.u64()?,
+            pairs: input.u64()?,
+        };
+        let (created_at, rank) = (input.column()?, input.column()?);
+        let mut event = [rank; FIELDS];
+        for column in &mut event {
+            *column = input.column()?;
+        }
+        let columns = Columns {
+            created_at,
+            rank,
+            event: Fields::from_array(event),
+        };
+        counts.are_plausible().then_some(Header {
+            stamp: Stamp { database, journal },
+            counts,
+            columns,
+        })
+    }
+}
+
+struct Encoder<'block> {
+    content: &'block mut [u8],
+    at: usize,
+}
+
+impl Encoder<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.content[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    fn file_state(&mut self, state: &FileState) {
+        self.u64(state.inode);
+        self.u64(state.size);
+        self.bytes(&state.mtime_ns.to_le_bytes());
+        self.bytes(&state.ctime_ns.to_le_bytes());
+    }
+
+    fn column(&mut self, column: Column) {
+        self.bytes(&column.least().to_le_bytes());
+        self.u64(column.width() as u64);
+    }
+}
+
+struct Decoder<'block> {
+    content: &'block [u8],
+    at: usize,
+}
+
+impl Decoder<'_> {
+    fn u64(&mut self) -> Option<u64> {
+        let bytes = self.content.get(self.at..)?.first_chunk()?;
+        self.at += 8;
+        Some(u64::from_le_bytes(*bytes))
+    }
+
+    fn file_state(&mut self) -> Option<FileState> {
+        Some(FileState {
+            inode: self.u64()?,
+            size: self.u64()?,
+            mtime_ns: self.u64()?.cast_signed(),
+            ctime_ns: self.u64()?.cast_signed(),
+        })
+    }
+
+    fn column(&mut self) -> Option<Column> {
+        Column::new(self.u64()?.cast_signed(), self.u64()?)
+    }
+}
+
+/// Writes the checksum behind a block's content.
+pub(crate) fn seal(number: u64, block: &mut [u8; BLOCK]) {
+    let sum = checksum(number, &block[..CONTENT]);
+    block[CONTENT..].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// Whether a block is what was sealed under this number.
+pub(crate) fn is_intact(number: u64, block: &[u8; BLOCK]) -> bool {
+    block[CONTENT..] == checksum(number, &block[..CONTENT]).to_le_bytes()
+}
+
+fn checksum(number: u64, content: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&number.to_le_bytes());
+    hasher.update(content);
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::index::base::packed::Extent;
+
+    fn state(seed: i64) -> FileState {
+        FileState {
+            inode: seed as u64,
+            size: 7,
+            mtime_ns: -seed,
+            ctime_ns: i64::MAX - seed,
+        }
+    }
+
+    fn header(journal: Journal) -> Header {
+        let wide = Column::of(Extent {
+            least: i64::MIN,
+            greatest: i64::MAX,
+        });
+        let narrow = Column::below(9);
+        Header {
+            stamp: Stamp {
+                database: state(1),
+                journal,
+            },
+            counts: Counts {
+                events: 9,
+                text_bytes: 99,
+                actors: 3,
+                actions: 2,
+                resource_types: 1,
+                pairs: 5,
+            },
+            columns: Columns {
+                created_at: wide,
+                rank: Column::below(512),
+                event: Fields {
+                    id: wide,
+                    payload_offset: wide,
+                    payload_len: wide,
+                    resource_id_start: wide,
+                    resource_id_len: narrow,
+                    actor: narrow,
+                    action: narrow,
+                    resource_type: narrow,
+                },
+            },
+        }
+    }
+
+    #[test]
+    fn a_header_comes_back_as_it_was_written() {
+        for journal in [Journal::Rollback, Journal::WalEmpty, Journal::Wal(state(3))] {
+            let header = header(journal);
+            let mut content = [0; CONTENT];
+            header.encode(&mut content);
+            assert_eq!(Header::decode(&content), Some(header));
+            let other = |at: usize, byte| {
+                let mut content = content;
+                content[at] = byte;
+                Header::decode(&content)
+            };
+            assert_eq!(other(8, 1), None, "another version");
+            assert_eq!(
+                [other(144, 0), other(144, 9)],
+                [None, None],
+                "no such width"
+            );
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_block_and_every_other_number_is_seen() {
+        let mut block = [0x5a; BLOCK];
+        seal(7, &mut block);
+        assert!(is_intact(7, &block) && !is_intact(8, &block));
+        for bit in 0..BLOCK * 8 {
+            block[bit / 8] ^= 1 << (bit % 8);
+            assert!(!is_intact(7, &block), "bit {bit}");
+            block[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn sections_follow_each_other_without_a_gap() {
+        let header = Header {
+            counts: Counts {
+                events: 512,
+                text_bytes: 4093,
+                actors: 1,
+                actions: 1,
+                resource_types: 1,
+                pairs: 1,
+            },
+            ..header(Journal::Rollback)
+        };
+        let layout = Layout::new(&header);
+        let starts = Section::ALL.map(|section| layout.place(section).start);
+        // 512 times of 8 bytes take two blocks, 512 events of 36 bytes take five.
+        assert_eq!(starts, [1, 3, 8, 10, 11, 12, 13, 14, 15, 16]);
+        assert_eq!(layout.blocks, 17);
+        assert_eq!(layout.section(0), None);
+        assert_eq!(layout.section(7), Some(Section::Events));
+        assert_eq!(layout.place(Section::Events).records_in(7), 452..512);
+        assert_eq!(layout.place(Section::Events).of(452), Some((7, 0)));
+        assert_eq!(layout.place(Section::Events).of(512), None);
+    }
+}

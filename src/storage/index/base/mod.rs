@@ -1,0 +1,9 @@
+//! The base: the file `audit.idx`. `format`, `records` and `packed` say what every byte means, `blocks` reads and checks
+//! them, `reader` finds ranks in them and `writer` makes them.
+
+pub(crate) mod blocks;
+pub(crate) mod format;
+pub(crate) mod packed;
+pub(crate) mod reader;
+pub(crate) mod records;
+pub(crate) mod writer;

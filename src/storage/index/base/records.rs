@@ -1,0 +1,276 @@
+//! The records of an index file's sections, byte by byte. All numbers are little-endian.
+
+use super::format::Section;
+use super::packed::Column;
+
+/// How many fields an event has but for its time.
+pub(crate) const FIELDS: usize = 8;
+
+/// One thing for each field of an event but its time, in the order of an event's bytes: the field itself, how it
+/// is stored, or what it ranges over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fields<T> {
+    pub(crate) id: T,
+    pub(crate) payload_offset: T,
+    pub(crate) payload_len: T,
+    /// The range of the resource id in the text.
+    pub(crate) resource_id_start: T,
+    pub(crate) resource_id_len: T,
+    /// Numbers: places in their sections.
+    pub(crate) actor: T,
+    pub(crate) action: T,
+    pub(crate) resource_type: T,
+}
+
+/// An event but for its time.
+pub(crate) type EventRecord = Fields<i64>;
+
+impl<T> Fields<T> {
+    #[inline(always)]
+    pub(crate) fn into_array(self) -> [T; FIELDS] {
+        [
+            self.id,
+            self.payload_offset,
+            self.payload_len,
+            self.resource_id_start,
+            self.resource_id_len,
+            self.actor,
+            self.action,
+            self.resource_type,
+        ]
+    }
+
+    #[inline(always)]
+    pub(crate) fn from_array(array: [T; FIELDS]) -> Self {
+        let [
+            id,
+            payload_offset,
+            payload_len,
+            resource_id_start,
+            resource_id_len,
+            actor,
+            action,
+            resource_type,
+        ] = array;
+        Fields {
+            id,
+            payload_offset,
+            payload_len,
+            resource_id_start,
+            resource_id_len,
+            actor,
+            action,
+            resource_type,
+        }
+    }
+}
+
+impl Fields<Column> {
+    /// Bytes of an event.
+    #[inline(always)]
+    pub(crate) fn size(self) -> usize {
+        self.into_array().into_iter().map(Column::width).sum()
+    }
+
+    /// Puts an event at the start of `bytes`, and zeros into up to seven bytes behind it.
+    #[inline(always)]
+    pub(crate) fn put(self, event: EventRecord, bytes: &mut [u8]) {
+        let mut at = 0;
+        for (column, number) in self.into_array().into_iter().zip(event.into_array()) {
+            column.put(number, &mut bytes[at..]);
+            at += column.width();
+        }
+    }
+
+    /// The event at the start of `bytes`, which may go on behind it.
+    #[inline(always)]
+    pub(crate) fn get(self, bytes: &[u8]) -> EventRecord {
+        let mut numbers = [0; FIELDS];
+        let mut at = 0;
+        for (number, column) in numbers.iter_mut().zip(self.into_array()) {
+            *number = column.get(bytes.get(at..).unwrap_or_default());
+            at += column.width();
+        }
+        Fields::from_array(numbers)
+    }
+}
+
+/// How the events are stored: their times in one section, the rest of them in another, one field behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Columns {
+    pub(crate) created_at: Column,
+    /// An event's place in the order, in a posting list.
+    pub(crate) rank: Column,
+    pub(crate) event: Fields<Column>,
+}
+
+impl Columns {
+    /// Bytes of one record of a section.
+    pub(crate) fn record_size(&self, section: Section) -> usize {
+        match section {
+            Section::Times => self.created_at.width(),
+            Section::Events => self.event.size(),
+            Section::Text => 1,
+            Section::Actors => ActorRecord::SIZE,
+            Section::Actions | Section::ResourceTypes => TextRecord::SIZE,
+            Section::Pairs => PairRecord::SIZE,
+            Section::ByActor | Section::ByAction | Section::ByPair => self.rank.width(),
+        }
+    }
+}
+
+/// An actor (8), and where its postings (4) and its pairs (4) start; they end where the next actor's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ActorRecord {
+    pub(crate) actor_id: i64,
+    pub(crate) postings: u32,
+    pub(crate) pairs: u32,
+}
+
+impl ActorRecord {
+    pub(crate) const SIZE: usize = 16;
+
+    pub(crate) fn encode(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[0..8].copy_from_slice(&self.actor_id.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.postings.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.pairs.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
+        ActorRecord {
+            actor_id: u64_at(bytes, 0).cast_signed(),
+            postings: u32_at(bytes, 8),
+            pairs: u32_at(bytes, 12),
+        }
+    }
+}
+
+/// A name: its start in the text (8), its length (4), and where its postings start (4; 0 for a resource type).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextRecord {
+    pub(crate) start: u64,
+    pub(crate) len: u32,
+    pub(crate) postings: u32,
+}
+
+impl TextRecord {
+    pub(crate) const SIZE: usize = 16;
+
+    pub(crate) fn encode(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[0..8].copy_from_slice(&self.start.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.postings.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
+        TextRecord {
+            start: u64_at(bytes, 0),
+            len: u32_at(bytes, 8),
+            postings: u32_at(bytes, 12),
+        }
+    }
+}
+
+/// One of an actor's actions: the action's number (4), and where the pair's postings start (4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PairRecord {
+    pub(crate) action: u32,
+    pub(crate) postings: u32,
+}
+
+impl PairRecord {
+    pub(crate) const SIZE: usize = 8;
+
+    pub(crate) fn encode(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[0..4].copy_from_slice(&self.action.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.postings.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
+        PairRecord {
+            action: u32_at(bytes, 0),
+            postings: u32_at(bytes, 4),
+        }
+    }
+}
+
+#[inline(always)]
+fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    bytes[at..]
+        .first_chunk()
+        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
+}
+
+#[inline(always)]
+fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
+    bytes[at..]
+        .first_chunk()
+        .map_or(0, |chunk| u32::from_le_bytes(*chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::index::base::packed::Extent;
+
+    #[test]
+    fn records_come_back_as_they_were_written() {
+        let actor = ActorRecord {
+            actor_id: -9,
+            postings: 1,
+            pairs: 2,
+        };
+        assert_eq!(ActorRecord::decode(&actor.encode()), actor);
+        let text = TextRecord {
+            start: 1 << 40,
+            len: 3,
+            postings: 9,
+        };
+        assert_eq!(TextRecord::decode(&text.encode()), text);
+        let pair = PairRecord {
+            action: 3,
+            postings: 4,
+        };
+        assert_eq!(PairRecord::decode(&pair.encode()), pair);
+    }
+
+    #[test]
+    fn events_come_back_one_behind_the_other() {
+        let span = |least, greatest| Column::of(Extent { least, greatest });
+        let columns = Fields {
+            id: span(i64::MIN, -1),
+            payload_offset: span(2, 1 << 40),
+            payload_len: span(0, i64::MAX),
+            resource_id_start: Column::below(70_000),
+            resource_id_len: span(5, 5),
+            actor: Column::below(300),
+            action: Column::below(7),
+            resource_type: Column::below(8),
+        };
+        let events = [0, 1, 2].map(|number| Fields {
+            id: i64::MIN + number,
+            payload_offset: 1 << (39 - number),
+            payload_len: i64::MAX - number,
+            resource_id_start: 69_000,
+            resource_id_len: 5,
+            actor: 299 - number,
+            action: 6,
+            resource_type: 7,
+        });
+        let size = columns.size();
+        assert_eq!(size, 8 + 5 + 8 + 3 + 1 + 2 + 1 + 1);
+        let mut bytes = vec![0; 3 * size];
+        for (&event, at) in events.iter().zip((0..).step_by(size)) {
+            columns.put(event, &mut bytes[at..]);
+        }
+        for (&event, at) in events.iter().zip((0..).step_by(size)) {
+            assert_eq!(columns.get(&bytes[at..]), event);
+        }
+    }
+}

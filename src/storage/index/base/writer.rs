@@ -1,0 +1,130 @@
+//! Turns a ranked log into the blocks of an index file.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use rayon::prelude::*;
+
+use super::format::{self, BLOCK, CONTENT, Header, Layout, Place, Section};
+use super::packed::Column;
+use super::records::{ActorRecord, Columns, PairRecord, TextRecord};
+use crate::storage::db_version::Stamp;
+use crate::storage::index::build::segment::Ranked;
+
+/// Blocks that are made at once, by all threads, before they are written: 4 MiB.
+const WINDOW: u64 = 1024;
+
+/// Writes the index of `log`, which is that of the database in the state of `stamp`, into an empty file.
+/// `wrote` is called with how many more events' worth has been written.
+pub(crate) fn write(
+    log: &Ranked,
+    stamp: &Stamp,
+    file: &File,
+    wrote: &(dyn Fn(u64) + Sync),
+) -> io::Result<()> {
+    let header = Header {
+        stamp: *stamp,
+        counts: log.counts(),
+        columns: log.columns,
+    };
+    let layout = Layout::new(&header);
+    let windows = layout.blocks.div_ceil(WINDOW);
+    let blocks_of = |window: u64| window * WINDOW..((window + 1) * WINDOW).min(layout.blocks);
+    let events_before = |block: u64| block * header.counts.events / layout.blocks;
+    let make = |window: u64, blocks: &mut Vec<[u8; BLOCK]>| {
+        let numbers = blocks_of(window);
+        blocks.resize((numbers.end - numbers.start) as usize, [0; BLOCK]);
+        let numbered = blocks.par_iter_mut().enumerate();
+        numbered.for_each(|(place, block)| {
+            make_block(log, &header, &layout, numbers.start + place as u64, block);
+        });
+    };
+    // One window is made while the one before is written.
+    let (mut made, mut next) = (Vec::new(), Vec::new());
+    make(0, &mut made);
+    for window in 0..windows {
+        let (written, ()) = rayon::join(
+            || file.write_all_at(made.as_flattened(), window * WINDOW * BLOCK as u64),
+            || {
+                if window + 1 < windows {
+                    make(window + 1, &mut next);
+                }
+            },
+        );
+        written?;
+        let blocks = blocks_of(window);
+        wrote(events_before(blocks.end) - events_before(blocks.start));
+        std::mem::swap(&mut made, &mut next);
+    }
+    Ok(())
+}
+
+fn make_block(
+    log: &Ranked,
+    header: &Header,
+    layout: &Layout,
+    number: u64,
+    block: &mut [u8; BLOCK],
+) {
+    block.fill(0);
+    let content = &mut block[..CONTENT];
+    match layout.section(number) {
+        None => header.encode(content),
+        Some(section) => fill(log, section, layout.place(section), number, content),
+    }
+    format::seal(number, block);
+}
+
+/// Makes the content of one block of a section.
+fn fill(log: &Ranked, section: Section, place: &Place, number: u64, content: &mut [u8]) {
+    let Range { start, end } = place.records_in(number);
+    let records = start as usize..end as usize;
+    let Columns {
+        created_at, rank, ..
+    } = log.columns;
+    match section {
+        Section::Times => put(content, place.size, records, |event, bytes| {
+            created_at.put(log.time(event), bytes);
+        }),
+        Section::Events => {
+            let bytes = records.start * place.size..records.end * place.size;
+            content[..bytes.len()].copy_from_slice(&log.events.records[bytes]);
+        }
+        Section::Text => log.copy_text(start, &mut content[..records.len()]),
+        Section::Actors => put_sized(content, &log.actors[records], ActorRecord::encode),
+        Section::Actions => put_sized(content, &log.actions[records], TextRecord::encode),
+        Section::ResourceTypes => {
+            put_sized(content, &log.resource_types[records], TextRecord::encode);
+        }
+        Section::Pairs => put_sized(content, &log.pairs[records], PairRecord::encode),
+        Section::ByActor => put_ranks(content, rank, &log.by_actor[records]),
+        Section::ByAction => put_ranks(content, rank, &log.by_action[records]),
+        Section::ByPair => put_ranks(content, rank, &log.by_pair[records]),
+    }
+}
+
+/// Puts records of `size` bytes, one behind the other, from the first to the last: each may clear a few bytes behind
+/// it, which the next one fills.
+fn put(content: &mut [u8], size: usize, records: Range<usize>, put: impl Fn(usize, &mut [u8])) {
+    for (record, at) in records.zip((0..).step_by(size)) {
+        put(record, &mut content[at..]);
+    }
+}
+
+fn put_ranks(content: &mut [u8], column: Column, ranks: &[u32]) {
+    put(content, column.width(), 0..ranks.len(), |place, bytes| {
+        column.put(ranks[place].into(), bytes);
+    });
+}
+
+fn put_sized<T, const SIZE: usize>(
+    content: &mut [u8],
+    records: &[T],
+    encode: impl Fn(&T) -> [u8; SIZE],
+) {
+    for (place, record) in content.chunks_exact_mut(SIZE).zip(records) {
+        place.copy_from_slice(&encode(record));
+    }
+}

@@ -1,0 +1,59 @@
+//! What is taken from the rows in rank order.
+
+use rayon::prelude::*;
+
+use super::row_store::Table;
+use super::rows::Stored;
+use super::sort::{Order, OrderDigest};
+use crate::storage::index::base::packed::Column;
+use crate::storage::index::base::records::Fields;
+
+/// The events of a log, by rank.
+#[derive(Debug)]
+pub(crate) struct Events {
+    /// As the index file stores them, one behind the other.
+    pub(crate) records: Vec<u8>,
+    /// Each event's actor and action, as numbers.
+    pub(crate) actors: Vec<u32>,
+    pub(crate) actions: Vec<u32>,
+    pub(crate) digest: OrderDigest,
+}
+
+/// Rows that are fetched in one turn. They lie all over memory, and in a turn that does little else the processor
+/// waits for many of them at once.
+const TURN: usize = 256;
+
+impl Events {
+    /// Takes the rows of a table in this order, each once for everything.
+    pub(crate) fn new(table: &Table, order: &Order, columns: Fields<Column>) -> Self {
+        let size = columns.size();
+        let mut records = vec![0; table.rows * size];
+        let (mut actors, mut actions) = (vec![0; table.rows], vec![0; table.rows]);
+        let turns = (
+            records.par_chunks_mut(TURN * size),
+            actors.par_chunks_mut(TURN),
+            actions.par_chunks_mut(TURN),
+        );
+        let digests = turns.into_par_iter().enumerate();
+        let digests = digests.map(|(turn, (records, actors, actions))| {
+            let ranks = turn * TURN..turn * TURN + actors.len();
+            let rows: Vec<Stored> = ranks
+                .clone()
+                .map(|rank| table.row(order.place(rank)))
+                .collect();
+            for ((row, actor), action) in rows.iter().zip(actors).zip(actions) {
+                (*actor, *action) = (row.actor, row.action);
+            }
+            for (row, at) in rows.iter().zip((0..).step_by(size)) {
+                columns.put(row.event(), &mut records[at..]);
+            }
+            OrderDigest::of(rows.iter().map(Stored::key).zip(ranks))
+        });
+        Events {
+            digest: digests.reduce(OrderDigest::default, OrderDigest::and),
+            records,
+            actors,
+            actions,
+        }
+    }
+}

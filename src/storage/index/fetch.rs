@@ -1,0 +1,96 @@
+//! Rows, put together from their records and their texts.
+
+use crate::model::{Key, Page, PayloadPlace, Row};
+use crate::storage::index::base::blocks::{Blocks, Damaged};
+use crate::storage::index::base::format::Section;
+use crate::storage::index::base::records::{ActorRecord, EventRecord, TextRecord};
+
+/// A guess: about as many bytes have the three texts of a row.
+const TEXT_OF_A_ROW: usize = 64;
+
+/// Appends the events of these ranks to the page, in two turns: records first, then actors and texts. They lie all over the
+/// index, and in a turn that does little else the processor waits for many of them at once.
+///
+/// Each comes before the one before it in the order, and the first before `cursor`: whatever an index says, who walks
+/// it from cursor to cursor comes to its end.
+pub(crate) fn push(
+    blocks: &Blocks,
+    ranks: impl Iterator<Item = Result<u64, Damaged>>,
+    cursor: Option<Key>,
+    page: &mut Page,
+) -> Result<(), Damaged> {
+    let records = ranks
+        .map(|rank| record(blocks, rank?))
+        .collect::<Result<Vec<_>, Damaged>>()?;
+    let mut text = Vec::with_capacity(records.len() * TEXT_OF_A_ROW);
+    let mut looked_up = Vec::with_capacity(records.len());
+    for (_, event) in &records {
+        let actor = blocks.sized_record(Section::Actors, event.actor.cast_unsigned())?;
+        let actor_id = ActorRecord::decode(actor).actor_id;
+        looked_up.push((actor_id, append_texts(blocks, event, &mut text)?));
+    }
+    let text = std::str::from_utf8(&text).map_err(|_| Damaged)?;
+    let mut start = 0;
+    let mut newer = cursor;
+    for ((created_at, event), (actor_id, ends)) in records.iter().zip(looked_up) {
+        let [action_end, type_end, end] = ends;
+        let key = Key {
+            created_at: *created_at,
+            id: event.id,
+        };
+        if newer.is_some_and(|newer| newer <= key) {
+            return Err(Damaged);
+        }
+        newer = Some(key);
+        page.push(&Row {
+            id: event.id,
+            created_at: *created_at,
+            actor_id,
+            action: text.get(start..action_end).ok_or(Damaged)?,
+            resource_type: text.get(action_end..type_end).ok_or(Damaged)?,
+            resource_id: text.get(type_end..end).ok_or(Damaged)?,
+            place: PayloadPlace {
+                offset: event.payload_offset,
+                len: event.payload_len,
+            },
+        });
+        start = end;
+    }
+    Ok(())
+}
+
+/// An event's time and the rest of it.
+#[inline(always)]
+fn record(blocks: &Blocks, rank: u64) -> Result<(i64, EventRecord), Damaged> {
+    let columns = blocks.columns();
+    Ok((
+        columns.created_at.get(blocks.record(Section::Times, rank)?),
+        columns.event.get(blocks.record(Section::Events, rank)?),
+    ))
+}
+
+/// Appends an event's action, resource type and resource id. Tells where each of them ends.
+fn append_texts(
+    blocks: &Blocks,
+    event: &EventRecord,
+    text: &mut Vec<u8>,
+) -> Result<[usize; 3], Damaged> {
+    let name = |section, number: i64| {
+        let record = blocks.sized_record(section, number.cast_unsigned())?;
+        Ok(TextRecord::decode(record))
+    };
+    let action = name(Section::Actions, event.action)?;
+    let resource_type = name(Section::ResourceTypes, event.resource_type)?;
+    let mut end_of = |start, len| {
+        blocks.text(start, len, text)?;
+        Ok(text.len())
+    };
+    Ok([
+        end_of(action.start, action.len.into())?,
+        end_of(resource_type.start, resource_type.len.into())?,
+        end_of(
+            event.resource_id_start.cast_unsigned(),
+            event.resource_id_len.cast_unsigned(),
+        )?,
+    ])
+}

@@ -1,0 +1,89 @@
+//! Files whose checksums are right and whose content is anything: what the checksums cannot keep out.
+//!
+//! Only a fault of the writer or a hand that knows the format makes such a file, so its answers may be nonsense: a
+//! row that the filter does not fit, an actor's events left out. What must hold all the same: it is refused
+//! or answered, in bounded time and memory; every page is in the order, behind its cursor, and no larger than was
+//! asked; a walk comes to its end; and how many match fits the page.
+
+use super::image::{self, Image};
+use super::question::Known;
+use crate::fuzzing::Draw;
+use crate::model::{Filter, Key, Page, Position, Query};
+use crate::storage::index::{Damaged, Index};
+
+/// How many bytes in front of the blocks decide what is asked.
+pub(super) const QUESTIONS: usize = 48;
+
+pub(crate) fn forged(data: &[u8]) {
+    let (questions, packed) = data.split_at(QUESTIONS.min(data.len()));
+    let mut draw = Draw::new(questions);
+    let mut image: Image = image::unpack(packed);
+    // Now and then the file is longer or shorter than its header says.
+    if draw.byte() >= 32 {
+        image::fit(&mut image);
+    }
+    image::seal(&mut image);
+    let Ok(index) = image::open(image.as_flattened()) else {
+        return;
+    };
+    let newest = Query::new(Filter::ALL, Position::Page(1), 64).unwrap();
+    let mut page = Page::default();
+    let known = match ask(&index, &newest, &mut page) {
+        Ok(()) => Known::of_page(&page),
+        Err(Damaged) => Known::default(),
+    };
+    for _ in 0..3 {
+        let query = known.question(&mut draw);
+        // Both may find the damage, or either: they do not touch the same blocks.
+        let _ = ask(&index, &query, &mut page);
+        let _ = walk(&index, query);
+    }
+}
+
+/// One page, and what must hold for it.
+fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Damaged> {
+    let counted = index.count(&query.filter);
+    index.page(query, page)?;
+    let rows = page.len() as u64;
+    assert!(rows <= u64::from(query.page_size), "{query:?}: {rows} rows");
+    let keys: Vec<Key> = page.events().map(|event| event.key()).collect();
+    assert!(
+        keys.is_sorted_by(|newer, older| newer > older),
+        "{query:?}: {keys:?}"
+    );
+    if let (Position::After(cursor), Some(&newest)) = (query.position, keys.first()) {
+        assert!(newest < cursor, "{query:?}: {newest}");
+    }
+
+    let mut again = Page::default();
+    assert_eq!(index.page(query, &mut again), Ok(()), "{query:?}");
+    assert!(again.events().eq(page.events()), "{query:?}");
+
+    let Ok(counted) = counted else {
+        return Ok(());
+    };
+    assert!(counted <= index.events(), "{query:?}: {counted} counted");
+    // A later page may be cut short by an actor's list that is shorter than its lists by action; the first never.
+    let expected = counted.min(u64::from(query.page_size));
+    let is_first = query.position == Position::Page(1);
+    assert!(
+        rows == expected || rows < expected && !is_first,
+        "{query:?}: {rows} rows of {counted}"
+    );
+    Ok(())
+}
+
+/// Everything from the query's page on, as `query --all` walks it.
+fn walk(index: &Index, mut query: Query) -> Result<(), Damaged> {
+    let mut page = Page::default();
+    let mut rows = 0;
+    loop {
+        ask(index, &query, &mut page)?;
+        let Some(last) = page.events().last().map(|event| event.key()) else {
+            return Ok(());
+        };
+        rows += page.len() as u64;
+        assert!(rows <= index.events(), "{query:?}: {rows} rows and more");
+        query.position = Position::After(last);
+    }
+}

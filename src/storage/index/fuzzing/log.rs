@@ -1,0 +1,160 @@
+//! Small logs, their true indexes, and what they answer, by the plainest means.
+
+use std::os::unix::fs::FileExt;
+
+use super::image::Image;
+use crate::fuzzing::Draw;
+use crate::model::{Event, Filter, Key, Page, PayloadPlace, Position, Query, Row};
+use crate::storage::db_version::{Journal, Stamp};
+use crate::storage::fs::platform::{self, FileState};
+use crate::storage::index::base::format::BLOCK;
+use crate::storage::index::base::writer::write;
+use crate::storage::index::build::rows::Part;
+use crate::storage::index::build::segment::Ranked;
+
+/// Longer than a block, so that a text lies across two of them and more.
+const LONG: usize = 5_000;
+
+/// One row with texts of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) key: Key,
+    pub(super) actor_id: i64,
+    pub(super) texts: [String; 3],
+    pub(super) place: PayloadPlace,
+}
+
+impl Stored {
+    pub(super) fn event(&self) -> Event<'_> {
+        let [action, resource_type, resource_id] = self.texts.each_ref().map(String::as_str);
+        Event {
+            id: self.key.id,
+            created_at: self.key.created_at,
+            actor_id: self.actor_id,
+            action,
+            resource_type,
+            resource_id,
+            payload: b"",
+        }
+    }
+
+    fn is_in(&self, filter: &Filter) -> bool {
+        self.key.created_at >= filter.from_ts
+            && self.key.created_at <= filter.to_ts
+            && filter.actor_id.is_none_or(|actor| actor == self.actor_id)
+            && filter
+                .action
+                .as_ref()
+                .is_none_or(|action| *action == self.texts[0])
+    }
+}
+
+/// Rows by id.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    pub(super) rows: Vec<Stored>,
+}
+
+impl Log {
+    /// A log of up to 40 events: times in any order with ties, few actors and actions, odd texts.
+    pub(super) fn draw(draw: &mut Draw<'_>) -> Self {
+        let mut log = Log::default();
+        let events = draw.byte() % 41;
+        let mut id = draw.number();
+        for number in 0..events {
+            let text = |draw: &mut Draw<'_>| {
+                let texts = [
+                    "LOGIN",
+                    "LOG",
+                    "UPDATE",
+                    "",
+                    "\u{dc}\u{1f980}\u{0}",
+                    "LOGIO",
+                    "long",
+                ];
+                match draw.one_of(&texts) {
+                    Some(&"long") => "x".repeat(LONG),
+                    text => text.map_or_else(String::new, |text| (*text).to_owned()),
+                }
+            };
+            log.rows.push(Stored {
+                key: Key {
+                    created_at: draw.number(),
+                    id,
+                },
+                actor_id: if draw.byte() == 0 {
+                    draw.number()
+                } else {
+                    i64::from(draw.byte() % 4)
+                },
+                texts: [text(draw), text(draw), format!("{}-{number}", text(draw))],
+                place: PayloadPlace {
+                    offset: i64::from(number) * 100,
+                    len: draw.number(),
+                },
+            });
+            let Some(next) = id.checked_add(1 + i64::from(draw.byte() % 3)) else {
+                break;
+            };
+            id = next;
+        }
+        log
+    }
+
+    /// The file that the writer makes of the log.
+    pub(super) fn index(&self) -> Image {
+        let mut part = Part::default();
+        for row in &self.rows {
+            let event = row.event();
+            part.push(&Row {
+                id: event.id,
+                created_at: event.created_at,
+                actor_id: event.actor_id,
+                action: event.action,
+                resource_type: event.resource_type,
+                resource_id: event.resource_id,
+                place: row.place,
+            });
+        }
+        let stamp = Stamp {
+            database: FileState::default(),
+            journal: Journal::Rollback,
+        };
+        let file = platform::memory_file().unwrap();
+        write(&Ranked::new(vec![part]), &stamp, &file, &|_| {}).unwrap();
+        let blocks = file.metadata().unwrap().len() as usize / BLOCK;
+        let mut image = vec![[0; BLOCK]; blocks];
+        file.read_exact_at(image.as_flattened_mut(), 0).unwrap();
+        image
+    }
+
+    pub(super) fn count(&self, filter: &Filter) -> u64 {
+        self.rows.iter().filter(|row| row.is_in(filter)).count() as u64
+    }
+
+    /// The rows of a page: all that match, sorted, those before the page left out.
+    pub(super) fn page(&self, query: &Query) -> Vec<&Stored> {
+        let mut rows: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|row| row.is_in(&query.filter))
+            .collect();
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.key));
+        let skipped = match query.position {
+            Position::Page(page) => {
+                usize::try_from((page - 1) * u64::from(query.page_size)).unwrap()
+            }
+            Position::After(key) => rows.iter().filter(|row| row.key >= key).count(),
+        };
+        rows.into_iter()
+            .skip(skipped)
+            .take(query.page_size as usize)
+            .collect()
+    }
+}
+
+/// Whether a page holds just these rows, payload places and all.
+pub(super) fn is_right(page: &Page, rows: &[&Stored]) -> bool {
+    page.events().eq(rows.iter().map(|row| row.event()))
+        && page.places().eq(rows.iter().map(|row| row.place))
+}

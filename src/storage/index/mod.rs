@@ -1,0 +1,13 @@
+//! The rank index: all events in the one total order, so that a page's place in it is arithmetic.
+//!
+//! `base` is the file, `fetch` puts events together from its records, and `build` makes it from the table.
+
+mod base;
+mod build;
+mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
+pub(crate) use base::blocks::Damaged;
+pub(crate) use base::reader::Index;
+pub(crate) use build::renew::{Progress, Renewal, Truth, open_true, renew};

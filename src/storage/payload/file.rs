@@ -1,0 +1,164 @@
+//! The payload file: every returned event's payload is read from it, one positional read each.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwapOption;
+
+use super::validate::{self, Lines};
+use crate::error::{Error, Result};
+use crate::model::{Page, PayloadBuffer, PayloadPlace};
+use crate::storage::data_dir::DataDir;
+use crate::storage::fs::platform::{FileState, Identity};
+
+/// The most payload bytes that one page may hold: rows that all point at one huge payload would otherwise make
+/// a page of any size.
+pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
+
+/// Fills the page as the live service does: open, seek, read, decode and close for each event.
+pub(crate) fn fill_as_the_service(dir: &DataDir, page: &mut Page) -> Result<()> {
+    let path = dir.payloads();
+    page.fill_payloads(|event, place, buffer| {
+        let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
+        let size = file
+            .metadata()
+            .map_err(Error::io(&path, "cannot look at"))?
+            .len();
+        read_payload(event, place, size, buffer, |room, offset| {
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_exact(room)
+        })
+    })
+}
+
+/// The payload file, opened once and shared by all threads.
+#[derive(Debug)]
+pub(crate) struct Payloads {
+    path: PathBuf,
+    open: ArcSwapOption<OpenFile>,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    file: File,
+    identity: Identity,
+    /// The ctime at which the path was last seen to lead to this file. Any rename or replacement moves it.
+    seen_at: AtomicI64,
+}
+
+impl Payloads {
+    /// The payload file of `dir`, which is opened by the first read.
+    pub(crate) fn new(dir: &DataDir) -> Self {
+        Payloads {
+            path: dir.payloads(),
+            open: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Reads and decodes the payload of every event of the page.
+    ///
+    /// # Errors
+    /// The first payload, in page order, that cannot be read or decoded. The page then holds nothing.
+    pub(crate) fn fill(&self, page: &mut Page) -> Result<()> {
+        if page.is_empty() {
+            return Ok(());
+        }
+        let (open, size) = match self.current() {
+            Ok(current) => current,
+            Err(error) => {
+                page.clear();
+                return Err(Error::io(&self.path, "cannot open")(error));
+            }
+        };
+        page.fill_payloads(|event, place, buffer| {
+            read_payload(event, place, size, buffer, |room, offset| {
+                open.file.read_exact_at(room, offset)
+            })
+        })
+    }
+
+    /// The file that the path leads to now, and its size.
+    fn current(&self) -> io::Result<(Arc<OpenFile>, u64)> {
+        if let Some(open) = self.open.load_full() {
+            let state = FileState::of_open(&open.file)?;
+            if state.ctime_ns == open.seen_at.load(Ordering::Relaxed) {
+                return Ok((open, state.size));
+            }
+            if open.identity.is_at(&self.path) {
+                open.seen_at.store(state.ctime_ns, Ordering::Relaxed);
+                return Ok((open, state.size));
+            }
+        }
+        self.reopen()
+    }
+
+    fn reopen(&self) -> io::Result<(Arc<OpenFile>, u64)> {
+        let file = File::open(&self.path)?;
+        let state = FileState::of_open(&file)?;
+        let identity = Identity::of_open(&file)?;
+        let open = Arc::new(OpenFile {
+            file,
+            identity,
+            seen_at: AtomicI64::new(state.ctime_ns),
+        });
+        self.open.store(Some(Arc::clone(&open)));
+        Ok((open, state.size))
+    }
+
+    /// Forgets the open file: the data directory may have been moved.
+    pub(crate) fn forget(&self) {
+        self.open.store(None);
+    }
+}
+
+/// Checks the place against the file's size before a byte is allocated, reads, and decodes.
+fn read_payload(
+    event: i64,
+    place: PayloadPlace,
+    file_size: u64,
+    buffer: &mut PayloadBuffer<'_>,
+    read_at: impl FnOnce(&mut [u8], u64) -> io::Result<()>,
+) -> Result<()> {
+    let wrong = |problem: String| {
+        Err(Error::Payload {
+            event,
+            place,
+            problem,
+        })
+    };
+    let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len)) else {
+        return wrong("an offset or a length below 0 is no place in a file".to_owned());
+    };
+    if offset
+        .checked_add(len as u64)
+        .is_none_or(|end| end > file_size)
+    {
+        return wrong(format!(
+            "lies past the end of payloads.jsonl ({file_size} bytes)"
+        ));
+    }
+    if buffer.held().saturating_add(len) > MAX_PAGE_BYTES {
+        return wrong("the page's payloads are more than 1 GiB: ask for a smaller page".to_owned());
+    }
+    let room = buffer.room(len);
+    if let Err(error) = read_at(room, offset) {
+        return wrong(format!("cannot be read: {error}"));
+    }
+    let text = room.strip_suffix(b"\n").unwrap_or(room).len();
+    match validate::check(&room[..text]) {
+        Err(problem) => wrong(problem.to_owned()),
+        Ok(Lines::One) => {
+            buffer.keep(text);
+            Ok(())
+        }
+        Ok(Lines::Several) => {
+            let text = validate::join_lines(&mut room[..text]);
+            buffer.keep(text);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The payload file, and the one decoder that both engines read it with.
+
+mod file;
+pub(crate) mod validate;
+
+pub(crate) use file::{Payloads, fill_as_the_service};

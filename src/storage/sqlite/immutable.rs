@@ -1,0 +1,56 @@
+//! Reading a database in WAL mode where nothing can be written beside it.
+//!
+//! SQLite makes two files for such a database even to read it, so on a read-only medium, in somebody else's
+//! directory and on a full disk it gives up. As long as there is no write-ahead log, though, the database file
+//! alone says everything. It is then read without locks, and what was read counts only if the files are still
+//! as they were before.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rusqlite::OpenFlags;
+
+use crate::error::{Error, Result};
+use crate::storage::data_dir::DataDir;
+use crate::storage::db_version::{JournalMode, Stamp, Watch};
+use crate::storage::fs::platform::FileState;
+
+/// A database file that says everything by itself, in the state that it was found in.
+#[derive(Debug)]
+pub(super) struct Seal {
+    watch: Watch,
+    stamp: Stamp,
+}
+
+impl Seal {
+    /// Looks at the database of `dir`; `None` where another file has a part in what it says.
+    pub(super) fn find(dir: &DataDir) -> Result<Option<Self>> {
+        let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
+        let Some(watch) = Watch::open(dir).map_err(unreadable)? else {
+            return Ok(None);
+        };
+        watch.settle().map_err(unreadable)?;
+        let Some(stamp) = watch.observe(|| Ok(JournalMode::Wal { frames: 0 }))? else {
+            return Ok(None);
+        };
+        // Looked at last: who writes by a journal makes it before it writes, and a write breaks the seal.
+        let journal = FileState::of_path(&dir.journal()).map_err(unreadable)?;
+        let is_alone = journal.is_none_or(|journal| journal.size == 0);
+        Ok(is_alone.then_some(Seal { watch, stamp }))
+    }
+
+    /// Whether nothing was written since.
+    pub(super) fn holds(&self) -> bool {
+        self.watch.is_in(&self.stamp)
+    }
+}
+
+/// Opens a database that nobody writes to, without locks.
+pub(super) fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let bytes = path.as_os_str().as_bytes().iter();
+    let escaped: String = bytes.map(|byte| format!("%{byte:02x}")).collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    rusqlite::Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
+}
