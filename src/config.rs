@@ -1,4 +1,4 @@
-//! What is to be done, and how it is shown: decided once from the arguments and the surroundings, before a
+//! What is to be done, and how it is shown: decided once from the arguments and the environment, before a
 //! command runs.
 
 use crate::cli::{BenchArgs, DiffArgs, QueryArgs, SeedArgs, VerifyArgs};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::PayloadPlace;
+use crate::model::PayloadRef;
 
 /// A result with the crate's error.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -87,7 +87,7 @@ pub enum Error {
         /// The row's id.
         event: i64,
         /// Where the metadata says the payload lies.
-        place: PayloadPlace,
+        place: PayloadRef,
         /// Why there is no payload to show.
         problem: String,
     },
@@ -133,5 +133,5 @@ impl Error {
 
 /// A path as a message shows it: names come from outside, so nothing in them may steer a terminal.
 fn show(path: &Path) -> String {
-    crate::escape::visible(&path.to_string_lossy())
+    crate::escape::escape_for_terminal(&path.to_string_lossy())
 }

@@ -3,10 +3,10 @@
 /// `text` with everything that could steer or confuse a terminal written as an escape: control characters,
 /// and the format characters that reorder or hide text.
 #[must_use]
-pub fn visible(text: &str) -> String {
+pub fn escape_for_terminal(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if steers(character) {
+        if is_unsafe_for_terminal(character) {
             shown.extend(character.escape_unicode())
         } else {
             shown.push(character)
@@ -17,7 +17,7 @@ pub fn visible(text: &str) -> String {
 
 /// Whether a character is a control or an invisible format character (Unicode categories Cc and Cf, the line
 /// and paragraph separators, variation selectors and tags), by the code charts.
-fn steers(character: char) -> bool {
+fn is_unsafe_for_terminal(character: char) -> bool {
     matches!(character,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}'
         | '\u{70f}' | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -28,21 +28,21 @@ fn steers(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use super::escape_for_terminal;
 
     #[test]
     fn plain_text_of_any_script_is_left_alone() {
         assert_eq!(
-            visible("LOGIN Ünïcode 日本語 🦀"),
+            escape_for_terminal("LOGIN Ünïcode 日本語 🦀"),
             "LOGIN Ünïcode 日本語 🦀"
         );
     }
 
     #[test]
     fn controls_and_invisible_characters_are_escaped() {
-        assert_eq!(visible("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(escape_for_terminal("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(
-            visible("\u{202e}\u{200b}\u{9b}\n"),
+            escape_for_terminal("\u{202e}\u{200b}\u{9b}\n"),
             "\\u{202e}\\u{200b}\\u{9b}\\u{a}"
         );
     }

@@ -15,7 +15,7 @@
 //!                    └─────┬──────────────────▲─┘
 //!                          ▼                  │
 //!                    ┌────────────────────────┴─┐
-//!                    │          storage         │   metadata │ payloads │ rank index │ stamp
+//!                    │          storage         │   metadata │ payloads │ rank index │ version
 //!                    └─────┬──────────────────▲─┘
 //!                          ▼                  │
 //!                     audit.db    payloads.jsonl    audit.idx

@@ -167,8 +167,8 @@ impl Engine for Turncoat {
         self.sound.all(filter, sink)
     }
 
-    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
-        self.sound.finish(progress)
+    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+        self.sound.maintain(progress)
     }
 }
 
@@ -203,8 +203,8 @@ impl Engine for Slow {
         self.0.all(filter, sink)
     }
 
-    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
-        self.0.finish(progress)
+    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+        self.0.maintain(progress)
     }
 }
 

@@ -113,9 +113,9 @@ fn all_agree(log: &Log, running: &Enhanced, what: &str) -> Vec<Result<String, St
     let _ = fs::remove_file(log.path("audit.idx"));
     let new = log.enhanced(Lifetime::OneShot);
     agree(&sayings(&new), &expected, &format!("{what}, new"));
-    let _ = new.finish(&|_, _| {});
+    let _ = new.maintain(&|_, _| {});
     agree(&sayings(&new), &expected, &format!("{what}, new, renewed"));
-    let _ = running.finish(&|_, _| {});
+    let _ = running.maintain(&|_, _| {});
     agree(
         &sayings(running),
         &expected,
@@ -544,7 +544,7 @@ fn schemas_of_every_kind() {
     for (what, sql) in schemas {
         let log = Log::plain(60);
         let running = log.enhanced(Lifetime::OneShot);
-        running.finish(&|_, _| {}).unwrap();
+        running.maintain(&|_, _| {}).unwrap();
         log.sql(&sql);
         all_agree(&log, &running, what);
         programs_agree(&log, &["query"], what);
@@ -609,7 +609,7 @@ fn tables_of_every_kind() {
         for table in &tables {
             let log = Log::plain(60);
             let running = log.enhanced(Lifetime::OneShot);
-            running.finish(&|_, _| {}).unwrap();
+            running.maintain(&|_, _| {}).unwrap();
             log.sql("UPDATE audit_events SET action = 'update ' WHERE id % 5 = 0; UPDATE audit_events SET action = 'ünï' WHERE id = 7");
             made_again(
                 &log,
@@ -712,7 +712,7 @@ fn pages_rot(journal_mode: &str) {
     log.sql("UPDATE audit_events SET created_at = created_at + 40, actor_id = 3 WHERE id % 11 = 0");
     let sound = fs::read(log.path("audit.db")).unwrap();
     let running = log.enhanced(Lifetime::OneShot);
-    running.finish(&|_, _| {}).unwrap();
+    running.maintain(&|_, _| {}).unwrap();
     let mut numbers = Numbers(seed);
     let (mut tried, mut wrong) = (0, 0);
     for number in 0..sound.len() / PAGE {
@@ -763,7 +763,7 @@ fn a_database_cut_short() {
     let log = Log::plain(1_200);
     let sound = fs::read(log.path("audit.db")).unwrap();
     let running = log.enhanced(Lifetime::OneShot);
-    running.finish(&|_, _| {}).unwrap();
+    running.maintain(&|_, _| {}).unwrap();
     for len in (0..sound.len())
         .step_by(PAGE)
         .flat_map(|at| [at, at + 1, at + 99, at + 4_000])
@@ -826,7 +826,7 @@ fn an_inner_page_that_leads_astray() {
     let root = (root.unwrap() as usize - 1) * PAGE;
     let sound = fs::read(log.path("audit.db")).unwrap();
     let running = log.enhanced(Lifetime::OneShot);
-    running.finish(&|_, _| {}).unwrap();
+    running.maintain(&|_, _| {}).unwrap();
     // "B-tree Pages" in SQLite's file format: type 5, the number of cells at 3, their places from 12. A cell is a
     // page number of four bytes and a row id, of two bytes where it lies between 128 and 16,383.
     let number =

@@ -46,14 +46,16 @@ fn is_survived(log: &Log, intact: &[u8], damaged: &[u8], what: &str) {
             "{what}: {query:?}"
         );
     }
-    enhanced.finish(&|_, _| {}).unwrap();
+    enhanced.maintain(&|_, _| {}).unwrap();
     let renewed = fs::read(log.path("audit.idx")).unwrap();
     // A flipped byte in a block that no answer needed is nobody's harm; every other one is mended.
     assert!(renewed == intact || renewed == damaged, "{what}");
 }
 
 fn intact(log: &Log) -> Vec<u8> {
-    log.enhanced(Lifetime::OneShot).finish(&|_, _| {}).unwrap();
+    log.enhanced(Lifetime::OneShot)
+        .maintain(&|_, _| {})
+        .unwrap();
     fs::read(log.path("audit.idx")).unwrap()
 }
 
@@ -139,7 +141,7 @@ fn an_index_damaged_under_a_running_process() {
             "{query:?}"
         );
     }
-    running.finish(&|_, _| {}).unwrap();
+    running.maintain(&|_, _| {}).unwrap();
     assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact);
     assert_eq!(
         answer(&running, &page(2, 20)),

@@ -8,7 +8,7 @@ use auditq::engine::Lifetime;
 
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::{
-    Fate, auditq_on, kill_at_call, kill_at_random, number, report, skipped, stdout_of, strays,
+    Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, skipped, stdout_of,
     time_of,
 };
 use crate::harness::{Log, answer, page};
@@ -37,7 +37,7 @@ fn which(dataset: &Dataset, both: &[String; 2], what: &str) -> usize {
     let Some(which) = both.iter().position(|events| *events == found) else {
         panic!("{what}: neither the old dataset nor the new one");
     };
-    assert_eq!(strays(dataset.root()), [] as [&str; 0], "{what}");
+    assert_eq!(leftovers(dataset.root()), [] as [&str; 0], "{what}");
     let label = std::fs::read_to_string(dataset.path("scale-study.json")).unwrap();
     assert!(
         label.contains(&format!("\"events\":{}", SIZES[which])),
@@ -129,7 +129,7 @@ fn a_first_seed() {
         }
         dataset.seeded(&arguments[1..]);
         assert_eq!(everything(dataset.root()), whole, "{what}");
-        assert_eq!(strays(dataset.root()), [] as [&str; 0], "{what}");
+        assert_eq!(leftovers(dataset.root()), [] as [&str; 0], "{what}");
     }
     report(&format!("first seed: {killed} kills"));
     assert!(killed > 0, "nothing was ever killed");
@@ -146,7 +146,7 @@ fn is_as_the_baseline(log: &Log, what: &str) {
         );
     }
     log.lines(&["query", "--page", "40", "--size", "50"]);
-    assert_eq!(strays(log.root()), [] as [&str; 0], "{what}");
+    assert_eq!(leftovers(log.root()), [] as [&str; 0], "{what}");
 }
 
 /// Kills a command that has an index to make, `before` each time having made the old one untrue.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auditq::engine::Engine;
 use auditq::error::{Error, Result};
-use auditq::model::{Filter, Page, PayloadPlace, Position, Query, Row};
+use auditq::model::{Filter, Page, PayloadRef, Position, Query, Row};
 
 /// What an engine does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ fn put(page: &mut Page, events: &[Owned]) {
             action,
             resource_type,
             resource_id,
-            place: PayloadPlace { offset: 0, len: 0 },
+            place: PayloadRef { offset: 0, len: 0 },
         });
     }
     let mut payloads = events.iter().map(|event| &event.payload);
@@ -105,7 +105,7 @@ impl Faulty<'_> {
                 .iter_mut()
                 .for_each(|event| event.texts[0].make_ascii_lowercase()),
             Fault::FailOn(id) if events.iter().any(|event| event.id == id) => {
-                let place = PayloadPlace { offset: 0, len: 0 };
+                let place = PayloadRef { offset: 0, len: 0 };
                 return Err(Error::Payload {
                     event: id,
                     place,
@@ -148,8 +148,8 @@ impl Engine for Faulty<'_> {
         })
     }
 
-    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
-        self.sound.finish(progress)
+    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+        self.sound.maintain(progress)
     }
 }
 
@@ -189,7 +189,7 @@ impl Engine for Interrupted<'_> {
         self.engine.all(filter, sink)
     }
 
-    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
-        self.engine.finish(progress)
+    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+        self.engine.maintain(progress)
     }
 }

@@ -260,7 +260,7 @@ fn a_directory_moved_into_place() {
     fs::rename(log.root(), &place).unwrap();
     let dir = auditq::storage::data_dir::DataDir::new(&place);
     let running = Enhanced::open(&dir, Lifetime::OneShot, Box::new(|_| {}));
-    running.finish(&|_, _| {}).unwrap();
+    running.maintain(&|_, _| {}).unwrap();
     assert_eq!(running.count(&Filter::ALL).unwrap(), 300);
     fs::rename(&place, outer.path().join("old")).unwrap();
     fs::rename(other.root(), &place).unwrap();
@@ -365,7 +365,7 @@ fn a_running_process_renews_the_index_itself() {
 }
 
 /// SQLite gives the write-ahead log anew to the database's owner whenever root opens it, which moves its ctime and
-/// nothing else: with that in a stamp, a log that somebody writes to would have no index while root reads it.
+/// nothing else: with that in a version, a log that somebody writes to would have no index while root reads it.
 #[test]
 fn readers_leave_the_index_of_a_live_write_ahead_log_true() {
     let log = Log::plain(300);

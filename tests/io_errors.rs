@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use crate::harness::dataset::{Dataset, sha256};
 use crate::harness::faults::{
-    Mounted, auditq_on, report, skipped, stdout_of, strays, with_failing_calls, with_size_limit,
+    Mounted, auditq_on, leftovers, report, skipped, stdout_of, with_failing_calls, with_size_limit,
 };
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq};
@@ -94,7 +94,7 @@ fn a_query_whose_index_meets_a_size_limit() {
             assert_eq!(&stdout_of(&output), expected, "{limit} bytes: {query:?}");
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(said.lines().count() <= 1, "{query:?}: {said}");
-            assert_eq!(strays(log.root()), [] as [&str; 0]);
+            assert_eq!(leftovers(log.root()), [] as [&str; 0]);
             assert!(!log.path("audit.idx").exists(), "{query:?}");
         }
     }
@@ -324,7 +324,7 @@ fn a_seed_on_a_disk_that_fails_to_write() {
                     Some(2) => assert!(both.contains(&found), "{what}"),
                     _ => panic!("{what}"),
                 }
-                assert_eq!(strays(dataset.root()), [] as [&str; 0], "{what}");
+                assert_eq!(leftovers(dataset.root()), [] as [&str; 0], "{what}");
             }
         }
     }

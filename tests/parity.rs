@@ -104,7 +104,7 @@ proptest! {
     fn with_an_index(events in events(), queries in vec(query(), 40)) {
         let log = Log::new(&events);
         let enhanced = log.enhanced(Lifetime::OneShot);
-        enhanced.finish(&|_, _| {}).unwrap();
+        enhanced.maintain(&|_, _| {}).unwrap();
         prop_assert!(log.path("audit.idx").exists());
         same(&log, &enhanced, &queries);
         // A new process finds the file.
@@ -126,7 +126,7 @@ proptest! {
     fn with_a_stale_index(events in events(), queries in vec(query(), 40)) {
         let log = Log::new(&events);
         let enhanced = log.enhanced(Lifetime::OneShot);
-        enhanced.finish(&|_, _| {}).unwrap();
+        enhanced.maintain(&|_, _| {}).unwrap();
         log.sql(
             "UPDATE audit_events SET created_at = created_at / 2, actor_id = 1 WHERE id % 3 = 0;
              DELETE FROM audit_events WHERE id % 5 = 0;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{auditq_on, is_root, skipped, stdout_of, strays};
+use crate::harness::faults::{auditq_on, is_root, leftovers, skipped, stdout_of};
 use crate::harness::{Log, auditq};
 
 const MODES: [u32; 6] = [0o600, 0o640, 0o644, 0o664, 0o666, 0o400];
@@ -146,7 +146,7 @@ fn a_planted_link_is_replaced_and_never_followed() {
             symlink(target, dataset.path(name)).unwrap();
             dataset.seeded(&["--force", "--events", "400"]);
             is_untouched(name);
-            assert_eq!(strays(dataset.root()), [] as [&str; 0], "{name}");
+            assert_eq!(leftovers(dataset.root()), [] as [&str; 0], "{name}");
             for name in dataset.names() {
                 assert!(!dataset.path(&name).is_symlink(), "{name}");
             }

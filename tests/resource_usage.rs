@@ -104,7 +104,9 @@ fn one_positional_read_for_each_event_returned() {
         log.journal_mode(journal_mode);
         for lifetime in [Lifetime::OneShot, Lifetime::LongLived] {
             // A new index, from the disk.
-            log.enhanced(Lifetime::OneShot).finish(&|_, _| {}).unwrap();
+            log.enhanced(Lifetime::OneShot)
+                .maintain(&|_, _| {})
+                .unwrap();
             let enhanced = log.enhanced(lifetime);
             let mut page = Page::default();
             for (query, events) in requests() {

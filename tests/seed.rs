@@ -97,7 +97,7 @@ fn the_contract_dataset_and_its_digests() {
     );
     assert_eq!(traces(&dataset), before);
     assert!(is_whole(&dataset));
-    // Another recipe is another dataset.
+    // Another spec is another dataset.
     refused(&dataset, &["--events", "200"], "a scale study in its place");
     refused(&dataset, &["--anchor", "2025-12-31"], "another anchor");
 }

@@ -196,7 +196,7 @@ fn ask(soak: &Soak, enhanced: &Enhanced, thread: u64) {
 }
 
 /// Counts the index files that come one after the other in the same place.
-fn watch(soak: &Soak, index: &Path) {
+fn watcher(soak: &Soak, index: &Path) {
     let mut last = None;
     while !soak.over.load(Ordering::Relaxed) {
         let file = std::fs::metadata(index).ok();
@@ -281,7 +281,7 @@ fn soak(journal_mode: &str, time: Duration) {
                 }
             }
         });
-        scope.spawn(|| watch(&soak, &index));
+        scope.spawn(|| watcher(&soak, &index));
         let asking: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (soak, enhanced) = (&soak, &enhanced);

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::Surroundings;
+use super::Environment;
 use super::query::{MAX_THREADS, threads};
 
 const EXAMPLES: &str = "\
@@ -99,7 +99,7 @@ pub struct DiffArgs {
 }
 
 impl Flags {
-    pub(super) fn resolve(self, surroundings: &Surroundings) -> DiffArgs {
+    pub(super) fn resolve(self, environment: &Environment) -> DiffArgs {
         let workloads = match self.workload {
             Choice::Legacy => vec![DiffWorkload::Legacy],
             Choice::Deep => vec![DiffWorkload::Deep],
@@ -116,7 +116,7 @@ impl Flags {
             max_mismatches: self.max_mismatches,
             threads: self
                 .threads
-                .unwrap_or(surroundings.threads.clamp(1, MAX_THREADS)),
+                .unwrap_or(environment.threads.clamp(1, MAX_THREADS)),
         }
     }
 }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn args(line: &str) -> DiffArgs {
-        let surroundings = Surroundings {
+        let environment = Environment {
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             no_color: false,
@@ -147,7 +147,7 @@ mod tests {
             threads: 3,
         };
         let words = std::iter::once("diff").chain(line.split_whitespace());
-        Alone::parse_from(words).flags.resolve(&surroundings)
+        Alone::parse_from(words).flags.resolve(&environment)
     }
 
     #[test]

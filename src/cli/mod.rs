@@ -43,7 +43,7 @@ pub enum Invocation {
 /// # Errors
 /// A usage error in one line.
 pub fn parse() -> Result<Invocation> {
-    parse_from(std::env::args_os(), &Surroundings::of_process())
+    parse_from(std::env::args_os(), &Environment::of_process())
 }
 
 const TEMPLATE: &str =
@@ -153,7 +153,7 @@ enum Command {
 
 /// What counts beside the arguments, asked for once.
 #[derive(Clone, Copy, Debug)]
-struct Surroundings {
+struct Environment {
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
     no_color: bool,
@@ -163,9 +163,9 @@ struct Surroundings {
     threads: usize,
 }
 
-impl Surroundings {
+impl Environment {
     fn of_process() -> Self {
-        Surroundings {
+        Environment {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
@@ -177,16 +177,16 @@ impl Surroundings {
 
 fn parse_from(
     arguments: impl IntoIterator<Item = OsString>,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Invocation> {
     match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli.resolve(surroundings),
-        Err(error) => usage::explain(&error, surroundings),
+        Ok(cli) => cli.resolve(environment),
+        Err(error) => usage::explain(&error, environment),
     }
 }
 
 impl Cli {
-    fn resolve(self, surroundings: &Surroundings) -> Result<Invocation> {
+    fn resolve(self, environment: &Environment) -> Result<Invocation> {
         if let Some(page) = self.generate {
             return Ok(Invocation::Show(page.text(Cli::command())));
         }
@@ -198,26 +198,26 @@ impl Cli {
         let task = match command {
             Command::Seed(flags) => Task::Seed(flags.resolve()?),
             Command::VerifyBaseline(flags) => Task::VerifyBaseline(flags.resolve()),
-            Command::Diff(flags) => Task::Diff(flags.resolve(surroundings)),
+            Command::Diff(flags) => Task::Diff(flags.resolve(environment)),
             Command::Bench(flags) => Task::Bench(flags.resolve()?),
-            Command::Query(flags) => Task::Query(flags.resolve(surroundings)?),
+            Command::Query(flags) => Task::Query(flags.resolve(environment)?),
         };
         Ok(Invocation::Run(Box::new(Config {
             data_dir: DataDir::new(&self.global.data_dir),
-            display: self.global.display(surroundings),
+            display: self.global.display(environment),
             task,
         })))
     }
 }
 
 impl Global {
-    fn display(&self, surroundings: &Surroundings) -> Display {
-        let Surroundings {
+    fn display(&self, environment: &Environment) -> Display {
+        let Environment {
             stdout_is_terminal,
             stderr_is_terminal,
             no_color,
             ..
-        } = *surroundings;
+        } = *environment;
         Display {
             format: match self.format {
                 FormatArg::Table => Format::Table,

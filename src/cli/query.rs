@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::Surroundings;
+use super::Environment;
 use super::time::{self, Time};
 use crate::error::Result;
 use crate::model::{Filter, Key, Mode, Position, Query};
@@ -144,14 +144,14 @@ const DEFAULT_SIZE: u64 = 20;
 pub(super) const MAX_THREADS: usize = 1024;
 
 impl Flags {
-    pub(super) fn resolve(self, surroundings: &Surroundings) -> Result<QueryArgs> {
+    pub(super) fn resolve(self, environment: &Environment) -> Result<QueryArgs> {
         Ok(QueryArgs {
             mode: self.mode,
-            request: self.request(surroundings)?,
+            request: self.request(environment)?,
         })
     }
 
-    fn request(self, surroundings: &Surroundings) -> Result<Request> {
+    fn request(self, environment: &Environment) -> Result<Request> {
         if let Some(file) = self.batch {
             let is_stdin = file.as_os_str() == "-";
             let source = if is_stdin {
@@ -161,12 +161,12 @@ impl Flags {
             };
             let threads = self
                 .threads
-                .unwrap_or(surroundings.threads.clamp(1, MAX_THREADS));
+                .unwrap_or(environment.threads.clamp(1, MAX_THREADS));
             return Ok(Request::Batch { source, threads });
         }
         let now = self
             .now
-            .map_or(Ok(surroundings.now), |now| now.fixed("--now"))?;
+            .map_or(Ok(environment.now), |now| now.fixed("--now"))?;
         let filter = Filter {
             from_ts: self.from.map_or(Ok(Filter::ALL.from_ts), |time| {
                 time.first_second("--from", now)

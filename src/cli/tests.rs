@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 
-use super::{BatchSource, Cli, Invocation, QueryArgs, Request, Surroundings, parse_from};
+use super::{BatchSource, Cli, Environment, Invocation, QueryArgs, Request, parse_from};
 use crate::config::{Config, Format, Task};
 use crate::model::{Filter, Key, Mode, Position, Query};
 
-const PLAIN: Surroundings = Surroundings {
+const PLAIN: Environment = Environment {
     stdout_is_terminal: false,
     stderr_is_terminal: false,
     no_color: false,
@@ -15,11 +15,11 @@ const PLAIN: Surroundings = Surroundings {
     threads: 2,
 };
 
-fn invoke(line: &str, surroundings: &Surroundings) -> crate::error::Result<Invocation> {
+fn invoke(line: &str, environment: &Environment) -> crate::error::Result<Invocation> {
     let words = std::iter::once("auditq")
         .chain(line.split_whitespace())
         .map(OsString::from);
-    parse_from(words, surroundings)
+    parse_from(words, environment)
 }
 
 fn config(line: &str) -> Config {
@@ -226,11 +226,11 @@ fn help_and_generated_pages_are_results() {
 
 #[test]
 fn the_surroundings_decide_what_is_left_to_them() {
-    let terminal = Surroundings {
+    let terminal = Environment {
         stdout_is_terminal: true,
         ..PLAIN
     };
-    let display = |line: &str, surroundings: &Surroundings| match invoke(line, surroundings) {
+    let display = |line: &str, environment: &Environment| match invoke(line, environment) {
         Ok(Invocation::Run(config)) => (config.display.format, config.display.color),
         other => panic!("{line}: {other:?}"),
     };
@@ -242,7 +242,7 @@ fn the_surroundings_decide_what_is_left_to_them() {
         display("query --format auto", &terminal),
         (Format::Table, true)
     );
-    let without_color = Surroundings {
+    let without_color = Environment {
         no_color: true,
         ..terminal
     };

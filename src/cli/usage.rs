@@ -5,15 +5,15 @@ use std::io::IsTerminal;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{Invocation, Surroundings};
+use super::{Environment, Invocation};
 use crate::error::{Error, Result};
 
 /// Help and the version are no errors; everything else becomes one line that names the value and what is
 /// accepted.
-pub(super) fn explain(error: &clap::Error, surroundings: &Surroundings) -> Result<Invocation> {
+pub(super) fn explain(error: &clap::Error, environment: &Environment) -> Result<Invocation> {
     let colored = |is_terminal: bool| {
         let text = error.render();
-        if is_terminal && !surroundings.no_color {
+        if is_terminal && !environment.no_color {
             text.ansi().to_string()
         } else {
             text.to_string()
@@ -21,7 +21,7 @@ pub(super) fn explain(error: &clap::Error, surroundings: &Surroundings) -> Resul
     };
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            Ok(Invocation::Show(colored(surroundings.stdout_is_terminal)))
+            Ok(Invocation::Show(colored(environment.stdout_is_terminal)))
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(Invocation::NothingAsked(
             colored(std::io::stderr().is_terminal()),

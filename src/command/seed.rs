@@ -10,9 +10,9 @@ use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset::{self, Digests, Recipe};
+use crate::storage::dataset::{self, DatasetSpec, Digests};
 use crate::storage::fs::atomic_file::DirLock;
-use crate::storage::index::{self, Renewal};
+use crate::storage::index::{self, RebuildOutcome};
 use crate::storage::sqlite::Schema;
 
 /// What the directory holds, seen from the dataset that is to be there.
@@ -27,35 +27,35 @@ enum State {
 
 pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, &config.display);
-    let recipe = Recipe {
+    let spec = DatasetSpec {
         events: args.events,
         anchor: args.anchor,
     };
     fs::create_dir_all(dir.root())
         .map_err(Error::io(dir.root(), "cannot create the data directory"))?;
     let lock = lock(dir.root(), display)?;
-    dataset::settle(dir, &lock)?;
+    dataset::recover_staged(dir, &lock)?;
     let state = if args.force {
         State::Free
     } else {
-        state(dir, recipe, display)?
+        state(dir, spec, display)?
     };
     let (digests, verb) = match state {
         State::Taken(what) => return Err(refusal(dir, &what)),
         State::Done(digests) => {
-            dataset::set_label(dir, &lock, recipe)?;
+            dataset::set_label(dir, &lock, spec)?;
             (digests, "nothing to do: there already is")
         }
-        State::Free => (make(dir, &lock, recipe, display)?, "made"),
+        State::Free => (make(dir, &lock, spec, display)?, "made"),
     };
     // The index is made under the same lock, by whoever makes it.
     drop(lock);
     make_index(dir, display)?;
     note(
         display,
-        &format!("{verb} {} in {}", recipe.name(), dir.root().display()),
+        &format!("{verb} {} in {}", spec.name(), dir.root().display()),
     );
-    unless_closed(verdict::print(display, &checks(dir, recipe, &digests)))?;
+    unless_closed(verdict::print(display, &checks(dir, spec, &digests)))?;
     Ok(Exit::Fine)
 }
 
@@ -66,21 +66,26 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
     note(
         display,
         &format!(
-            "{}: waiting for another process that writes here",
+            "{}: staged for another process that writes here",
             root.display()
         ),
     );
     DirLock::acquire(root)
 }
 
-fn state(dir: &DataDir, recipe: Recipe, display: &Display) -> Result<State> {
+fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     if !dataset::is_anything_there(dir) {
         return Ok(State::Free);
     }
     let progress = Progress::new(display, "checking");
     let (payloads, (database, expected)) = rayon::join(
         || dataset::payloads(dir, &|done, total| progress.report(done, total)),
-        || rayon::join(|| dataset::database(dir), || dataset::would_be(recipe)),
+        || {
+            rayon::join(
+                || dataset::database(dir),
+                || dataset::expected_digests(spec),
+            )
+        },
     );
     let taken = |what: &str| Ok(State::Taken(what.to_owned()));
     let payloads_are_right = match payloads? {
@@ -113,13 +118,11 @@ fn refusal(dir: &DataDir, what: &str) -> Error {
     ))
 }
 
-fn make(dir: &DataDir, lock: &DirLock, recipe: Recipe, display: &Display) -> Result<Digests> {
+fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> Result<Digests> {
     let progress = Progress::new(display, "seeding");
-    let drafts = dataset::make(dir, lock, recipe, &|done, total| {
-        progress.report(done, total)
-    })?;
+    let drafts = dataset::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
     let digests = drafts.digests.clone();
-    if recipe.is_contract() && digests != Digests::of_contract() {
+    if spec.is_contract() && digests != Digests::of_contract() {
         return Err(Error::usage(format!(
             "{}: what was made is not the contract dataset (payloads {}, rows {}): nothing was replaced, check the disk",
             dir.root().display(),
@@ -127,29 +130,29 @@ fn make(dir: &DataDir, lock: &DirLock, recipe: Recipe, display: &Display) -> Res
             digests.rows
         )));
     }
-    dataset::publish(dir, lock, drafts, recipe)?;
+    dataset::publish(dir, lock, drafts, spec)?;
     Ok(digests)
 }
 
 /// A dataset without an index is whole: queries answer all the same, and make the index themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
-    if index::open_true(dir).is_some() {
+    if index::open_if_current(dir).is_some() {
         return Ok(());
     }
     let progress = Progress::new(display, "indexing");
-    match index::renew(dir, &|done, total| progress.report(done, total))? {
-        Renewal::Done {
+    match index::rebuild(dir, &|done, total| progress.report(done, total))? {
+        RebuildOutcome::Done {
             in_memory: Some(error),
             ..
         } => note(display, &format!("no index was written: {error}")),
-        Renewal::Done { .. } | Renewal::Overtaken | Renewal::Elsewhere => {}
+        RebuildOutcome::Done { .. } | RebuildOutcome::Raced | RebuildOutcome::LockedElsewhere => {}
     }
     Ok(())
 }
 
-fn checks(dir: &DataDir, recipe: Recipe, digests: &Digests) -> Vec<Check> {
-    let contract = recipe.is_contract().then(Digests::of_contract);
-    let note = (!recipe.is_contract()).then(|| recipe.name());
+fn checks(dir: &DataDir, spec: DatasetSpec, digests: &Digests) -> Vec<Check> {
+    let contract = spec.is_contract().then(Digests::of_contract);
+    let note = (!spec.is_contract()).then(|| spec.name());
     let check = |check, path: &Path, expected: Option<String>, found: &str| Check {
         check,
         subject: path.display().to_string(),

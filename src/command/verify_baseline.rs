@@ -10,7 +10,7 @@ use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset::{self, Found, Recipe};
+use crate::storage::dataset::{self, DatabaseContents, DatasetSpec};
 use crate::storage::sqlite::Schema;
 
 pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
@@ -81,12 +81,17 @@ fn frozen_check(dir: &Path, file: &FrozenFile, whose: &str, found: Option<String
 }
 
 fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
-    let recipe = Recipe::of_dir(dir.root());
-    let label = (!recipe.is_contract()).then(|| recipe.name());
+    let spec = DatasetSpec::of_dir(dir.root());
+    let label = (!spec.is_contract()).then(|| spec.name());
     let progress = Progress::new(display, "verifying");
     let (payloads, (database, expected)) = rayon::join(
         || dataset::payloads(dir, &|done, total| progress.report(done, total)),
-        || rayon::join(|| dataset::database(dir), || dataset::would_be(recipe)),
+        || {
+            rayon::join(
+                || dataset::database(dir),
+                || dataset::expected_digests(spec),
+            )
+        },
     );
     let payloads = payloads?.map(|(_, sum)| sum);
     let missing = || Some("no such file".to_owned());
@@ -123,7 +128,7 @@ fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
 fn database_checks(
     path: &Path,
     expected_rows: &str,
-    found: Option<Found>,
+    found: Option<DatabaseContents>,
     note: Option<&str>,
 ) -> Result<Vec<Check>> {
     let contract = Schema::of_contract()?;

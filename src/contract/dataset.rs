@@ -5,7 +5,7 @@ use std::array;
 
 use super::decimal;
 use super::python_random::PythonRandom;
-use crate::model::{PayloadPlace, Row};
+use crate::model::{PayloadRef, Row};
 
 /// The newest second an event can have: 2025-12-30T00:00:00Z, in epoch seconds.
 pub const ANCHOR: i64 = 1_767_052_800;
@@ -90,7 +90,7 @@ impl<'rows> NewRow<'rows> {
             action: self.action,
             resource_type: self.resource_type,
             resource_id: self.resource_id,
-            place: PayloadPlace {
+            place: PayloadRef {
                 offset: self.payload_offset,
                 len: self.payload_len,
             },

@@ -25,11 +25,11 @@ impl Baseline {
     /// Runs `ask` on a connection of its own. Where nothing can be written, the service itself could not read a
     /// database in WAL mode at all: it is read without locks instead.
     fn ask(&self, mut ask: impl FnMut(&Connection) -> Result<()>) -> Result<()> {
-        let asked = Connection::open_as_the_service(self.dir.database())
-            .and_then(|connection| ask(&connection));
+        let asked =
+            Connection::open_baseline(self.dir.database()).and_then(|connection| ask(&connection));
         match asked {
             Err(error @ Error::Unreadable { .. }) => {
-                ask(&Connection::open_sealed(&self.dir, error)?)
+                ask(&Connection::open_immutable(&self.dir, error)?)
             }
             answered => answered,
         }
@@ -38,8 +38,8 @@ impl Baseline {
 
 impl Engine for Baseline {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        self.ask(|connection| connection.service_page(query, page))?;
-        payload::fill_as_the_service(&self.dir, page)
+        self.ask(|connection| connection.baseline_page(query, page))?;
+        payload::fill_baseline(&self.dir, page)
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
@@ -48,11 +48,11 @@ impl Engine for Baseline {
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let connection = Connection::open(&self.dir)?;
-        let fill = |page: &mut Page| payload::fill_as_the_service(&self.dir, page);
+        let fill = |page: &mut Page| payload::fill_baseline(&self.dir, page);
         stream_rows(&connection, filter, fill, sink)
     }
 
-    fn finish(&self, _progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
         Ok(())
     }
 }

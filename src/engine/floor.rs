@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::model::PayloadPlace;
+use crate::model::PayloadRef;
 use crate::storage::data_dir::DataDir;
 
 /// One positional read for each event, from a file handle that all threads share, into one buffer, each payload
@@ -31,7 +31,7 @@ impl Floor {
     ///
     /// # Errors
     /// A place that is none, or a read that fails.
-    pub fn read(&self, places: &[PayloadPlace], buffer: &mut Vec<u8>) -> Result<()> {
+    pub fn read(&self, places: &[PayloadRef], buffer: &mut Vec<u8>) -> Result<()> {
         for place in places {
             let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len))
             else {

@@ -7,22 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwapOption;
 use thread_local::ThreadLocal;
 
-use super::refresh::Renewer;
+use super::refresh::BackgroundRefresh;
 use super::{CHUNK, Engine, Lifetime, Notify, stream_rows};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Position, Query};
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
 use crate::storage::db_version::JournalMode;
-use crate::storage::fs::platform::{FileState, Identity, may_write_in};
-use crate::storage::index::{Damaged, Index, Progress, Renewal, Truth, open_true, renew};
+use crate::storage::fs::platform::{FileState, Identity, is_dir_writable};
+use crate::storage::index::{
+    Corrupted, Index, IndexState, Progress, RebuildOutcome, open_if_current, rebuild,
+};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 
 /// Answers from the rank index. It is asked whether it still holds before every answer.
 pub struct Enhanced {
-    log: Arc<Log>,
-    renewer: Option<Renewer>,
+    shared: Arc<Shared>,
+    background: Option<BackgroundRefresh>,
     /// Whether what was asked so far cost SQLite so little that an index is not worth waiting for.
     is_spared: AtomicBool,
     /// Whether a page or a count was asked for: those who ask for one are done with this engine.
@@ -34,18 +36,18 @@ const SHORT_WALK: u64 = 1_000;
 /// Up to this size of the database, in bytes, an index is made in less time than a person notices.
 const SMALL: u64 = 32 << 20;
 
-/// What an engine and its renewer share.
-pub(super) struct Log {
+/// What an engine and its background share.
+pub(super) struct Shared {
     dir: DataDir,
     payloads: Payloads,
     /// What is known of the database. Empty or no longer holding: nothing.
-    truth: ArcSwapOption<Truth>,
-    connections: ThreadLocal<RefCell<Option<Held>>>,
+    state: ArcSwapOption<IndexState>,
+    connections: ThreadLocal<RefCell<Option<CachedConnection>>>,
     notify: Notify,
 }
 
 /// A thread's own connection, and the file it is connected to, in the state it had then.
-struct Held {
+struct CachedConnection {
     connection: Connection,
     identity: Identity,
     state: Option<FileState>,
@@ -55,17 +57,18 @@ impl Enhanced {
     /// Opens the log in `dir`, and its index if that is there and true.
     #[must_use]
     pub fn open(dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Self {
-        let log = Arc::new(Log {
+        let shared = Arc::new(Shared {
             dir: dir.clone(),
             payloads: Payloads::new(dir),
-            truth: ArcSwapOption::new(open_true(dir).map(Arc::new)),
+            state: ArcSwapOption::new(open_if_current(dir).map(Arc::new)),
             connections: ThreadLocal::new(),
             notify,
         });
-        let renewer = (lifetime == Lifetime::LongLived).then(|| Renewer::start(&log));
+        let background =
+            (lifetime == Lifetime::LongLived).then(|| BackgroundRefresh::start(&shared));
         Enhanced {
-            log,
-            renewer,
+            shared,
+            background,
             is_spared: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
         }
@@ -74,26 +77,26 @@ impl Enhanced {
     /// Answers from the index by `read`, if there is a true one.
     fn ask_index<T>(
         &self,
-        read: impl FnOnce(&Index) -> std::result::Result<T, Damaged>,
+        read: impl FnOnce(&Index) -> std::result::Result<T, Corrupted>,
     ) -> Option<T> {
-        let truth = self.log.truth.load();
-        let truth = truth.as_ref().filter(|truth| truth.holds())?;
-        let index = truth.index.as_ref().ok()?;
+        let state = self.shared.state.load();
+        let state = state.as_ref().filter(|state| state.is_current())?;
+        let index = state.index.as_ref().ok()?;
         match read(index) {
             Ok(answer) => Some(answer),
-            Err(Damaged) => {
-                self.log.truth.store(None);
+            Err(Corrupted) => {
+                self.shared.state.store(None);
                 None
             }
         }
     }
 
     /// Asks for a renewal, unless it would bring nothing new.
-    fn want_renewal(&self) {
-        if let Some(renewer) = &self.renewer
-            && !self.log.is_known()
+    fn request_refresh(&self) {
+        if let Some(background) = &self.background
+            && !self.shared.is_known()
         {
-            renewer.want();
+            background.request();
         }
     }
 }
@@ -101,68 +104,72 @@ impl Enhanced {
 impl Engine for Enhanced {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
         if self.ask_index(|index| index.page(query, page)).is_some() {
-            return self.log.payloads.fill(page);
+            return self.shared.payloads.fill(page);
         }
-        self.want_renewal();
+        self.request_refresh();
         self.has_answered.store(true, Ordering::Relaxed);
         self.is_spared.store(
-            is_short_walk(query) && self.log.is_large(),
+            is_short_walk(query) && self.shared.is_large(),
             Ordering::Relaxed,
         );
-        self.log.page_through_sqlite(query, page)?;
-        self.log.payloads.forget();
-        self.log.payloads.fill(page)
+        self.shared.page_through_sqlite(query, page)?;
+        self.shared.payloads.forget();
+        self.shared.payloads.fill(page)
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
         if let Some(count) = self.ask_index(|index| index.count(filter)) {
             return Ok(count);
         }
-        self.want_renewal();
+        self.request_refresh();
         self.has_answered.store(true, Ordering::Relaxed);
-        self.log
+        self.shared
             .with_connection(|connection| connection.count(filter))
     }
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         // Reading everything costs more than an index does, and from an index it takes no lock.
-        if !self.log.is_known()
-            && let Err(error @ Error::Busy { .. }) = self.log.renew(&|_, _| {})
+        if !self.shared.is_known()
+            && let Err(error @ Error::Busy { .. }) = self.shared.rebuild(&|_, _| {})
         {
             // Waited for long enough already.
             return Err(error);
         }
-        let truth = self.log.truth.load_full().filter(|truth| truth.holds());
-        if let Some(index) = truth.as_ref().and_then(|truth| truth.index.as_ref().ok()) {
-            return self.log.all_from_index(index, filter, sink);
+        let state = self
+            .shared
+            .state
+            .load_full()
+            .filter(|state| state.is_current());
+        if let Some(index) = state.as_ref().and_then(|state| state.index.as_ref().ok()) {
+            return self.shared.all_from_index(index, filter, sink);
         }
-        self.want_renewal();
-        self.log.payloads.forget();
-        let connection = Connection::open(&self.log.dir)?;
+        self.request_refresh();
+        self.shared.payloads.forget();
+        let connection = Connection::open(&self.shared.dir)?;
         stream_rows(
             &connection,
             filter,
-            |page| self.log.payloads.fill(page),
+            |page| self.shared.payloads.fill(page),
             sink,
         )
     }
 
-    fn finish(&self, progress: Progress<'_>) -> Result<()> {
+    fn maintain(&self, progress: Progress<'_>) -> Result<()> {
         // What cannot be removed is in nobody's way.
-        let _ = dataset::tidy(&self.log.dir);
+        let _ = dataset::tidy(&self.shared.dir);
         let is_spared = self.is_spared.load(Ordering::Relaxed);
-        if self.renewer.is_some() || is_spared || self.log.is_known() {
+        if self.background.is_some() || is_spared || self.shared.is_known() {
             return Ok(());
         }
-        if self.has_answered.load(Ordering::Relaxed) && !may_write_in(self.log.dir.root()) {
+        if self.has_answered.load(Ordering::Relaxed) && !is_dir_writable(self.shared.dir.root()) {
             // An index in memory would be gone with the process, and nobody asks this one again.
-            (self.log.notify)(&format!(
+            (self.shared.notify)(&format!(
                 "no index is kept, so SQLite answers each time: {} cannot be written",
-                self.log.dir.root().display()
+                self.shared.dir.root().display()
             ));
             return Ok(());
         }
-        self.log.renew(progress)
+        self.shared.rebuild(progress)
     }
 }
 
@@ -171,13 +178,13 @@ fn is_short_walk(query: &Query) -> bool {
     query.filter.is_window_only() && query.offset() + u64::from(query.page_size) <= SHORT_WALK
 }
 
-impl Log {
+impl Shared {
     /// Whether what there is to know of the database's present state is known.
     pub(super) fn is_known(&self) -> bool {
-        self.truth
+        self.state
             .load()
             .as_ref()
-            .is_some_and(|truth| truth.holds())
+            .is_some_and(|state| state.is_current())
     }
 
     fn is_large(&self) -> bool {
@@ -186,17 +193,17 @@ impl Log {
     }
 
     /// Makes a new index, and uses it from now on.
-    pub(super) fn renew(&self, progress: Progress<'_>) -> Result<()> {
-        if let Renewal::Done { truth, in_memory } = renew(&self.dir, progress)? {
+    pub(super) fn rebuild(&self, progress: Progress<'_>) -> Result<()> {
+        if let RebuildOutcome::Done { state, in_memory } = rebuild(&self.dir, progress)? {
             if let Some(error) = in_memory {
                 (self.notify)(&format!("the index lives in memory only: {error}"));
             }
-            if let Err(why) = &truth.index {
+            if let Err(why) = &state.index {
                 (self.notify)(&format!(
                     "the log cannot be indexed, SQLite answers instead: {why}"
                 ));
             }
-            self.truth.store(Some(Arc::from(truth)));
+            self.state.store(Some(Arc::from(state)));
         }
         Ok(())
     }
@@ -204,44 +211,44 @@ impl Log {
     fn page_through_sqlite(&self, query: &Query, page: &mut Page) -> Result<()> {
         // Where the log is known to be unsound, or turns out to be, the service's own statement decides.
         let is_unsound = self
-            .truth
+            .state
             .load()
             .as_ref()
-            .is_some_and(|truth| truth.index.is_err() && truth.holds());
+            .is_some_and(|state| state.index.is_err() && state.is_current());
         self.with_connection(|connection| {
             if !is_unsound {
-                match connection.narrow_page(query, page) {
+                match connection.deferred_join_page(query, page) {
                     Err(Error::Database { .. } | Error::Unreadable { .. } | Error::Row { .. }) => {}
                     answered => return answered,
                 }
             }
-            connection.service_page(query, page)
+            connection.baseline_page(query, page)
         })
     }
 
     /// Runs `ask` on this thread's connection to the database that is at its path now.
     fn with_connection<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let mut slot = self.connections.get_or_default().borrow_mut();
-        let held = match slot.take() {
-            Some(held) if self.is_current(&held) => held,
+        let cached = match slot.take() {
+            Some(cached) if self.is_current(&cached) => cached,
             _ => self.connect()?,
         };
-        let answer = ask(&held.connection)?;
+        let answer = ask(&cached.connection)?;
         // An idle connection to a log in WAL mode would keep others from leaving that mode.
-        if held.connection.journal_mode()? == JournalMode::Rollback {
-            *slot = Some(held);
+        if cached.connection.journal_mode()? == JournalMode::Rollback {
+            *slot = Some(cached);
         }
         Ok(answer)
     }
 
     /// Whether a connection made now would see the same. SQLite keeps pages in memory, and would trust them even
     /// where the file was overwritten by something else than SQLite: by a backup, or by a failing disk.
-    fn is_current(&self, held: &Held) -> bool {
-        held.identity.is_at(self.dir.database())
-            && FileState::of_path(self.dir.database()).is_ok_and(|state| state == held.state)
+    fn is_current(&self, cached: &CachedConnection) -> bool {
+        cached.identity.is_at(self.dir.database())
+            && FileState::of_path(self.dir.database()).is_ok_and(|state| state == cached.state)
     }
 
-    fn connect(&self) -> Result<Held> {
+    fn connect(&self) -> Result<CachedConnection> {
         let unopened = |error| Error::io(self.dir.database(), "cannot open")(error);
         loop {
             let identity = Identity::of_path(self.dir.database()).map_err(unopened)?;
@@ -249,7 +256,7 @@ impl Log {
             let connection = Connection::open(&self.dir)?;
             // Replaced between the two: which of them it is connected to is not known.
             if identity.is_at(self.dir.database()) {
-                return Ok(Held {
+                return Ok(CachedConnection {
                     connection,
                     identity,
                     state,
@@ -272,11 +279,13 @@ impl Log {
         };
         let mut page = Page::default();
         loop {
-            index.page(&query, &mut page).map_err(|Damaged| Error::Io {
-                path: self.dir.index(),
-                action: "cannot read on: the index was damaged meanwhile",
-                source: std::io::ErrorKind::InvalidData.into(),
-            })?;
+            index
+                .page(&query, &mut page)
+                .map_err(|Corrupted| Error::Io {
+                    path: self.dir.index(),
+                    action: "cannot read on: the index was damaged meanwhile",
+                    source: std::io::ErrorKind::InvalidData.into(),
+                })?;
             let Some(last) = page.events().last().map(|event| event.key()) else {
                 return Ok(());
             };

@@ -40,13 +40,13 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// The log cannot be read. Every answer so far was right all the same.
-    fn finish(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()>;
+    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()>;
 }
 
 /// How an engine will be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
-    /// For one request: what could be prepared for later ones waits for [`Engine::finish`].
+    /// For one request: what could be prepared for later ones waits for [`Engine::maintain`].
     OneShot,
     /// For many: what later ones profit from is prepared beside the answers, by a thread of its own.
     LongLived,

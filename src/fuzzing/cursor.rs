@@ -1,7 +1,7 @@
 //! The cursor of a keyset page: `CREATED_AT:ID`.
 
 use super::Draw;
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::{Event, Key};
 use crate::output::jsonl::Jsonl;
 
@@ -23,7 +23,7 @@ fn is_read_as_the_help_says(text: &str) {
         Err(error) => {
             assert_eq!(plain(text), None, "{text:?} is refused: {error}");
             let message = error.to_string();
-            assert_eq!(visible(&message), message, "{text:?}");
+            assert_eq!(escape_for_terminal(&message), message, "{text:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 
 mod page;
 
@@ -51,7 +51,7 @@ impl FromStr for Key {
             })
         });
         parts.ok_or_else(|| {
-            let shown = visible(&format!("{text:?}"));
+            let shown = escape_for_terminal(&format!("{text:?}"));
             Error::usage(format!(
                 "the cursor {shown} is not CREATED_AT:ID, two whole numbers such as 1767052800:17"
             ))
@@ -188,13 +188,13 @@ pub struct Row<'text> {
     pub resource_type: &'text str,
     pub resource_id: &'text str,
     /// As stored: nothing here has been checked against the payload file.
-    pub place: PayloadPlace,
+    pub place: PayloadRef,
 }
 
 /// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct PayloadPlace {
+pub struct PayloadRef {
     pub offset: i64,
     /// With the line's newline.
     pub len: i64,

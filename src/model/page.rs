@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Event, PayloadPlace, Row};
+use super::{Event, PayloadRef, Row};
 
 /// One page of events, newest first.
 ///
@@ -22,7 +22,7 @@ struct Entry {
     id: i64,
     created_at: i64,
     actor_id: i64,
-    place: PayloadPlace,
+    place: PayloadRef,
     /// Ends of the three texts, one behind the other in `text`.
     start: usize,
     action_end: usize,
@@ -66,7 +66,7 @@ impl Page {
     /// The first error of `read`; the page then holds nothing.
     pub fn fill_payloads<E>(
         &mut self,
-        mut read: impl FnMut(i64, PayloadPlace, &mut PayloadBuffer<'_>) -> std::result::Result<(), E>,
+        mut read: impl FnMut(i64, PayloadRef, &mut PayloadBuffer<'_>) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         for entry in &mut self.entries {
             let start = self.used;
@@ -110,7 +110,7 @@ impl Page {
     }
 
     /// Where each payload lies in its file, newest first: what the benchmark's floor reads again.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = PayloadPlace> {
+    pub fn places(&self) -> impl ExactSizeIterator<Item = PayloadRef> {
         self.entries.iter().map(|entry| entry.place)
     }
 }

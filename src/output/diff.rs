@@ -13,7 +13,8 @@ pub enum Line {
     /// The comparison itself was tried first.
     SelfCheck(SelfCheck),
     /// A part of a workload was not asked in full.
-    Thinned(Thinned),
+    #[serde(rename = "thinned")]
+    Subsampled(Subsampled),
     /// One mismatch.
     Mismatch(Box<Mismatch>),
     /// What came out for a workload: its last line.
@@ -35,7 +36,7 @@ pub struct SelfCheck {
 
 /// A part of a workload of which only some requests were made, evenly spread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Thinned {
+pub struct Subsampled {
     /// Which workload.
     pub workload: &'static str,
     /// Which part of it.

@@ -193,7 +193,7 @@ fn ascii(out: &mut Vec<u8>, payload: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Key, PayloadPlace, Row};
+    use crate::model::{Key, PayloadRef, Row};
 
     fn printed(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -211,7 +211,7 @@ mod tests {
                 action: "A\"B",
                 resource_type: "",
                 resource_id: "Ü-1",
-                place: PayloadPlace { offset: 0, len: 0 },
+                place: PayloadRef { offset: 0, len: 0 },
             });
         }
         let filled: Result<(), ()> = page.fill_payloads(|_, _, buffer| {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Display;
 use crate::error::Error;
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 
 /// What takes less than this is over before a bar could be read.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -33,7 +33,7 @@ pub fn help(text: &str) {
 
 fn print_line(line: &str) {
     // One write, so that lines of several processes do not mix.
-    let line = format!("auditq: {}\n", visible(line));
+    let line = format!("auditq: {}\n", escape_for_terminal(line));
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 

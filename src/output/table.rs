@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Stdout;
 use crate::config::Display;
 use crate::error::Result;
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::{Event, Page};
 
 /// The width where standard output is no terminal, or one that does not tell.
@@ -127,10 +127,10 @@ fn cells(event: &Event<'_>, width: usize) -> [String; HEADER.len()] {
         event.id.to_string(),
         time(event.created_at),
         event.actor_id.to_string(),
-        visible(event.action),
-        visible(event.resource_id),
+        escape_for_terminal(event.action),
+        escape_for_terminal(event.resource_id),
         // No more of a payload is ever shown than the table is wide.
-        visible(&beginning(event.payload, width + 1)),
+        escape_for_terminal(&beginning(event.payload, width + 1)),
     ]
 }
 

@@ -10,7 +10,7 @@ use super::Stdout;
 use super::table;
 use crate::config::{Display, Format};
 use crate::error::{Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 
 /// Characters from which a value is shown in several lines: more than a digest has.
 const LONG: usize = 80;
@@ -91,10 +91,10 @@ fn add(table: &mut Table, check: &Check) {
                 .map(|value| format!("found    {}", shown(value))),
         );
     }
-    lines.extend(check.note.as_deref().map(visible));
+    lines.extend(check.note.as_deref().map(escape_for_terminal));
     table.add_row([
         Cell::new(check.check),
-        Cell::new(visible(&check.subject)),
+        Cell::new(escape_for_terminal(&check.subject)),
         Cell::new(verdict).fg(color),
         Cell::new(lines.join("\n")),
     ]);
@@ -102,7 +102,7 @@ fn add(table: &mut Table, check: &Check) {
 
 /// A value that is safe to show; a long list, such as a table's columns, with a line for each part.
 fn shown(value: &str) -> String {
-    let value = visible(value);
+    let value = escape_for_terminal(value);
     if value.len() > LONG {
         value.replace(", ", ",\n  ").replace("; ", ";\n  ")
     } else {

@@ -1,8 +1,8 @@
-//! Is the index still true? A stamp says which state of the database an index was built from.
+//! Is the index still true? A version says which state of the database an index was built from.
 //!
 //! It is what the file system says of the database file and of its write-ahead log. A commit writes to one of
-//! them, so it moves that file's mtime, and its ctime, which no program can set. What a stamp must not be taken in is the gap
-//! between the write of a commit and the moment from which readers see it: see [`Watch::observe`].
+//! them, so it moves that file's mtime, and its ctime, which no program can set. What a version must not be taken in is the gap
+//! between the write of a commit and the moment from which readers see it: see [`DbWatcher::capture`].
 //!
 //! The write-ahead log is always looked at before the database file, because a writer that closes copies frames
 //! into the database first and removes the log afterwards. Looked at in the other order, both could seem
@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use super::data_dir::DataDir;
 use super::fs::platform::{
-    FileState, Identity, clock_grain, file_clock_ns, open_for_state, tick_ns,
+    FileState, Identity, clock_grain, coarse_monotonic_ns, file_clock_ns, open_for_state,
 };
 use crate::error::{Error, Result};
 
 /// The state of a database, as far as it can be told without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct DbVersion {
     pub(crate) database: FileState,
     pub(crate) journal: Journal,
 }
@@ -51,7 +51,7 @@ pub(crate) enum JournalMode {
 
 /// The files of one database, held so that their state can be asked for cheaply.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct DbWatcher {
     dir: DataDir,
     database: OwnedFd,
     identity: Identity,
@@ -59,14 +59,14 @@ pub(crate) struct Watch {
     seen_in_tick: AtomicI64,
 }
 
-impl Watch {
+impl DbWatcher {
     /// Watches the database that is at its path now; `None` where there is none.
     pub(crate) fn open(dir: &DataDir) -> io::Result<Option<Self>> {
         let Some(database) = open_for_state(dir.database())? else {
             return Ok(None);
         };
         let identity = Identity::of_open(&database)?;
-        Ok(Some(Watch {
+        Ok(Some(DbWatcher {
             dir: dir.clone(),
             database,
             identity,
@@ -74,24 +74,24 @@ impl Watch {
         }))
     }
 
-    /// Whether the database is in the state of `stamp` now.
+    /// Whether the database is in the state of `version` now.
     ///
     /// Every change of the files themselves is seen at once: a write, a truncation, a rename and a replacement
     /// all move a ctime. Only a rename of a directory above them is seen at the next clock tick, some
     /// milliseconds later.
-    pub(crate) fn is_in(&self, stamp: &Stamp) -> bool {
-        let journal_holds = match stamp.journal {
+    pub(crate) fn matches(&self, version: &DbVersion) -> bool {
+        let journal_holds = match version.journal {
             Journal::Rollback => true,
             Journal::WalEmpty => self.wal().is_ok_and(|wal| wal.is_none()),
             Journal::Wal(then) => self.wal().is_ok_and(|wal| wal == Some(then)),
         };
         journal_holds
-            && FileState::of_open(&self.database).is_ok_and(|state| state == stamp.database)
+            && FileState::of_open(&self.database).is_ok_and(|state| state == version.database)
             && self.is_at_its_path()
     }
 
     fn is_at_its_path(&self) -> bool {
-        let tick = tick_ns();
+        let tick = coarse_monotonic_ns();
         if self.seen_in_tick.load(Ordering::Relaxed) == tick {
             return true;
         }
@@ -110,10 +110,10 @@ impl Watch {
     ///
     /// # Errors
     /// Those of `mode`, and I/O errors.
-    pub(crate) fn observe(
+    pub(crate) fn capture(
         &self,
         mode: impl FnOnce() -> Result<JournalMode>,
-    ) -> Result<Option<Stamp>> {
+    ) -> Result<Option<DbVersion>> {
         let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
         let wal = self.wal().map_err(unreadable)?;
         let journal = match (mode()?, wal) {
@@ -130,12 +130,12 @@ impl Watch {
         Ok(self
             .identity
             .is_at(self.dir.database())
-            .then_some(Stamp { database, journal }))
+            .then_some(DbVersion { database, journal }))
     }
 
     /// Waits until another change would leave another time on the files: 20 ms after the last one at the most,
     /// 2 s on a file system that keeps no fractions of seconds.
-    pub(crate) fn settle(&self) -> io::Result<()> {
+    pub(crate) fn wait_for_mtime_granularity(&self) -> io::Result<()> {
         for state in [self.wal()?, Some(FileState::of_open(&self.database)?)]
             .into_iter()
             .flatten()

@@ -8,4 +8,4 @@ pub(crate) mod index;
 pub(crate) mod payload;
 pub(crate) mod sqlite;
 
-pub use fs::platform::make_the_size_limit_an_error;
+pub use fs::platform::ignore_sigxfsz;

@@ -3,7 +3,7 @@
 use auditq::cli::{DiffArgs, DiffWorkload};
 use auditq::engine::Lifetime;
 use auditq::error::Exit;
-use auditq::output::diff::{Class, Counts, Finding, Line, Thinned};
+use auditq::output::diff::{Class, Counts, Finding, Line, Subsampled};
 
 use super::{Outcome, diff, sweep};
 use crate::faulty_engines::{Fault, Faulty};
@@ -108,13 +108,13 @@ fn a_failure_where_the_other_answers_is_an_error() {
     outcome.has_exactly(&[Class::Error]);
     // The sweep is made from the other events, and says so.
     let part = "events that can be read";
-    let thinned = Thinned {
+    let thinned = Subsampled {
         workload: "sweep",
         part,
         kept: 49,
         of: 50,
     };
-    assert!(outcome.lines.contains(&Line::Thinned(thinned)));
+    assert!(outcome.lines.contains(&Line::Subsampled(thinned)));
 }
 
 #[test]

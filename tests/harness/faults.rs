@@ -256,7 +256,7 @@ fn traced(command: &Command, calls: &str, injection: &str) -> Option<Output> {
 }
 
 /// The names of all files but those that a data directory may hold.
-pub(crate) fn strays(root: &Path) -> Vec<String> {
+pub(crate) fn leftovers(root: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(root).unwrap();
     entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

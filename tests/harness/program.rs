@@ -99,7 +99,7 @@ impl Coprocess {
             .unwrap();
         let requests = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().unwrap());
-        let watchdog = watch(child.id());
+        let watchdog = watcher(child.id());
         Coprocess {
             child,
             requests,
@@ -182,7 +182,7 @@ impl Drop for Coprocess {
 }
 
 /// Kills the process when it is still there after all that patience; dropping the sender calls that off.
-fn watch(id: u32) -> Sender<()> {
+fn watcher(id: u32) -> Sender<()> {
     let (called_off, waiting) = channel();
     let id = Pid::from_raw(id as i32).unwrap();
     std::thread::spawn(move || {

@@ -4,9 +4,9 @@ mod plain;
 
 use plain::Reading;
 
-use super::{Flags, Request, Surroundings};
+use super::{Environment, Flags, Request};
 use crate::cli::time::{self, Time};
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::{Filter, Mode};
 
 /// The wall clock of a fuzzer.
@@ -101,7 +101,7 @@ fn is_resolved(from: Option<Time>, to: Option<Time>, now: Option<Time>) {
         batch: None,
         threads: None,
     };
-    let surroundings = Surroundings {
+    let environment = Environment {
         stdout_is_terminal: false,
         stderr_is_terminal: false,
         no_color: false,
@@ -109,7 +109,7 @@ fn is_resolved(from: Option<Time>, to: Option<Time>, now: Option<Time>) {
         threads: 1,
     };
     let shown = format!("{flags:?}");
-    let resolved = flags.request(&surroundings);
+    let resolved = flags.request(&environment);
     let expected = || {
         let now = now.map_or(Some(NOW), |now| now.fixed("--now").ok())?;
         Some(Filter {
@@ -123,7 +123,7 @@ fn is_resolved(from: Option<Time>, to: Option<Time>, now: Option<Time>) {
         Err(error) => {
             assert_eq!(expected(), None, "{shown}: {error}");
             let message = error.to_string();
-            assert_eq!(visible(&message), message, "{shown}");
+            assert_eq!(escape_for_terminal(&message), message, "{shown}");
         }
     }
 }

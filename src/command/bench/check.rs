@@ -30,7 +30,7 @@ impl Bench<'_> {
                 }
             };
             let start = Instant::now();
-            let answers = answers(&self.crew, *engine, &work.requests, &answered);
+            let answers = answers(&self.workers, *engine, &work.requests, &answered);
             took.push(start.elapsed());
             match &model {
                 None => model = Some(answers),
@@ -60,7 +60,7 @@ impl Bench<'_> {
     /// An engine may have become untrue while it was timed.
     pub(super) fn check_again(&self, work: &Work, checked: &Checked) -> Result<()> {
         for (place, (_, engine)) in self.engines.iter().enumerate().skip(1) {
-            let answers = answers(&self.crew, *engine, &work.requests, &|| {});
+            let answers = answers(&self.workers, *engine, &work.requests, &|| {});
             self.compare(work, place, &checked.answers, &answers)?;
         }
         Ok(())
@@ -76,7 +76,7 @@ impl Bench<'_> {
             }
         }
         let model = self.engines[0].1;
-        self.crew.install(|| {
+        self.workers.install(|| {
             matching.par_iter_mut().try_for_each(|(filter, count)| {
                 *count = model.count(filter)?;
                 Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::subject::{Hands, Subject};
+use super::subject::{Scratch, Subject};
 use super::worker_pool::Task;
 
 /// The mean service time of one subject.
@@ -24,11 +24,11 @@ pub(super) fn in_turn(
     rounds: usize,
     round_time: Duration,
 ) -> Vec<Cost> {
-    let mut hands = Hands::default();
+    let mut scratch = Scratch::default();
     let mut costs: Vec<_> = subjects
         .iter()
         .map(|(name, subject)| {
-            let took = run(*subject, task, &mut hands).as_nanos().max(1);
+            let took = run(*subject, task, &mut scratch).as_nanos().max(1);
             let passes = round_time.as_nanos().div_ceil(took);
             let passes = usize::try_from(passes).unwrap_or(1).max(1);
             let n = task.requests.len() * passes;
@@ -46,18 +46,18 @@ pub(super) fn in_turn(
         for turn in 0..subjects.len() {
             let place = (round + turn) % subjects.len();
             let (task, cost) = &mut costs[place];
-            let took = run(subjects[place].1, *task, &mut hands);
+            let took = run(subjects[place].1, *task, &mut scratch);
             cost.rounds_ns.push(took.as_nanos() as f64 / cost.n as f64);
         }
     }
     costs.into_iter().map(|(_, cost)| cost).collect()
 }
 
-fn run(subject: Subject<'_>, task: Task<'_>, hands: &mut Hands) -> Duration {
+fn run(subject: Subject<'_>, task: Task<'_>, scratch: &mut Scratch) -> Duration {
     let start = Instant::now();
     for _ in 0..task.passes {
         for (query, known) in task.requests.iter().zip(task.known) {
-            std::hint::black_box(subject.ask(query, known, hands));
+            std::hint::black_box(subject.ask(query, known, scratch));
         }
     }
     start.elapsed()

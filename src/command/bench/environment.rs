@@ -9,10 +9,10 @@ use super::rounds::Settings;
 use super::worker_pool::Pace;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::Filter;
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset::{self, Digests, Recipe};
+use crate::storage::dataset::{self, DatasetSpec, Digests};
 
 /// Everything that is known before anything is measured.
 pub(super) fn run(settings: &Settings, dataset: Dataset) -> Run {
@@ -83,7 +83,7 @@ fn machine() -> Machine {
         if text.is_empty() {
             "unknown".to_owned()
         } else {
-            visible(text)
+            escape_for_terminal(text)
         }
     };
     let kib = field(&memory, "MemTotal")
@@ -123,12 +123,12 @@ pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
         payloads,
         rows,
     };
-    let recipe = Recipe::of_dir(dir.root());
+    let spec = DatasetSpec::of_dir(dir.root());
     let is_contract = found == Digests::of_contract();
-    let label = match (is_contract, recipe.is_contract()) {
-        (true, _) => Recipe::CONTRACT.name(),
+    let label = match (is_contract, spec.is_contract()) {
+        (true, _) => DatasetSpec::CONTRACT.name(),
         (false, true) => "not the contract dataset".to_owned(),
-        (false, false) => recipe.name(),
+        (false, false) => spec.name(),
     };
     Ok(Dataset {
         is_contract,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::storage::fs::atomic_file::{DirLock, Draft};
+use crate::storage::fs::atomic_file::{DirLock, TempFile};
 
 /// Looks whether there is a directory for the file to be in.
 pub(super) fn require_directory(path: &Path) -> Result<()> {
@@ -23,7 +23,7 @@ pub(super) fn require_directory(path: &Path) -> Result<()> {
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     let (directory, name) = split(path)?;
     let lock = DirLock::acquire(directory)?;
-    let draft = Draft::create_shared(&lock, name)?;
+    let draft = TempFile::create_shared(&lock, name)?;
     let mut file = draft.file();
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(Error::io(path, "cannot write"))?;

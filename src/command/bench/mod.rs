@@ -136,7 +136,7 @@ fn engines(config: &Config) -> Result<[Box<dyn Engine>; 2]> {
     // A missing index is made here, not beside the first requests.
     let progress = Progress::new(&display, "indexing");
     let first = open(Mode::Enhanced, Lifetime::OneShot)?;
-    first.finish(&|done, total| progress.report(done, total))?;
+    first.maintain(&|done, total| progress.report(done, total))?;
     let baseline = open(Mode::Baseline, Lifetime::LongLived)?;
     let enhanced = open(Mode::Enhanced, Lifetime::LongLived)?;
     // Where no index could be written, this one makes its own while the baseline's answers are collected.

@@ -1,6 +1,6 @@
 //! Words for a POSIX shell.
 
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::Query;
 use crate::output::jsonl;
 use crate::storage::data_dir::DataDir;
@@ -20,7 +20,7 @@ pub(super) fn quoted(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(is_bare) {
         return word.to_owned();
     }
-    format!("'{}'", visible(word).replace('\'', r"'\''"))
+    format!("'{}'", escape_for_terminal(word).replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::Work;
 use super::check::Checked;
 use super::cost::{self, Cost};
 use super::subject::Subject;
-use super::worker_pool::{Crew, Pace, Round, Task};
+use super::worker_pool::{Pace, Round, Task, WorkerPool};
 use crate::engine::{Engine, Floor};
 use crate::error::{Error, Result};
 use crate::measure::Depth;
@@ -77,7 +77,7 @@ pub fn measure(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Vec<Measured>> {
     let bench = Bench {
-        crew: Crew::new(settings.threads)?,
+        workers: WorkerPool::new(settings.threads)?,
         engines,
         floor: Floor::open(dir)?,
         dir,
@@ -98,7 +98,7 @@ pub fn measure(
 
 /// What all workloads share.
 pub(super) struct Bench<'a> {
-    pub(super) crew: Crew,
+    pub(super) workers: WorkerPool,
     /// The first is the model.
     pub(super) engines: &'a [(&'a str, &'a dyn Engine)],
     floor: Floor,
@@ -169,7 +169,7 @@ impl Bench<'_> {
         task: Task<'_>,
         pace: Pace,
     ) -> Result<Round> {
-        match self.crew.round(subject, task, pace) {
+        match self.workers.round(subject, task, pace) {
             (round, None) => Ok(round),
             (_, Some(request)) => Err(Error::usage(format!(
                 "no figures: {name} answered {} request {} otherwise while it was timed than before: is the log being \

@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::worker_pool::Crew;
+use super::worker_pool::WorkerPool;
 use crate::engine::{Engine, Floor};
 use crate::error::Result;
-use crate::model::{Event, Page, PayloadPlace, Query};
+use crate::model::{Event, Page, PayloadRef, Query};
 
 /// Something that answers requests: an engine, or the floor that does no more than it must.
 #[derive(Clone, Copy)]
@@ -17,21 +17,21 @@ pub(super) enum Subject<'a> {
 
 /// What a thread keeps from request to request.
 #[derive(Default)]
-pub(super) struct Hands {
+pub(super) struct Scratch {
     page: Page,
     buffer: Vec<u8>,
 }
 
 impl Subject<'_> {
     /// Answers one request: how many events, `None` where it failed. The floor reads what `known` names.
-    pub(super) fn ask(self, query: &Query, known: &Answer, hands: &mut Hands) -> Option<usize> {
+    pub(super) fn ask(self, query: &Query, known: &Answer, scratch: &mut Scratch) -> Option<usize> {
         match self {
             Subject::Engine(engine) => engine
-                .page(query, &mut hands.page)
+                .page(query, &mut scratch.page)
                 .ok()
-                .map(|()| hands.page.len()),
+                .map(|()| scratch.page.len()),
             Subject::Floor(floor) => {
-                let read = floor.read(&known.places, &mut hands.buffer);
+                let read = floor.read(&known.places, &mut scratch.buffer);
                 read.ok().and(known.events)
             }
         }
@@ -45,12 +45,12 @@ pub(super) struct Answer {
     /// How many; `None` where the request failed.
     pub(super) events: Option<usize>,
     /// Where the payloads lie.
-    places: Box<[PayloadPlace]>,
+    places: Box<[PayloadRef]>,
 }
 
 /// Every answer of an engine, from all threads at once. `answered` is called after each.
 pub(super) fn answers(
-    crew: &Crew,
+    workers: &WorkerPool,
     engine: &dyn Engine,
     requests: &[Query],
     answered: &(dyn Fn() + Sync),
@@ -60,7 +60,7 @@ pub(super) fn answers(
         answered();
         Answer::of(result, page)
     };
-    crew.install(|| requests.par_iter().map_init(Page::default, ask).collect())
+    workers.install(|| requests.par_iter().map_init(Page::default, ask).collect())
 }
 
 /// The place of the first answer that is not the model's, and how many there are.

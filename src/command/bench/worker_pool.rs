@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::subject::{Answer, Hands, Subject};
+use super::subject::{Answer, Scratch, Subject};
 use crate::error::{Error, Result};
 use crate::model::Query;
 
@@ -50,21 +50,21 @@ pub(super) struct Task<'a> {
 }
 
 /// So many threads, and what each keeps from round to round.
-pub(super) struct Crew {
+pub(super) struct WorkerPool {
     pool: rayon::ThreadPool,
     workers: Vec<Mutex<Worker>>,
 }
 
 #[derive(Default)]
 struct Worker {
-    hands: Hands,
+    scratch: Scratch,
     samples: Vec<Sample>,
     errors: usize,
     /// A request that was answered otherwise than it is known to be.
-    surprise: Option<usize>,
+    mismatch: Option<usize>,
 }
 
-impl Crew {
+impl WorkerPool {
     pub(super) fn new(threads: usize) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|error| {
@@ -73,7 +73,7 @@ impl Crew {
             ))
         })?;
         let workers = (0..threads).map(|_| Mutex::default()).collect();
-        Ok(Crew { pool, workers })
+        Ok(WorkerPool { pool, workers })
     }
 
     /// Runs something that divides itself among the threads.
@@ -115,14 +115,14 @@ impl Crew {
             errors: 0,
             samples: Vec::new(),
         };
-        let mut surprise = None;
+        let mut mismatch = None;
         for worker in &self.workers {
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
             round.samples.append(&mut worker.samples);
             round.errors += worker.errors;
-            surprise = surprise.or(worker.surprise);
+            mismatch = mismatch.or(worker.mismatch);
         }
-        (round, surprise)
+        (round, mismatch)
     }
 }
 
@@ -132,7 +132,7 @@ impl Worker {
         self.samples.clear();
         self.samples.reserve(task.turns());
         self.errors = 0;
-        self.surprise = None;
+        self.mismatch = None;
     }
 
     fn closed_loop(&mut self, subject: Subject<'_>, task: Task<'_>, next: &AtomicUsize) {
@@ -141,7 +141,7 @@ impl Worker {
             let events = subject.ask(
                 &task.requests[request],
                 &task.known[request],
-                &mut self.hands,
+                &mut self.scratch,
             );
             self.note(task, request, start.elapsed(), events);
             // With more clients than processors, the scheduler would else stop a client wherever it happens to
@@ -164,7 +164,7 @@ impl Worker {
             let events = subject.ask(
                 &task.requests[request],
                 &task.known[request],
-                &mut self.hands,
+                &mut self.scratch,
             );
             self.note(task, request, intended.elapsed(), events);
         }
@@ -179,7 +179,7 @@ impl Worker {
         });
         self.errors += usize::from(events.is_none());
         if events != task.known[request].events {
-            self.surprise = Some(request);
+            self.mismatch = Some(request);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::order;
-use super::request::{Answer, Outcome};
+use super::request::{Outcome, Response};
 use super::value;
 use crate::model::Event;
 use crate::output::diff::Class;
@@ -21,14 +21,14 @@ pub(super) struct Difference {
 }
 
 /// Whether two answers are the same, in every field and byte.
-pub(super) fn same(model: &Answer, candidate: &Answer) -> bool {
+pub(super) fn same(model: &Response, candidate: &Response) -> bool {
     model.outcome == candidate.outcome
         && model.len() == candidate.len()
         && model.events().eq(candidate.events())
 }
 
 /// Every difference between two answers. None only where they are the same.
-pub(super) fn differences(model: &Answer, candidate: &Answer) -> Vec<Difference> {
+pub(super) fn differences(model: &Response, candidate: &Response) -> Vec<Difference> {
     match (&model.outcome, &candidate.outcome) {
         (Outcome::Events, Outcome::Events) => {
             let (ours, theirs): (Vec<_>, Vec<_>) =
@@ -65,7 +65,7 @@ fn whole(class: Class, what: &'static str, model: String, candidate: String) -> 
     }
 }
 
-fn describe(answer: &Answer) -> String {
+fn describe(answer: &Response) -> String {
     match &answer.outcome {
         Outcome::Events => format!("{} events", answer.len()),
         Outcome::Count(count) => format!("count {count}"),

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::compare::Difference;
 use super::reproduce;
-use super::request::Ask;
-use super::stable::{Answers, Engines};
+use super::request::Request;
+use super::stable::{Engines, Responses};
 use super::tally::Tally;
 use crate::output::diff::Mismatch;
 use crate::storage::data_dir::DataDir;
@@ -30,13 +30,13 @@ impl Comparison<'_> {
     /// Compares every request. `done` is called with how many have been.
     pub(super) fn run(
         self,
-        asks: &mut (dyn Iterator<Item = Ask> + Send),
+        requests: &mut (dyn Iterator<Item = Request> + Send),
         done: &(dyn Fn(u64) + Sync),
     ) -> Tally {
         let finished = AtomicU64::new(0);
         let mut sum = Tally::default();
         loop {
-            let block: Vec<_> = Iterator::take(&mut *asks, BLOCK).collect();
+            let block: Vec<_> = Iterator::take(&mut *requests, BLOCK).collect();
             if block.is_empty() {
                 return sum;
             }
@@ -47,12 +47,13 @@ impl Comparison<'_> {
         }
     }
 
-    fn block(self, asks: &[Ask], tick: &(dyn Fn() + Sync)) -> Tally {
-        let start = || (Tally::default(), Answers::default());
-        asks.par_iter()
-            .fold(start, |(mut tally, mut answers), ask| {
-                let settled = self.engines.settle(ask, &mut answers);
-                tally.add(settled, self.max_mismatches, |it| self.mismatch(ask, it));
+    fn block(self, requests: &[Request], tick: &(dyn Fn() + Sync)) -> Tally {
+        let start = || (Tally::default(), Responses::default());
+        requests
+            .par_iter()
+            .fold(start, |(mut tally, mut answers), request| {
+                let stable = self.engines.compare_until_stable(request, &mut answers);
+                tally.add(stable, self.max_mismatches, |it| self.mismatch(request, it));
                 tick();
                 (tally, answers)
             })
@@ -63,7 +64,7 @@ impl Comparison<'_> {
             })
     }
 
-    fn mismatch(self, ask: &Ask, difference: Difference) -> Mismatch {
+    fn mismatch(self, request: &Request, difference: Difference) -> Mismatch {
         let Difference {
             class,
             event,
@@ -78,7 +79,7 @@ impl Comparison<'_> {
             what,
             baseline: model,
             enhanced: candidate,
-            reproduce: reproduce::command_lines(self.dir, ask),
+            reproduce: reproduce::command_lines(self.dir, request),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, PayloadPlace, Position, Query, Row};
+use crate::model::{Filter, Page, PayloadRef, Position, Query, Row};
 use crate::output::diff::Class;
 
 /// Three events, two of them in the same second. Every request is answered by all of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
+pub(super) struct FixtureEngine {
     /// What is wrong with the answers.
     pub(super) fault: Option<Class>,
 }
@@ -37,7 +37,7 @@ const EVENTS: [Stored; 3] = [
     },
 ];
 
-impl Known {
+impl FixtureEngine {
     fn events(self) -> Result<Vec<Stored>> {
         let mut events = EVENTS.to_vec();
         match self.fault {
@@ -54,7 +54,7 @@ impl Known {
     }
 }
 
-impl Engine for Known {
+impl Engine for FixtureEngine {
     fn page(&self, _: &Query, page: &mut Page) -> Result<()> {
         page.clear();
         let events = self.events()?;
@@ -66,7 +66,7 @@ impl Engine for Known {
                 action: "LOGIN",
                 resource_type: "USER",
                 resource_id: "USER-1",
-                place: PayloadPlace { offset: 0, len: 0 },
+                place: PayloadRef { offset: 0, len: 0 },
             });
         }
         let mut payloads = events.iter().map(|event| event.payload);
@@ -89,7 +89,7 @@ impl Engine for Known {
         sink(&page)
     }
 
-    fn finish(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
         Ok(())
     }
 }

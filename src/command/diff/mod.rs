@@ -106,8 +106,8 @@ impl Setting<'_> {
     ) -> Result<Verdict> {
         let Plan {
             workload,
-            requests,
-            mut asks,
+            total,
+            mut requests,
             sample,
             thinned,
         } = plan;
@@ -122,11 +122,11 @@ impl Setting<'_> {
             pool.install(|| self_check::run(comparison, sample))?,
         ))?;
         for part in thinned {
-            report(Line::Thinned(part))?;
+            report(Line::Subsampled(part))?;
         }
         let progress = Progress::new(&self.display, workload);
-        let done = |done| progress.report(done, requests as u64);
-        let tally = pool.install(|| comparison.run(&mut *asks, &done));
+        let done = |done| progress.report(done, total as u64);
+        let tally = pool.install(|| comparison.run(&mut *requests, &done));
         let (mismatches, verdict) = tally.finish(workload, max_mismatches);
         for mismatch in mismatches {
             report(Line::Mismatch(Box::new(mismatch)))?;
@@ -151,7 +151,7 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
     }
     if verdicts.iter().all(|verdict| verdict.requests == 0) {
         return Err(Error::usage(
-            "no request was compared, so there is no verdict: ask for at least one",
+            "no request was compared, so there is no verdict: request for at least one",
         ));
     }
     match verdicts
@@ -172,7 +172,7 @@ fn no_verdict(verdict: &Verdict) -> String {
     } = verdict;
     if *requests == 0 {
         return format!(
-            "{workload}: no request was compared, so there is no verdict: ask for at least one"
+            "{workload}: no request was compared, so there is no verdict: request for at least one"
         );
     }
     if *unsettled > 0 {

@@ -1,12 +1,12 @@
 //! Which requests a workload consists of.
 
-use super::request::Ask;
+use super::request::Request;
 use super::sweep;
 use crate::cli::DiffWorkload;
 use crate::contract::workload::Workload;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::output::diff::Thinned;
+use crate::output::diff::Subsampled;
 
 /// How many requests of an endless stream are compared where no number is given.
 pub(super) const STREAM_REQUESTS: usize = 2_000;
@@ -14,12 +14,13 @@ pub(super) const STREAM_REQUESTS: usize = 2_000;
 /// The requests of one workload.
 pub(super) struct Plan {
     pub(super) workload: &'static str,
-    pub(super) requests: usize,
-    pub(super) asks: Box<dyn Iterator<Item = Ask> + Send>,
-    /// Requests, evenly spread, for which the baseline is compared with itself.
-    pub(super) sample: Vec<Ask>,
+    /// How many requests these are.
+    pub(super) total: usize,
+    pub(super) requests: Box<dyn Iterator<Item = Request> + Send>,
+    /// Requests, evenly spaced, for which the baseline is compared with itself.
+    pub(super) sample: Vec<Request>,
     /// What was left out.
-    pub(super) thinned: Vec<Thinned>,
+    pub(super) thinned: Vec<Subsampled>,
 }
 
 impl Plan {
@@ -41,25 +42,27 @@ impl Plan {
     }
 
     fn stream(workload: Workload, requests: Option<usize>, most: usize) -> Self {
-        let requests = requests.unwrap_or(STREAM_REQUESTS);
-        let asks = move || workload.stream().take(requests).map(Ask::Page);
+        let total = requests.unwrap_or(STREAM_REQUESTS);
+        let requests = move || workload.stream().take(total).map(Request::Page);
         Plan {
             workload: workload.name(),
-            requests,
-            asks: Box::new(asks()),
-            sample: asks().step_by(requests.div_ceil(most).max(1)).collect(),
+            total,
+            requests: Box::new(requests()),
+            sample: requests().step_by(total.div_ceil(most).max(1)).collect(),
             thinned: Vec::new(),
         }
     }
 
     fn sweep(requests: Option<usize>, model: &dyn Engine, most: usize) -> Result<Self> {
         let sweep = sweep::make(model, requests)?;
-        let spread = sweep::spread(sweep.asks.len(), most);
+        let evenly_spaced = sweep::evenly_spaced(sweep.requests.len(), most);
         Ok(Plan {
             workload: sweep::NAME,
-            requests: sweep.asks.len(),
-            sample: spread.map(|index| sweep.asks[index].clone()).collect(),
-            asks: Box::new(sweep.asks.into_iter()),
+            total: sweep.requests.len(),
+            sample: evenly_spaced
+                .map(|index| sweep.requests[index].clone())
+                .collect(),
+            requests: Box::new(sweep.requests.into_iter()),
             thinned: sweep.thinned,
         })
     }

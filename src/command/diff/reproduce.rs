@@ -2,31 +2,31 @@
 
 use std::fmt::Write;
 
-use super::request::Ask;
-use crate::escape::visible;
+use super::request::Request;
+use crate::escape::escape_for_terminal;
 use crate::model::{Filter, Position, Query};
 use crate::output::jsonl;
 use crate::storage::data_dir::DataDir;
 
 /// The same request in both modes.
-pub(super) fn command_lines(dir: &DataDir, ask: &Ask) -> [String; 2] {
-    ["baseline", "enhanced"].map(|mode| command_line(dir, mode, ask))
+pub(super) fn command_lines(dir: &DataDir, request: &Request) -> [String; 2] {
+    ["baseline", "enhanced"].map(|mode| command_line(dir, mode, request))
 }
 
-fn command_line(dir: &DataDir, mode: &str, ask: &Ask) -> String {
+fn command_line(dir: &DataDir, mode: &str, request: &Request) -> String {
     let dir = quoted(&dir.root().to_string_lossy());
     let program = format!("auditq --data-dir {dir} query --mode {mode}");
-    match ask {
+    match request {
         // What no command line can hold, a batch can.
-        Ask::Page(query) if !query.filter.action.as_deref().is_none_or(is_plain) => {
+        Request::Page(query) if !query.filter.action.as_deref().is_none_or(is_plain) => {
             format!(
                 "printf '%s\\n' {} | {program} --batch -",
-                quoted(&request(query))
+                quoted(&request_line(query))
             )
         }
-        Ask::Page(query) => program + &conditions(&query.filter) + &place(query),
-        Ask::Count(filter) => program + &conditions(filter) + " --count",
-        Ask::All(filter) => program + &conditions(filter) + " --all",
+        Request::Page(query) => program + &conditions(&query.filter) + &place(query),
+        Request::Count(filter) => program + &conditions(filter) + " --count",
+        Request::All(filter) => program + &conditions(filter) + " --all",
     }
 }
 
@@ -57,7 +57,7 @@ fn place(query: &Query) -> String {
 }
 
 /// The `query` object of a batch: ASCII, whatever the action is.
-fn request(query: &Query) -> String {
+fn request_line(query: &Query) -> String {
     let mut bytes = Vec::new();
     jsonl::request(&mut bytes, query);
     String::from_utf8_lossy(&bytes).into_owned()
@@ -65,7 +65,7 @@ fn request(query: &Query) -> String {
 
 /// Whether text is safe on a terminal and in an argument as it stands.
 fn is_plain(text: &str) -> bool {
-    visible(text) == text
+    escape_for_terminal(text) == text
 }
 
 /// One word for the shell: bare where nothing in it means anything to a shell, in single quotes where not. What
@@ -102,8 +102,8 @@ mod tests {
     use super::*;
     use crate::model::Key;
 
-    fn baseline(ask: &Ask) -> String {
-        let [baseline, enhanced] = command_lines(&DataDir::new(Path::new("my data")), ask);
+    fn baseline(request: &Request) -> String {
+        let [baseline, enhanced] = command_lines(&DataDir::new(Path::new("my data")), request);
         assert_eq!(
             enhanced,
             baseline.replace("--mode baseline", "--mode enhanced")
@@ -128,7 +128,7 @@ mod tests {
         };
         let query = Query::new(filter, Position::Page(3), 20).unwrap();
         assert_eq!(
-            baseline(&Ask::Page(query)),
+            baseline(&Request::Page(query)),
             r"auditq --data-dir 'my data' query --mode baseline --from=-5 --to=9 --actor=-1 --action='it'\''s' --page=3 --size=20"
         );
     }
@@ -140,13 +140,15 @@ mod tests {
             id: 7,
         });
         let query = Query::new(Filter::ALL, after, 10).unwrap();
-        assert!(baseline(&Ask::Page(query)).ends_with("--mode baseline --after=-1:7 --size=10"));
+        assert!(
+            baseline(&Request::Page(query)).ends_with("--mode baseline --after=-1:7 --size=10")
+        );
     }
 
     #[test]
     fn what_no_argument_can_hold_goes_through_a_batch() {
         let query = Query::new(acted("a\0'"), Position::Page(1), 10).unwrap();
-        let line = baseline(&Ask::Page(query));
+        let line = baseline(&Request::Page(query));
         assert!(line.starts_with("printf '%s\\n' '{\"from_ts\": "), "{line}");
         assert!(
             line.contains(r#""action": "a\u0000'\''", "page": 1"#),
@@ -160,12 +162,16 @@ mod tests {
 
     #[test]
     fn counts_and_all_have_no_page() {
-        assert!(baseline(&Ask::Count(acted(""))).ends_with("--mode baseline --action='' --count"));
         assert!(
-            baseline(&Ask::All(acted("\u{1b}é'"))).ends_with(r"--action=$'\033\303\251\'' --all")
+            baseline(&Request::Count(acted(""))).ends_with("--mode baseline --action='' --count")
         );
         assert!(
-            baseline(&Ask::All(acted("LOGIN"))).ends_with("--mode baseline --action=LOGIN --all")
+            baseline(&Request::All(acted("\u{1b}é'")))
+                .ends_with(r"--action=$'\033\303\251\'' --all")
+        );
+        assert!(
+            baseline(&Request::All(acted("LOGIN")))
+                .ends_with("--mode baseline --action=LOGIN --all")
         );
     }
 }

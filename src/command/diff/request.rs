@@ -6,7 +6,7 @@ use crate::model::{Event, Filter, Page, Query};
 
 /// One request, as `auditq query` can make it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Ask {
+pub(super) enum Request {
     /// A page.
     Page(Query),
     /// How many events match.
@@ -15,19 +15,19 @@ pub(super) enum Ask {
     All(Filter),
 }
 
-impl Ask {
+impl Request {
     /// Which events are meant.
     pub(super) fn filter(&self) -> &Filter {
         match self {
-            Ask::Page(query) => &query.filter,
-            Ask::Count(filter) | Ask::All(filter) => filter,
+            Request::Page(query) => &query.filter,
+            Request::Count(filter) | Request::All(filter) => filter,
         }
     }
 }
 
 /// An engine's answer, in buffers that are kept from request to request.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pages: Vec<Page>,
     used: usize,
     pub(super) outcome: Outcome,
@@ -50,16 +50,16 @@ impl Default for Outcome {
     }
 }
 
-impl Answer {
+impl Response {
     /// Asks the engine. An error is an answer too.
-    pub(super) fn fetch(&mut self, engine: &dyn Engine, ask: &Ask) {
+    pub(super) fn fetch(&mut self, engine: &dyn Engine, request: &Request) {
         self.used = 0;
-        let outcome = match ask {
-            Ask::Page(query) => engine
+        let outcome = match request {
+            Request::Page(query) => engine
                 .page(query, self.next_page())
                 .map(|()| Outcome::Events),
-            Ask::Count(filter) => engine.count(filter).map(Outcome::Count),
-            Ask::All(filter) => engine
+            Request::Count(filter) => engine.count(filter).map(Outcome::Count),
+            Request::All(filter) => engine
                 .all(filter, &mut |page| self.keep(page))
                 .map(|()| Outcome::Events),
         };

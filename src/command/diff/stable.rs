@@ -1,7 +1,7 @@
 //! One request, asked of both engines until there is a verdict on it.
 
 use super::compare::{self, Difference};
-use super::request::{Answer, Ask, Outcome};
+use super::request::{Outcome, Request, Response};
 use crate::engine::Engine;
 
 /// How often a request is asked anew while the log changes under it.
@@ -18,15 +18,15 @@ pub(super) struct Engines<'a> {
 
 /// The answers that a thread holds, kept from request to request.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
-    model: Answer,
-    candidate: Answer,
-    again: Answer,
+pub(super) struct Responses {
+    model: Response,
+    candidate: Response,
+    again: Response,
 }
 
 /// What came out for one request.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct Stable {
     pub(super) verdict: Verdict,
     /// How many events the model gave.
     pub(super) events: usize,
@@ -51,44 +51,44 @@ impl Engines<'_> {
     /// Asks both in immediate succession. Where they differ, the model is asked once more. If it stands by its
     /// answer, the candidate's, which was given in between, was wrong. If not, the log has changed: the candidate
     /// may have seen that, or both are asked anew.
-    pub(super) fn settle(self, ask: &Ask, answers: &mut Answers) -> Settled {
-        let Answers {
+    pub(super) fn compare_until_stable(self, request: &Request, answers: &mut Responses) -> Stable {
+        let Responses {
             model,
             candidate,
             again,
         } = answers;
-        model.fetch(self.model, ask);
+        model.fetch(self.model, request);
         for round in 0..ROUNDS {
-            candidate.fetch(self.candidate, ask);
+            candidate.fetch(self.candidate, request);
             if compare::same(model, candidate) {
-                return settled(alike(model), model, round > 0);
+                return stable(alike(model), model, round > 0);
             }
-            again.fetch(self.model, ask);
+            again.fetch(self.model, request);
             if compare::same(model, again) {
-                return settled(
+                return stable(
                     Verdict::Different(compare::differences(model, candidate)),
                     model,
                     round > 0,
                 );
             }
             if compare::same(again, candidate) {
-                return settled(alike(again), again, true);
+                return stable(alike(again), again, true);
             }
             std::mem::swap(model, again);
         }
-        settled(Verdict::Unsettled, model, true)
+        stable(Verdict::Unsettled, model, true)
     }
 }
 
-fn settled(verdict: Verdict, model: &Answer, asked_again: bool) -> Settled {
-    Settled {
+fn stable(verdict: Verdict, model: &Response, asked_again: bool) -> Stable {
+    Stable {
         verdict,
         events: model.len(),
         asked_again,
     }
 }
 
-fn alike(answer: &Answer) -> Verdict {
+fn alike(answer: &Response) -> Verdict {
     if matches!(answer.outcome, Outcome::Failed(_)) {
         Verdict::FailedAlike
     } else {

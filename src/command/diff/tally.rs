@@ -1,6 +1,6 @@
 //! What the comparison of many requests adds up to.
 
-use super::stable::{Settled, Verdict as Outcome};
+use super::stable::{Stable, Verdict as Outcome};
 use crate::output::diff::{Class, Counts, Finding, Mismatch, Verdict};
 
 /// The sum over some requests. Sums of neighbouring requests join to the sum over all.
@@ -21,14 +21,14 @@ impl Tally {
     /// Adds one request. What is to be shown, `show` makes from a difference.
     pub(super) fn add(
         &mut self,
-        settled: Settled,
+        stable: Stable,
         most: usize,
         mut show: impl FnMut(super::compare::Difference) -> Mismatch,
     ) {
         self.requests += 1;
-        self.events += settled.events as u64;
-        self.asked_again += u64::from(settled.asked_again);
-        match settled.verdict {
+        self.events += stable.events as u64;
+        self.asked_again += u64::from(stable.asked_again);
+        match stable.verdict {
             Outcome::Same => {}
             Outcome::FailedAlike => self.failed_alike += 1,
             Outcome::Unsettled => self.unsettled += 1,

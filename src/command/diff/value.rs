@@ -1,6 +1,6 @@
 //! Values as a report shows them: short, and safe on a terminal.
 
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::Event;
 
 /// The most characters of a value that are shown.
@@ -68,7 +68,7 @@ fn window(bytes: &[u8], start: usize, room: usize) -> String {
 fn escaped(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        shown.push_str(&visible(&chunk.valid().replace('\\', "\\\\")));
+        shown.push_str(&escape_for_terminal(&chunk.valid().replace('\\', "\\\\")));
         for byte in chunk.invalid() {
             shown.push_str(&format!("\\x{byte:02x}"));
         }

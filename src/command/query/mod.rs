@@ -97,7 +97,7 @@ fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> 
 
 fn renew(display: &Display, engine: &dyn Engine) -> Result<()> {
     let bar = Progress::new(display, "indexing");
-    engine.finish(&|done, total| bar.report(done, total))
+    engine.maintain(&|done, total| bar.report(done, total))
 }
 
 fn note_failure(display: &Display, renewed: Result<()>) {

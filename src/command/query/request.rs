@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::{Filter, Key, Position, Query};
 
 /// A request as it stands in a line. What is left out is as in a call of `auditq query` without that flag; what
@@ -47,7 +47,7 @@ impl Default for Wire {
 pub(super) fn parse(line: &[u8]) -> Result<Query> {
     let not_understood = |problem: &str| {
         // It may repeat names and texts of the line.
-        let problem = visible(problem);
+        let problem = escape_for_terminal(problem);
         Error::usage(format!(
             "the request is not understood ({problem}): it is a JSON object with from_ts, to_ts, actor_id, action, \
              page (or after) and page_size"
@@ -80,7 +80,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::escape::visible;
+    use crate::escape::escape_for_terminal;
     use crate::model::{Filter, Key, Position, Query};
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             r#"{"after": "\u001b\u3164"}"#,
         ] {
             let error = parse(line.as_bytes()).unwrap_err().to_string();
-            assert_eq!(visible(&error), error, "{line}");
+            assert_eq!(escape_for_terminal(&error), error, "{line}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use comfy_table::{Cell, CellAlignment, Color};
 
-use super::{Class, Finding, Line, Mismatch, SelfCheck, Thinned, Verdict};
+use super::{Class, Finding, Line, Mismatch, SelfCheck, Subsampled, Verdict};
 use crate::config::{Display, Format};
 use crate::error::{Error, Result};
 use crate::output::{Stdout, table};
@@ -82,7 +82,7 @@ fn as_table(display: &Display, lines: &[Line]) -> String {
                 notes.push_str(&remarks(verdict));
             }
             Line::SelfCheck(check) => notes.push_str(&self_check(check)),
-            Line::Thinned(Thinned {
+            Line::Subsampled(Subsampled {
                 workload,
                 part,
                 kept,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use super::Recipe;
+use super::DatasetSpec;
 use crate::contract::dataset::Rows;
-use crate::model::{PayloadPlace, Row};
+use crate::model::{PayloadRef, Row};
 
 /// Rows a batch: about a megabyte of payloads.
 const ROWS: usize = 800;
@@ -29,7 +29,7 @@ struct NewRow {
     resource_type: &'static str,
     /// In the batch's own text.
     resource_id_end: usize,
-    place: PayloadPlace,
+    place: PayloadRef,
 }
 
 impl Batch {
@@ -52,7 +52,7 @@ impl Batch {
                 action: row.action,
                 resource_type: row.resource_type,
                 resource_id_end: batch.resource_ids.len(),
-                place: PayloadPlace {
+                place: PayloadRef {
                     offset: row.payload_offset,
                     len: row.payload_len,
                 },
@@ -90,9 +90,9 @@ impl Batch {
     }
 }
 
-/// Makes all batches of a recipe, and gives each to both receivers, until one of them has gone.
-pub(super) fn generate(recipe: Recipe, to: &[SyncSender<Arc<Batch>>; 2]) {
-    let mut rows = Rows::new(recipe.events, recipe.anchor);
+/// Makes all batches of a spec, and gives each to both receivers, until one of them has gone.
+pub(super) fn generate(spec: DatasetSpec, to: &[SyncSender<Arc<Batch>>; 2]) {
+    let mut rows = Rows::new(spec.events, spec.anchor);
     while let Some(batch) = Batch::next(&mut rows) {
         let batch = Arc::new(batch);
         if to

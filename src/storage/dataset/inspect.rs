@@ -9,7 +9,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::batch::generate;
-use super::{Digests, Progress, Recipe};
+use super::{DatasetSpec, Digests, Progress};
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
@@ -19,11 +19,11 @@ use crate::storage::sqlite::{Connection, Schema};
 const CHUNK: usize = 1 << 20;
 
 /// A file's size in bytes and its SHA-256.
-pub(crate) type Sum = (u64, String);
+pub(crate) type FileDigest = (u64, String);
 
 /// What a database holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct DatabaseContents {
     /// The digest of its rows.
     pub(crate) rows: String,
     /// Its schema.
@@ -40,18 +40,18 @@ pub(crate) fn is_anything_there(dir: &DataDir) -> bool {
 }
 
 /// The payload file; `None` where there is none.
-pub(crate) fn payloads(dir: &DataDir, progress: Progress<'_>) -> Result<Option<Sum>> {
+pub(crate) fn payloads(dir: &DataDir, progress: Progress<'_>) -> Result<Option<FileDigest>> {
     sha256(&dir.payloads(), progress)
 }
 
 /// What the database holds; `None` where there is none.
-pub(crate) fn database(dir: &DataDir) -> Result<Option<Found>> {
+pub(crate) fn database(dir: &DataDir) -> Result<Option<DatabaseContents>> {
     if fs::symlink_metadata(dir.database()).is_err() {
         return Ok(None);
     }
     let connection = Connection::open(dir)?;
     connection.snapshot(|| {
-        Ok(Some(Found {
+        Ok(Some(DatabaseContents {
             schema: connection.schema()?,
             rows: rows(&connection)?,
         }))
@@ -70,15 +70,15 @@ pub(super) fn rows(connection: &Connection) -> Result<String> {
     Ok(digest.finish())
 }
 
-/// The digests that the recipe's dataset has, without making it.
-pub(crate) fn would_be(recipe: Recipe) -> Digests {
-    if recipe.is_contract() {
+/// The digests that the spec's dataset has, without making it.
+pub(crate) fn expected_digests(spec: DatasetSpec) -> Digests {
+    if spec.is_contract() {
         return Digests::of_contract();
     }
     let (to_payloads, payload_batches) = sync_channel(1);
     let (to_rows, row_batches) = sync_channel(1);
     thread::scope(|scope| {
-        scope.spawn(move || generate(recipe, &[to_payloads, to_rows]));
+        scope.spawn(move || generate(spec, &[to_payloads, to_rows]));
         let rows = scope.spawn(move || {
             let mut digest = RowsDigest::new();
             row_batches
@@ -104,7 +104,7 @@ pub(crate) fn would_be(recipe: Recipe) -> Digests {
 }
 
 /// Digests a whole file; `None` where there is none.
-pub(crate) fn sha256(path: &Path, progress: Progress<'_>) -> Result<Option<Sum>> {
+pub(crate) fn sha256(path: &Path, progress: Progress<'_>) -> Result<Option<FileDigest>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Recipe;
+use super::DatasetSpec;
 use crate::error::{Error, Result};
-use crate::storage::fs::atomic_file::{DirLock, Draft};
+use crate::storage::fs::atomic_file::{DirLock, TempFile};
 
 /// Its name.
 pub(crate) const LABEL: &str = "scale-study.json";
@@ -26,17 +26,22 @@ pub(super) fn path(root: &Path) -> PathBuf {
 }
 
 /// What the label says; `None` where there is none that can be read.
-pub(crate) fn read(root: &Path) -> Option<Recipe> {
+pub(crate) fn read(root: &Path) -> Option<DatasetSpec> {
     let Label { events, anchor } = serde_json::from_slice(&fs::read(path(root)).ok()?).ok()?;
-    Some(Recipe { events, anchor })
+    Some(DatasetSpec { events, anchor })
 }
 
-/// Writes the label of a recipe to `target`: an empty one for the contract's, which has none. It gets the rights
+/// Writes the label of a spec to `target`: an empty one for the contract's, which has none. It gets the rights
 /// of the database it speaks of.
-pub(super) fn write(target: &Path, lock: &DirLock, recipe: Recipe, database: &Path) -> Result<()> {
-    let draft = Draft::create(lock, LABEL)?;
-    draft.copy_rights(database)?;
-    text(recipe)
+pub(super) fn write(
+    target: &Path,
+    lock: &DirLock,
+    spec: DatasetSpec,
+    database: &Path,
+) -> Result<()> {
+    let draft = TempFile::create(lock, LABEL)?;
+    draft.copy_permissions(database)?;
+    text(spec)
         .and_then(|text| {
             draft.file().write_all(&text)?;
             draft.file().sync_all()
@@ -45,11 +50,11 @@ pub(super) fn write(target: &Path, lock: &DirLock, recipe: Recipe, database: &Pa
     draft.publish(target).map(drop)
 }
 
-fn text(recipe: Recipe) -> io::Result<Vec<u8>> {
-    if recipe.is_contract() {
+fn text(spec: DatasetSpec) -> io::Result<Vec<u8>> {
+    if spec.is_contract() {
         return Ok(Vec::new());
     }
-    let Recipe { events, anchor } = recipe;
+    let DatasetSpec { events, anchor } = spec;
     let mut text = serde_json::to_vec(&Label { events, anchor })?;
     text.push(b'\n');
     Ok(text)

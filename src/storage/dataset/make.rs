@@ -10,47 +10,47 @@ use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, generate};
 use super::publish::remove;
-use super::{Digests, Progress, Recipe, label};
+use super::{DatasetSpec, Digests, Progress, label};
 use crate::contract::dataset::SCHEMA_SQL;
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::fs::atomic_file::{DirLock, Draft};
+use crate::storage::fs::atomic_file::{DirLock, TempFile};
 use crate::storage::sqlite::{Connection, Writer};
 
 /// How many batches may wait for a stage that is slower than the generator.
-const WAITING: usize = 4;
+const STAGED_PREFIX: usize = 4;
 
 /// A whole dataset under names that nobody looks for.
 #[derive(Debug)]
-pub(crate) struct Drafts {
-    pub(super) database: Draft,
-    pub(super) payloads: Draft,
+pub(crate) struct TempFiles {
+    pub(super) database: TempFile,
+    pub(super) payloads: TempFile,
     /// The payload file's by what was written, the rows' by what the database then held.
     pub(crate) digests: Digests,
 }
 
-/// Writes the recipe's dataset, down to the disk itself, and checks that the database holds the rows it was
+/// Writes the spec's dataset, down to the disk itself, and checks that the database holds the rows it was
 /// given.
 pub(crate) fn make(
     dir: &DataDir,
     lock: &DirLock,
-    recipe: Recipe,
+    spec: DatasetSpec,
     progress: Progress<'_>,
-) -> Result<Drafts> {
-    let database = Draft::create_shared(lock, "audit.db")?;
+) -> Result<TempFiles> {
+    let database = TempFile::create_shared(lock, "audit.db")?;
     if dir.database().exists() {
-        database.copy_rights(dir.database())?;
+        database.copy_permissions(dir.database())?;
     }
-    let payloads = Draft::create(lock, "payloads.jsonl")?;
-    payloads.copy_rights(database.path())?;
+    let payloads = TempFile::create(lock, "payloads.jsonl")?;
+    payloads.copy_permissions(database.path())?;
 
-    let (to_payloads, payload_batches) = sync_channel(WAITING);
-    let (to_database, database_batches) = sync_channel(WAITING);
+    let (to_payloads, payload_batches) = sync_channel(STAGED_PREFIX);
+    let (to_database, database_batches) = sync_channel(STAGED_PREFIX);
     let (written, inserted) = thread::scope(|scope| {
-        scope.spawn(move || generate(recipe, &[to_payloads, to_database]));
+        scope.spawn(move || generate(spec, &[to_payloads, to_database]));
         let written = scope.spawn(|| write_payloads(&payloads, &dir.payloads(), payload_batches));
-        let inserted = fill_database(database.path(), database_batches, recipe.events, progress);
+        let inserted = fill_database(database.path(), database_batches, spec.events, progress);
         (written.join(), inserted)
     });
     let written = written.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -75,7 +75,7 @@ pub(crate) fn make(
         payloads: payloads_sha256,
         rows,
     };
-    Ok(Drafts {
+    Ok(TempFiles {
         database,
         payloads,
         digests,
@@ -83,25 +83,26 @@ pub(crate) fn make(
 }
 
 /// Labels the dataset that is there as a scale study, or as none.
-pub(crate) fn set_label(dir: &DataDir, lock: &DirLock, recipe: Recipe) -> Result<()> {
-    if is_labelled(dir, recipe) {
+pub(crate) fn set_label(dir: &DataDir, lock: &DirLock, spec: DatasetSpec) -> Result<()> {
+    if is_labelled(dir, spec) {
         return Ok(());
     }
     let target = label::path(dir.root());
-    if recipe.is_contract() {
+    if spec.is_contract() {
         remove(&target)
     } else {
-        label::write(&target, lock, recipe, dir.database())
+        label::write(&target, lock, spec, dir.database())
     }
 }
 
-fn is_labelled(dir: &DataDir, recipe: Recipe) -> bool {
-    Recipe::of_dir(dir.root()) == recipe && recipe.is_contract() != label::path(dir.root()).exists()
+fn is_labelled(dir: &DataDir, spec: DatasetSpec) -> bool {
+    DatasetSpec::of_dir(dir.root()) == spec
+        && spec.is_contract() != label::path(dir.root()).exists()
 }
 
 /// Writes and digests every line; then waits for the disk.
 fn write_payloads(
-    draft: &Draft,
+    draft: &TempFile,
     target: &Path,
     batches: Receiver<Arc<Batch>>,
 ) -> Result<(u64, String)> {
@@ -147,7 +148,7 @@ fn fill_database(
 }
 
 fn rows_of(path: &Path) -> Result<String> {
-    let connection = Connection::open_as_the_service(path)?;
+    let connection = Connection::open_baseline(path)?;
     super::inspect::rows(&connection)
 }
 

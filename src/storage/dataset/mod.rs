@@ -11,26 +11,28 @@ mod label;
 mod make;
 mod publish;
 
-pub(crate) use inspect::{Found, database, is_anything_there, payloads, sha256, would_be};
+pub(crate) use inspect::{
+    DatabaseContents, database, expected_digests, is_anything_there, payloads, sha256,
+};
 use label::read as labelled;
-pub(crate) use make::{Drafts, make, set_label};
-pub(crate) use publish::{publish, recover, settle, tidy};
+pub(crate) use make::{TempFiles, make, set_label};
+pub(crate) use publish::{publish, recover, recover_staged, tidy};
 
 /// Called with how much is done and how much there is, in any unit, from any thread.
 pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// What fixes a dataset of the contract's make, to the byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Recipe {
+pub(crate) struct DatasetSpec {
     /// How many events.
     pub(crate) events: u64,
     /// The newest second an event can have, in epoch seconds.
     pub(crate) anchor: i64,
 }
 
-impl Recipe {
+impl DatasetSpec {
     /// The one dataset that the contract fixes.
-    pub(crate) const CONTRACT: Recipe = Recipe {
+    pub(crate) const CONTRACT: DatasetSpec = DatasetSpec {
         events: EVENTS,
         anchor: ANCHOR,
     };

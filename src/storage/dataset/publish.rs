@@ -8,50 +8,58 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Drafts, Recipe, label};
+use super::{DatasetSpec, TempFiles, label};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::atomic_file::{self, DirLock};
 
 /// Where the files of a new dataset wait for the step.
-struct Waiting {
+struct Staged {
     database: PathBuf,
     payloads: PathBuf,
     /// Empty where the new dataset has no label: then the old one's has to go.
     label: PathBuf,
 }
 
-impl Waiting {
+impl Staged {
     fn in_dir(dir: &DataDir) -> Self {
-        let waiting = |name| dir.root().join(format!("{}{name}", atomic_file::WAITING));
-        Waiting {
-            database: waiting("audit.db"),
-            payloads: waiting("payloads.jsonl"),
-            label: waiting(label::LABEL),
+        let staged = |name| {
+            dir.root()
+                .join(format!("{}{name}", atomic_file::STAGED_PREFIX))
+        };
+        Staged {
+            database: staged("audit.db"),
+            payloads: staged("payloads.jsonl"),
+            label: staged(label::LABEL),
         }
     }
 }
 
 /// Replaces whatever is there. A kill at any moment leaves the old dataset or the new one.
-pub(crate) fn publish(dir: &DataDir, lock: &DirLock, drafts: Drafts, recipe: Recipe) -> Result<()> {
-    let waiting = Waiting::in_dir(dir);
-    label::write(&waiting.label, lock, recipe, drafts.database.path())?;
-    drafts.payloads.publish(&waiting.payloads)?;
+pub(crate) fn publish(
+    dir: &DataDir,
+    lock: &DirLock,
+    drafts: TempFiles,
+    spec: DatasetSpec,
+) -> Result<()> {
+    let staged = Staged::in_dir(dir);
+    label::write(&staged.label, lock, spec, drafts.database.path())?;
+    drafts.payloads.publish(&staged.payloads)?;
     // The step must not be on the disk before what it stands for is.
     lock.sync()?;
-    drafts.database.publish(&waiting.database)?;
+    drafts.database.publish(&staged.database)?;
     lock.sync()?;
-    take_over(dir, lock, &waiting)
+    commit_staged(dir, lock, &staged)
 }
 
 /// Ends what a killed run began: puts the new dataset in place if the old one has gone, else removes it.
-pub(crate) fn settle(dir: &DataDir, lock: &DirLock) -> Result<()> {
-    let waiting = Waiting::in_dir(dir);
-    if is_there(&waiting.database) && !is_there(dir.database()) {
-        return take_over(dir, lock, &waiting);
+pub(crate) fn recover_staged(dir: &DataDir, lock: &DirLock) -> Result<()> {
+    let staged = Staged::in_dir(dir);
+    if is_there(&staged.database) && !is_there(dir.database()) {
+        return commit_staged(dir, lock, &staged);
     }
     // The database first: without it, the rest is nothing.
-    for path in [&waiting.database, &waiting.payloads, &waiting.label] {
+    for path in [&staged.database, &staged.payloads, &staged.label] {
         remove(path)?;
     }
     Ok(())
@@ -59,24 +67,24 @@ pub(crate) fn settle(dir: &DataDir, lock: &DirLock) -> Result<()> {
 
 /// Ends what a killed run began if there is no dataset until that is done.
 pub(crate) fn recover(dir: &DataDir) -> Result<()> {
-    if is_there(dir.database()) || !is_there(&Waiting::in_dir(dir).database) {
+    if is_there(dir.database()) || !is_there(&Staged::in_dir(dir).database) {
         return Ok(());
     }
-    settle(dir, &DirLock::acquire(dir.root())?)
+    recover_staged(dir, &DirLock::acquire(dir.root())?)
 }
 
 /// Removes what killed runs left, unless another process is at work there.
 pub(crate) fn tidy(dir: &DataDir) -> Result<()> {
-    if atomic_file::has_strays(dir.root())
+    if atomic_file::has_leftovers(dir.root())
         && let Some(lock) = DirLock::try_acquire(dir.root())?
     {
-        settle(dir, &lock)?;
+        recover_staged(dir, &lock)?;
     }
     Ok(())
 }
 
 /// Can be done again from the start, wherever it was left.
-fn take_over(dir: &DataDir, lock: &DirLock, waiting: &Waiting) -> Result<()> {
+fn commit_staged(dir: &DataDir, lock: &DirLock, staged: &Staged) -> Result<()> {
     remove(&dir.index())?;
     remove(dir.database())?;
     // The journals belong to the old database: left behind, they would be played into the new one.
@@ -86,14 +94,14 @@ fn take_over(dir: &DataDir, lock: &DirLock, waiting: &Waiting) -> Result<()> {
     // The removals must be on the disk before anything new is.
     lock.sync()?;
     let label = label::path(dir.root());
-    if fs::metadata(&waiting.label).is_ok_and(|label| label.len() == 0) {
+    if fs::metadata(&staged.label).is_ok_and(|label| label.len() == 0) {
         remove(&label)?;
-        remove(&waiting.label)?;
+        remove(&staged.label)?;
     }
-    replace(&waiting.label, &label)?;
-    replace(&waiting.payloads, &dir.payloads())?;
+    replace(&staged.label, &label)?;
+    replace(&staged.payloads, &dir.payloads())?;
     lock.sync()?;
-    replace(&waiting.database, dir.database())?;
+    replace(&staged.database, dir.database())?;
     lock.sync()
 }
 

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 /// What the names of unfinished files start with.
 const PREFIX: &str = ".auditq-";
 /// What the names of finished ones start with that wait for others to be put in place together. They are no
-/// strays to this module: only who put them there knows what they are worth.
-pub(crate) const WAITING: &str = ".auditq-next-";
+/// leftovers to this module: only who put them there knows what they are worth.
+pub(crate) const STAGED_PREFIX: &str = ".auditq-next-";
 
 /// The right to write in a directory, held by one process at a time until it is dropped or the process ends.
 ///
@@ -55,7 +55,7 @@ impl DirLock {
 
     fn hold(path: &Path, dir: File) -> Self {
         let lock = Self::go_without(path, dir);
-        lock.remove_strays();
+        lock.remove_leftovers();
         lock
     }
 
@@ -68,12 +68,12 @@ impl DirLock {
 
     /// Whoever holds the lock is the only one who writes here, so an unfinished file is nobody's. One that
     /// cannot be removed is in nobody's way either.
-    fn remove_strays(&self) {
+    fn remove_leftovers(&self) {
         for entry in ours(&self.path) {
             let is_waiting = entry
                 .file_name()
                 .as_encoded_bytes()
-                .starts_with(WAITING.as_bytes());
+                .starts_with(STAGED_PREFIX.as_bytes());
             if !is_waiting {
                 let _ = fs::remove_file(entry.path());
             }
@@ -82,7 +82,7 @@ impl DirLock {
 }
 
 /// Whether there is any file of ours that a killed run may have left: of one that still runs, too.
-pub(crate) fn has_strays(path: &Path) -> bool {
+pub(crate) fn has_leftovers(path: &Path) -> bool {
     ours(path).next().is_some()
 }
 
@@ -102,13 +102,13 @@ fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(Error::io(path, "cannot open the directory"))
 }
 
-/// A file that is being made. Dropped without [`Draft::publish`], it is gone.
+/// A file that is being made. Dropped without [`TempFile::publish`], it is gone.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct TempFile {
     file: NamedTempFile,
 }
 
-impl Draft {
+impl TempFile {
     /// Makes an empty file beside the one it will become, for nobody else to read.
     pub(crate) fn create(lock: &DirLock, name: &str) -> Result<Self> {
         Self::with_mode(lock, name, 0o600)
@@ -128,7 +128,7 @@ impl Draft {
         let file = made
             .map_err(unnamed)
             .map_err(Error::io(&lock.path.join(name), "cannot create"))?;
-        Ok(Draft { file })
+        Ok(TempFile { file })
     }
 
     /// The file, open for reading and writing.
@@ -142,8 +142,8 @@ impl Draft {
     }
 
     /// Gives it the rights of `model`.
-    pub(crate) fn copy_rights(&self, model: &Path) -> Result<()> {
-        platform::copy_rights(model, self.file())
+    pub(crate) fn copy_permissions(&self, model: &Path) -> Result<()> {
+        platform::copy_permissions(model, self.file())
             .map_err(Error::io(self.path(), "cannot set the rights"))
     }
 
@@ -202,7 +202,7 @@ mod tests {
     fn a_draft_is_private_and_disappears_unless_published() {
         let dir = tempfile::tempdir().unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
-        let draft = Draft::create(&lock, "file").unwrap();
+        let draft = TempFile::create(&lock, "file").unwrap();
         assert_eq!(
             draft.file().metadata().unwrap().permissions().mode() & 0o777,
             0o600
@@ -218,8 +218,8 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, &target).unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
-        let draft = Draft::create(&lock, "target").unwrap();
-        draft.copy_rights(&victim).unwrap();
+        let draft = TempFile::create(&lock, "target").unwrap();
+        draft.copy_permissions(&victim).unwrap();
         draft.file().write_all(b"new").unwrap();
         draft.publish(&target).unwrap();
         lock.sync().unwrap();

@@ -87,7 +87,7 @@ pub(crate) fn open_for_state(path: &Path) -> io::Result<Option<OwnedFd>> {
 }
 
 /// How long after a change of a file another change may still leave the same time on it: kernels before 6.13
-/// stamp with the last clock tick (10 ms at the slowest), and a file system without nanoseconds with whole
+/// version with the last clock tick (10 ms at the slowest), and a file system without nanoseconds with whole
 /// seconds (FAT: two).
 pub(crate) fn clock_grain(state: &FileState) -> Duration {
     let whole_seconds = state.ctime_ns % 1_000_000_000 == 0 && state.mtime_ns % 1_000_000_000 == 0;
@@ -108,7 +108,7 @@ pub(crate) fn file_clock_ns() -> i64 {
 
 /// The clock tick that is running, in nanoseconds: it changes every few milliseconds, and reading it is no
 /// system call.
-pub(crate) fn tick_ns() -> i64 {
+pub(crate) fn coarse_monotonic_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     now.tv_sec
         .wrapping_mul(1_000_000_000)
@@ -116,7 +116,7 @@ pub(crate) fn tick_ns() -> i64 {
 }
 
 /// Gives `file` the permission bits of `model`, less any execute bit, and its owner where that is allowed.
-pub(crate) fn copy_rights(model: &Path, file: &File) -> io::Result<()> {
+pub(crate) fn copy_permissions(model: &Path, file: &File) -> io::Result<()> {
     let like = rustix::fs::stat(model)?;
     let own = rustix::fs::fstat(file)?;
     if (like.st_uid, like.st_gid) != (own.st_uid, own.st_gid) {
@@ -135,7 +135,7 @@ pub(crate) fn copy_rights(model: &Path, file: &File) -> io::Result<()> {
 
 /// Lets a write beyond the process's limit of file sizes (`ulimit -f`) fail like one to a full disk: by default
 /// the system ends the process without a word.
-pub fn make_the_size_limit_an_error() {
+pub fn ignore_sigxfsz() {
     // The write's own error says all there is to know, so nobody looks at the flag. Where the signal cannot be
     // caught, the process ends as it would have.
     let _ = signal_hook::flag::register(
@@ -145,7 +145,7 @@ pub fn make_the_size_limit_an_error() {
 }
 
 /// Whether rights and file system let this process make files in a directory. A full disk does not count.
-pub(crate) fn may_write_in(directory: &Path) -> bool {
+pub(crate) fn is_dir_writable(directory: &Path) -> bool {
     use rustix::fs::{Access, AtFlags, CWD};
     use rustix::io::Errno;
     let writing = Access::WRITE_OK | Access::EXEC_OK;

@@ -1,7 +1,7 @@
 //! Rows, put together from their records and their texts.
 
-use crate::model::{Key, Page, PayloadPlace, Row};
-use crate::storage::index::base::blocks::{Blocks, Damaged};
+use crate::model::{Key, Page, PayloadRef, Row};
+use crate::storage::index::base::blocks::{Blocks, Corrupted};
 use crate::storage::index::base::format::Section;
 use crate::storage::index::base::records::{ActorRecord, EventRecord, TextRecord};
 
@@ -15,13 +15,13 @@ const TEXT_OF_A_ROW: usize = 64;
 /// it from cursor to cursor comes to its end.
 pub(crate) fn push(
     blocks: &Blocks,
-    ranks: impl Iterator<Item = Result<u64, Damaged>>,
+    ranks: impl Iterator<Item = Result<u64, Corrupted>>,
     cursor: Option<Key>,
     page: &mut Page,
-) -> Result<(), Damaged> {
+) -> Result<(), Corrupted> {
     let records = ranks
         .map(|rank| record(blocks, rank?))
-        .collect::<Result<Vec<_>, Damaged>>()?;
+        .collect::<Result<Vec<_>, Corrupted>>()?;
     let mut text = Vec::with_capacity(records.len() * TEXT_OF_A_ROW);
     let mut looked_up = Vec::with_capacity(records.len());
     for (_, event) in &records {
@@ -29,7 +29,7 @@ pub(crate) fn push(
         let actor_id = ActorRecord::decode(actor).actor_id;
         looked_up.push((actor_id, append_texts(blocks, event, &mut text)?));
     }
-    let text = std::str::from_utf8(&text).map_err(|_| Damaged)?;
+    let text = std::str::from_utf8(&text).map_err(|_| Corrupted)?;
     let mut start = 0;
     let mut newer = cursor;
     for ((created_at, event), (actor_id, ends)) in records.iter().zip(looked_up) {
@@ -39,17 +39,17 @@ pub(crate) fn push(
             id: event.id,
         };
         if newer.is_some_and(|newer| newer <= key) {
-            return Err(Damaged);
+            return Err(Corrupted);
         }
         newer = Some(key);
         page.push(&Row {
             id: event.id,
             created_at: *created_at,
             actor_id,
-            action: text.get(start..action_end).ok_or(Damaged)?,
-            resource_type: text.get(action_end..type_end).ok_or(Damaged)?,
-            resource_id: text.get(type_end..end).ok_or(Damaged)?,
-            place: PayloadPlace {
+            action: text.get(start..action_end).ok_or(Corrupted)?,
+            resource_type: text.get(action_end..type_end).ok_or(Corrupted)?,
+            resource_id: text.get(type_end..end).ok_or(Corrupted)?,
+            place: PayloadRef {
                 offset: event.payload_offset,
                 len: event.payload_len,
             },
@@ -61,7 +61,7 @@ pub(crate) fn push(
 
 /// An event's time and the rest of it.
 #[inline(always)]
-fn record(blocks: &Blocks, rank: u64) -> Result<(i64, EventRecord), Damaged> {
+fn record(blocks: &Blocks, rank: u64) -> Result<(i64, EventRecord), Corrupted> {
     let columns = blocks.columns();
     Ok((
         columns.created_at.get(blocks.record(Section::Times, rank)?),
@@ -74,7 +74,7 @@ fn append_texts(
     blocks: &Blocks,
     event: &EventRecord,
     text: &mut Vec<u8>,
-) -> Result<[usize; 3], Damaged> {
+) -> Result<[usize; 3], Corrupted> {
     let name = |section, number: i64| {
         let record = blocks.sized_record(section, number.cast_unsigned())?;
         Ok(TextRecord::decode(record))

@@ -8,6 +8,6 @@ mod fetch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 
-pub(crate) use base::blocks::Damaged;
+pub(crate) use base::blocks::Corrupted;
 pub(crate) use base::reader::Index;
-pub(crate) use build::renew::{Progress, Renewal, Truth, open_true, renew};
+pub(crate) use build::renew::{IndexState, Progress, RebuildOutcome, open_if_current, rebuild};

@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 
 use super::validate::{self, Lines};
 use crate::error::{Error, Result};
-use crate::model::{Page, PayloadBuffer, PayloadPlace};
+use crate::model::{Page, PayloadBuffer, PayloadRef};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::{FileState, Identity};
 
@@ -20,7 +20,7 @@ use crate::storage::fs::platform::{FileState, Identity};
 pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
 
 /// Fills the page as the live service does: open, seek, read, decode and close for each event.
-pub(crate) fn fill_as_the_service(dir: &DataDir, page: &mut Page) -> Result<()> {
+pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page) -> Result<()> {
     let path = dir.payloads();
     page.fill_payloads(|event, place, buffer| {
         let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
@@ -118,7 +118,7 @@ impl Payloads {
 /// Checks the place against the file's size before a byte is allocated, reads, and decodes.
 fn read_payload(
     event: i64,
-    place: PayloadPlace,
+    place: PayloadRef,
     file_size: u64,
     buffer: &mut PayloadBuffer<'_>,
     read_at: impl FnOnce(&mut [u8], u64) -> io::Result<()>,

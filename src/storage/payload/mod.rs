@@ -3,4 +3,4 @@
 mod file;
 pub(crate) mod validate;
 
-pub(crate) use file::{Payloads, fill_as_the_service};
+pub(crate) use file::{Payloads, fill_baseline};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, OpenFlags};
 
-use super::immutable::{self, Seal};
+use super::immutable::{self, ImmutableSnapshot};
 use crate::error::{Error, Result};
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::JournalMode;
 
@@ -22,12 +22,12 @@ pub(crate) struct Connection {
     pub(super) sqlite: rusqlite::Connection,
     path: PathBuf,
     /// There where no lock is held: what must hold for anything read to count.
-    seal: Option<Seal>,
+    snapshot: Option<ImmutableSnapshot>,
 }
 
 impl Connection {
     /// Opens as the live service does. Nothing is created, and the first statement is what first reads.
-    pub(crate) fn open_as_the_service(path: &Path) -> Result<Self> {
+    pub(crate) fn open_baseline(path: &Path) -> Result<Self> {
         // Read-write, because a read-only connection cannot roll back the journal that a killed writer left;
         // SQLite itself falls back to read-only where the file or its file system is.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -37,30 +37,30 @@ impl Connection {
             Ok(sqlite) => Ok(Connection {
                 sqlite,
                 path: path.to_owned(),
-                seal: None,
+                snapshot: None,
             }),
-            Err(error) => Err(explain(path, &error)),
+            Err(error) => Err(to_error(path, &error)),
         }
     }
 
     /// Opens for reading and nothing else: it leaves even another writer's write-ahead log as it is.
     pub(crate) fn open(dir: &DataDir) -> Result<Self> {
-        let connection = Self::open_as_the_service(dir.database())?;
+        let connection = Self::open_baseline(dir.database())?;
         let sqlite = &connection.sqlite;
         let opened = sqlite
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .and_then(|_| sqlite.pragma_update(None, "query_only", true))
             // The first look at the database is what makes the files that it cannot be read without.
             .and_then(|()| sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())));
-        match connection.tell(opened) {
-            Err(error @ Error::Unreadable { .. }) => Self::open_sealed(dir, error),
+        match connection.map_err(opened) {
+            Err(error @ Error::Unreadable { .. }) => Self::open_immutable(dir, error),
             opened => opened.map(|()| connection),
         }
     }
 
     /// Opens a database that SQLite cannot read for the reason `why`, where it can be read without locks.
-    pub(crate) fn open_sealed(dir: &DataDir, why: Error) -> Result<Self> {
-        let Some(seal) = Seal::find(dir)? else {
+    pub(crate) fn open_immutable(dir: &DataDir, why: Error) -> Result<Self> {
+        let Some(snapshot) = ImmutableSnapshot::find(dir)? else {
             return Err(why);
         };
         let path = dir.database().to_owned();
@@ -68,7 +68,7 @@ impl Connection {
             Ok(sqlite) => Ok(Connection {
                 sqlite,
                 path,
-                seal: Some(seal),
+                snapshot: Some(snapshot),
             }),
             Err(_) => Err(why),
         }
@@ -76,14 +76,15 @@ impl Connection {
 
     /// Where commits go. Reads the database, and recovers what a killed writer left behind.
     pub(crate) fn journal_mode(&self) -> Result<JournalMode> {
-        if self.seal.is_some() {
+        if self.snapshot.is_some() {
             // The next writer, if there ever is one, starts a write-ahead log.
             return Ok(JournalMode::Wal { frames: 0 });
         }
-        let mode: String = self.tell(
-            self.sqlite
-                .query_row("PRAGMA journal_mode", [], |row| row.get(0)),
-        )?;
+        let mode: String = self.map_err(self.sqlite.query_row(
+            "PRAGMA journal_mode",
+            [],
+            |row| row.get(0),
+        ))?;
         if mode != "wal" {
             return Ok(JournalMode::Rollback);
         }
@@ -94,7 +95,7 @@ impl Connection {
         let frames: i64 = match counted {
             // Who may not write the log is not told: as good as a log that was just restarted.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => 0,
-            counted => self.tell(counted)?,
+            counted => self.map_err(counted)?,
         };
         Ok(JournalMode::Wal {
             frames: u64::try_from(frames).unwrap_or(0),
@@ -103,9 +104,9 @@ impl Connection {
 
     /// Runs `read` inside one read transaction: everything it reads is of one moment.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
-        let transaction = self.tell(self.sqlite.unchecked_transaction())?;
+        let transaction = self.map_err(self.sqlite.unchecked_transaction())?;
         // A deferred transaction starts with its first read.
-        self.tell(
+        self.map_err(
             self.sqlite
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())),
         )?;
@@ -115,8 +116,12 @@ impl Connection {
     }
 
     /// What SQLite gave, if it counts; its error in the words of this crate.
-    pub(super) fn tell<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
-        if self.seal.as_ref().is_some_and(|seal| !seal.holds()) {
+    pub(super) fn map_err<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+        if self
+            .snapshot
+            .as_ref()
+            .is_some_and(|snapshot| !snapshot.is_unchanged())
+        {
             return Err(Error::Unreadable {
                 path: self.path.clone(),
                 problem:
@@ -124,12 +129,12 @@ impl Connection {
                         .to_owned(),
             });
         }
-        result.map_err(|error| explain(&self.path, &error))
+        result.map_err(|error| to_error(&self.path, &error))
     }
 }
 
 /// One line for whatever SQLite says. The same condition gives the same line, whichever statement met it.
-fn explain(path: &Path, error: &rusqlite::Error) -> Error {
+fn to_error(path: &Path, error: &rusqlite::Error) -> Error {
     let path = path.to_owned();
     let unreadable = |path, problem: &str| Error::Unreadable {
         path,
@@ -156,7 +161,7 @@ fn explain(path: &Path, error: &rusqlite::Error) -> Error {
             );
         }
         Some(ErrorCode::SystemIoFailure | ErrorCode::DiskFull | ErrorCode::OutOfMemory) => {
-            return unreadable(path, &said(error));
+            return unreadable(path, &sqlite_message(error));
         }
         Some(ErrorCode::NotADatabase) => {
             "the file is no SQLite database: --data-dir must name an audit log's directory"
@@ -166,7 +171,7 @@ fn explain(path: &Path, error: &rusqlite::Error) -> Error {
             "the database is damaged: restore it from a backup".to_owned()
         }
         _ => {
-            let said = said(error);
+            let said = sqlite_message(error);
             if said.starts_with("no such") {
                 format!("{said}: the database is no audit log of this service")
             } else {
@@ -178,8 +183,8 @@ fn explain(path: &Path, error: &rusqlite::Error) -> Error {
 }
 
 /// SQLite's own words, safe to show.
-fn said(error: &rusqlite::Error) -> String {
-    visible(&match error {
+fn sqlite_message(error: &rusqlite::Error) -> String {
+    escape_for_terminal(&match error {
         rusqlite::Error::SqliteFailure(code, None) => code.to_string(),
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),

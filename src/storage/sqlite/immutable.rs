@@ -12,36 +12,36 @@ use rusqlite::OpenFlags;
 
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::db_version::{JournalMode, Stamp, Watch};
+use crate::storage::db_version::{DbVersion, DbWatcher, JournalMode};
 use crate::storage::fs::platform::FileState;
 
 /// A database file that says everything by itself, in the state that it was found in.
 #[derive(Debug)]
-pub(super) struct Seal {
-    watch: Watch,
-    stamp: Stamp,
+pub(super) struct ImmutableSnapshot {
+    watcher: DbWatcher,
+    version: DbVersion,
 }
 
-impl Seal {
+impl ImmutableSnapshot {
     /// Looks at the database of `dir`; `None` where another file has a part in what it says.
     pub(super) fn find(dir: &DataDir) -> Result<Option<Self>> {
         let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
-        let Some(watch) = Watch::open(dir).map_err(unreadable)? else {
+        let Some(watcher) = DbWatcher::open(dir).map_err(unreadable)? else {
             return Ok(None);
         };
-        watch.settle().map_err(unreadable)?;
-        let Some(stamp) = watch.observe(|| Ok(JournalMode::Wal { frames: 0 }))? else {
+        watcher.wait_for_mtime_granularity().map_err(unreadable)?;
+        let Some(version) = watcher.capture(|| Ok(JournalMode::Wal { frames: 0 }))? else {
             return Ok(None);
         };
-        // Looked at last: who writes by a journal makes it before it writes, and a write breaks the seal.
+        // Looked at last: who writes by a journal makes it before it writes, and a write breaks the snapshot.
         let journal = FileState::of_path(&dir.journal()).map_err(unreadable)?;
         let is_alone = journal.is_none_or(|journal| journal.size == 0);
-        Ok(is_alone.then_some(Seal { watch, stamp }))
+        Ok(is_alone.then_some(ImmutableSnapshot { watcher, version }))
     }
 
     /// Whether nothing was written since.
-    pub(super) fn holds(&self) -> bool {
-        self.watch.is_in(&self.stamp)
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.watcher.matches(&self.version)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::{Filter, Key, Page, Position, Query, Row};
 
 /// The live service's statement: one form for every request, both filters always in it.
-const SERVICE_PAGE: &str = "
+const BASELINE_PAGE: &str = "
     SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
     FROM audit_events
     WHERE created_at BETWEEN ? AND ?
@@ -18,7 +18,7 @@ const SERVICE_PAGE: &str = "
     LIMIT ? OFFSET ?";
 
 /// The same for a keyset page, which the live service does not have: its statement with the cursor added.
-const SERVICE_AFTER: &str = "
+const BASELINE_AFTER: &str = "
     SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
     FROM audit_events
     WHERE created_at BETWEEN ? AND ?
@@ -29,7 +29,7 @@ const SERVICE_AFTER: &str = "
     LIMIT ?";
 
 /// How many events match, by the same conditions.
-const SERVICE_COUNT: &str = "
+const BASELINE_COUNT: &str = "
     SELECT count(*)
     FROM audit_events
     WHERE created_at BETWEEN ? AND ?
@@ -59,7 +59,7 @@ const INDEX_ONLY_SKIP: &str = "
 
 impl Connection {
     /// The rows of a page by the live service's own statement.
-    pub(crate) fn service_page(&self, query: &Query, page: &mut Page) -> Result<()> {
+    pub(crate) fn baseline_page(&self, query: &Query, page: &mut Page) -> Result<()> {
         let Filter {
             from_ts,
             to_ts,
@@ -68,7 +68,7 @@ impl Connection {
         } = &query.filter;
         match query.position {
             Position::Page(_) => self.collect(
-                SERVICE_PAGE,
+                BASELINE_PAGE,
                 params![
                     from_ts,
                     to_ts,
@@ -82,7 +82,7 @@ impl Connection {
                 page,
             ),
             Position::After(Key { created_at, id }) => self.collect(
-                SERVICE_AFTER,
+                BASELINE_AFTER,
                 params![
                     from_ts,
                     // This bound is what lets SQLite start in the middle of its index.
@@ -101,12 +101,12 @@ impl Connection {
     }
 
     /// The rows of a page, and where nothing is filtered by a statement that skips faster. Exactly the rows of
-    /// [`Connection::service_page`], read by way of the same index, or an error. To leave a condition that is always
+    /// [`Connection::baseline_page`], read by way of the same index, or an error. To leave a condition that is always
     /// true out of a filtered one makes no difference: SQLite is done with it once, before the first row.
-    pub(crate) fn narrow_page(&self, query: &Query, page: &mut Page) -> Result<()> {
+    pub(crate) fn deferred_join_page(&self, query: &Query, page: &mut Page) -> Result<()> {
         let filter = &query.filter;
         if !filter.is_window_only() || matches!(query.position, Position::After(_)) {
-            return self.service_page(query, page);
+            return self.baseline_page(query, page);
         }
         let values = params![filter.from_ts, filter.to_ts, query.page_size, offset(query)];
         self.collect(INDEX_ONLY_SKIP, values, page)
@@ -123,9 +123,9 @@ impl Connection {
         let values = params![from_ts, to_ts, actor_id, actor_id, action, action];
         let counted = self
             .sqlite
-            .prepare_cached(SERVICE_COUNT)
+            .prepare_cached(BASELINE_COUNT)
             .and_then(|mut statement| statement.query_row(values, |row| row.get::<_, i64>(0)));
-        Ok(self.tell(counted)?.unsigned_abs())
+        Ok(self.map_err(counted)?.unsigned_abs())
     }
 
     /// Gives every matching row to `visit`, newest first, in bounded memory, until it fails.
@@ -143,7 +143,7 @@ impl Connection {
         let values = params![
             from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64
         ];
-        self.visit(SERVICE_PAGE, values, &mut visit)
+        self.visit(BASELINE_PAGE, values, &mut visit)
     }
 
     fn collect(&self, statement: &str, values: impl Params, page: &mut Page) -> Result<()> {
@@ -164,9 +164,9 @@ impl Connection {
         values: impl Params,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut statement = self.tell(self.sqlite.prepare_cached(statement))?;
-        let mut rows = self.tell(statement.query(values))?;
-        while let Some(row) = self.tell(rows.next())? {
+        let mut statement = self.map_err(self.sqlite.prepare_cached(statement))?;
+        let mut rows = self.map_err(statement.query(values))?;
+        while let Some(row) = self.map_err(rows.next())? {
             visit(&row::read(row)?)?;
         }
         Ok(())

@@ -3,8 +3,8 @@
 use rusqlite::types::ValueRef;
 
 use crate::error::{Error, Result};
-use crate::escape::visible;
-use crate::model::{PayloadPlace, Row};
+use crate::escape::escape_for_terminal;
+use crate::model::{PayloadRef, Row};
 
 /// The columns in the order that [`read`] takes them.
 pub(super) const COLUMNS: [&str; 8] = [
@@ -43,7 +43,7 @@ pub(super) fn read<'row>(row: &'row rusqlite::Row<'_>) -> Result<Row<'row>> {
         action: text(3)?,
         resource_type: text(4)?,
         resource_id: text(5)?,
-        place: PayloadPlace {
+        place: PayloadRef {
             offset: integer(6)?,
             len: integer(7)?,
         },
@@ -62,7 +62,10 @@ fn mismatch(event: i64, column: usize, found: ValueRef<'_>) -> Error {
         ValueRef::Real(value) => format!("holds {value}, a number with a fraction"),
         ValueRef::Text(bytes) => {
             let text: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
-            format!("holds the text \"{}\", not a whole number", visible(&text))
+            format!(
+                "holds the text \"{}\", not a whole number",
+                escape_for_terminal(&text)
+            )
         }
         ValueRef::Blob(bytes) => format!("holds {} bytes of binary data", bytes.len()),
     };

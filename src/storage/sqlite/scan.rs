@@ -37,7 +37,7 @@ impl Connection {
                     "there is no table audit_events".to_owned(),
                 ));
             }
-            found => self.tell(found)?,
+            found => self.map_err(found)?,
         };
         if kind != "table" || sql.to_ascii_uppercase().contains("COLLATE") {
             return Ok(Soundness::Unsound(format!(
@@ -49,7 +49,7 @@ impl Connection {
                  + (SELECT count(*) FROM pragma_table_xinfo('audit_events') WHERE hidden <> 0)
                  + (SELECT count(*) <> 1 FROM pragma_table_xinfo('audit_events')
                     WHERE name = 'id' AND pk = 1 AND upper(type) = 'INTEGER')";
-        let unlike: i64 = self.tell(self.sqlite.query_row(unlike, [], |row| row.get(0)))?;
+        let unlike: i64 = self.map_err(self.sqlite.query_row(unlike, [], |row| row.get(0)))?;
         if unlike != 0 {
             return Ok(Soundness::Unsound(
                 "audit_events.id is not the table's row id".to_owned(),
@@ -59,10 +59,11 @@ impl Connection {
             SELECT count(*), coalesce(sum(i.name = 'idx_created_at' AND i.partial = 0
               AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = 'created_at'), 0)
             FROM pragma_index_list('audit_events') AS i";
-        let (all, by_time): (i64, i64) = self.tell(
-            self.sqlite
-                .query_row(indexes, [], |row| Ok((row.get(0)?, row.get(1)?))),
-        )?;
+        let (all, by_time): (i64, i64) = self.map_err(self.sqlite.query_row(
+            indexes,
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        ))?;
         Ok(Soundness::Sound {
             has_time_index: by_time == 1,
             has_other_indexes: all != by_time,
@@ -75,7 +76,7 @@ impl Connection {
         let found = self
             .sqlite
             .query_row(check, [], |row| row.get::<_, String>(0));
-        Ok(self.tell(found)? == "ok")
+        Ok(self.map_err(found)? == "ok")
     }
 
     /// How many rows each leaf page of the table holds, in the order of the table; `None` if a page is none of a
@@ -85,14 +86,14 @@ impl Connection {
             SELECT pagetype, ncell FROM dbstat
             WHERE name = 'audit_events' AND pagetype NOT IN ('internal', 'overflow')
             ORDER BY name, path";
-        let mut statement = self.tell(self.sqlite.prepare(statement))?;
+        let mut statement = self.map_err(self.sqlite.prepare(statement))?;
         let pages = statement.query_map([], |row| {
             let is_leaf = row.get_ref(0)?.as_str() == Ok("leaf");
             Ok((is_leaf, row.get::<_, i64>(1)?.unsigned_abs()))
         });
-        let pages = self.tell(pages)?;
+        let pages = self.map_err(pages)?;
         let pages = pages.map(|page| {
-            self.tell(page)
+            self.map_err(page)
                 .map(|(is_leaf, rows)| is_leaf.then_some(rows))
         });
         pages.collect()
@@ -102,9 +103,9 @@ impl Connection {
     pub(crate) fn finds_all(&self, ids: &[i64]) -> Result<bool> {
         self.snapshot(|| {
             let search = "SELECT 1 FROM audit_events NOT INDEXED WHERE id = ?";
-            let mut search = self.tell(self.sqlite.prepare(search))?;
+            let mut search = self.map_err(self.sqlite.prepare(search))?;
             for id in ids {
-                if !self.tell(search.exists([id]))? {
+                if !self.map_err(search.exists([id]))? {
                     return Ok(false);
                 }
             }
@@ -122,7 +123,7 @@ impl Connection {
                 .query_row(&statement, [], |row| row.get::<_, i64>(0))
             {
                 Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
-                other => self.tell(other).map(Some),
+                other => self.map_err(other).map(Some),
             }
         };
         Ok(bound("ASC")?
@@ -146,16 +147,16 @@ impl Connection {
     /// Gives the whole order, oldest first, as the database's own index on `created_at` has it.
     pub(crate) fn scan_order(&self, mut visit: impl FnMut(Key) -> Result<()>) -> Result<()> {
         let statement = "SELECT created_at, id FROM audit_events INDEXED BY idx_created_at ORDER BY created_at, id";
-        let mut statement = self.tell(self.sqlite.prepare(statement))?;
-        let mut rows = self.tell(statement.query([]))?;
-        while let Some(row) = self.tell(rows.next())? {
+        let mut statement = self.map_err(self.sqlite.prepare(statement))?;
+        let mut rows = self.map_err(statement.query([]))?;
+        while let Some(row) = self.map_err(rows.next())? {
             let key = row.get(0).and_then(|created_at| {
                 Ok(Key {
                     created_at,
                     id: row.get(1)?,
                 })
             });
-            visit(self.tell(key)?)?;
+            visit(self.map_err(key)?)?;
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Schema {
 impl Connection {
     /// The database's schema.
     pub(crate) fn schema(&self) -> Result<Schema> {
-        self.tell(read(&self.sqlite))
+        self.map_err(read(&self.sqlite))
     }
 }
 

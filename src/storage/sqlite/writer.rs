@@ -57,18 +57,18 @@ impl Writer {
             .sqlite
             .prepare_cached(statement)
             .and_then(|mut statement| statement.execute(values));
-        self.tell(inserted)?;
+        self.map_err(inserted)?;
         self.pending += 1;
         if self.pending == BATCH {
             self.pending = 0;
-            self.tell(self.sqlite.execute_batch("COMMIT; BEGIN"))?;
+            self.map_err(self.sqlite.execute_batch("COMMIT; BEGIN"))?;
         }
         Ok(())
     }
 
     /// Commits what is pending, runs `finish` (such as making an index) and closes.
     pub(crate) fn finish(self, finish: &str) -> Result<()> {
-        self.tell(
+        self.map_err(
             self.sqlite
                 .execute_batch(&format!("COMMIT; {finish}; PRAGMA journal_mode = DELETE")),
         )?;
@@ -78,7 +78,7 @@ impl Writer {
             .map_err(|(_, error)| write_error(&path, &error))
     }
 
-    fn tell<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+    fn map_err<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| write_error(&self.path, &error))
     }
 }

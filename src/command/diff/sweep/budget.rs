@@ -2,8 +2,8 @@
 //!
 //! An estimate, not a measurement, so that the same log gives the same requests on every machine.
 
-use super::log_profile::Shape;
-use crate::command::diff::request::Ask;
+use super::log_profile::LogProfile;
+use crate::command::diff::request::Request;
 use crate::model::{Filter, Position, Query};
 
 /// Connecting and preparing, in ns.
@@ -15,37 +15,40 @@ const SKIP: u64 = 50;
 /// Fetching one row to look at its actor or action, in ns.
 const LOOK: u64 = 550;
 
-/// How many of the requests fit into so many seconds, evenly spread: two at least.
-pub(super) fn affordable(shape: &Shape, asks: &[Ask], seconds: u64) -> usize {
-    let total: u128 = asks.iter().map(|ask| u128::from(cost(shape, ask))).sum();
+/// How many of the requests fit into so many seconds, evenly evenly_spaced: two at least.
+pub(super) fn fit_budget(profile: &LogProfile, requests: &[Request], seconds: u64) -> usize {
+    let total: u128 = requests
+        .iter()
+        .map(|request| u128::from(cost(profile, request)))
+        .sum();
     let budget = u128::from(seconds) * 1_000_000_000;
     if total <= budget {
-        return asks.len();
+        return requests.len();
     }
     // The share of the budget in the total is below 1, so the result fits.
-    ((asks.len() as u128 * budget / total) as usize).max(2)
+    ((requests.len() as u128 * budget / total) as usize).max(2)
 }
 
 /// What the baseline takes for a request, in ns.
-fn cost(shape: &Shape, ask: &Ask) -> u64 {
-    let filter = ask.filter();
-    let rows = shape.window(filter.from_ts, filter.to_ts).len() as u64;
+fn cost(profile: &LogProfile, request: &Request) -> u64 {
+    let filter = request.filter();
+    let rows = profile.window(filter.from_ts, filter.to_ts).len() as u64;
     let each = if filter.actor_id.is_some() || filter.action.is_some() {
         LOOK
     } else {
         SKIP
     };
-    let rough = matching(shape, filter, rows);
-    let (visited, events) = match ask {
-        Ask::Count(_) => (rows, 0),
-        Ask::All(_) => (rows, rough),
-        Ask::Page(query) => page(shape, query, rows, rough),
+    let rough = matching(profile, filter, rows);
+    let (visited, events) = match request {
+        Request::Count(_) => (rows, 0),
+        Request::All(_) => (rows, rough),
+        Request::Page(query) => page(profile, query, rows, rough),
     };
     REQUEST + visited * each + events * EVENT
 }
 
 /// Rows visited and events read for a page.
-fn page(shape: &Shape, query: &Query, rows: u64, matching: u64) -> (u64, u64) {
+fn page(profile: &LogProfile, query: &Query, rows: u64, matching: u64) -> (u64, u64) {
     let size = u64::from(query.page_size);
     match query.position {
         Position::Page(_) => {
@@ -58,7 +61,7 @@ fn page(shape: &Shape, query: &Query, rows: u64, matching: u64) -> (u64, u64) {
             (visited, matching.saturating_sub(query.offset()).min(size))
         }
         Position::After(key) => {
-            let skipped = shape.keys().partition_point(|place| *place >= key) as u64;
+            let skipped = profile.keys().partition_point(|place| *place >= key) as u64;
             let visited = if size >= matching {
                 rows
             } else {
@@ -70,9 +73,9 @@ fn page(shape: &Shape, query: &Query, rows: u64, matching: u64) -> (u64, u64) {
 }
 
 /// How many events match, if each window has its share.
-fn matching(shape: &Shape, filter: &Filter, rows: u64) -> u64 {
-    let all = shape.keys().len().max(1) as u64;
-    let everywhen = |filter: Filter| shape.count(&filter) as u64;
+fn matching(profile: &LogProfile, filter: &Filter, rows: u64) -> u64 {
+    let all = profile.keys().len().max(1) as u64;
+    let everywhen = |filter: Filter| profile.count(&filter) as u64;
     let Filter {
         actor_id, action, ..
     } = filter.clone();

@@ -1,9 +1,9 @@
 //! Pages that follow a place in the order: an event, a tie's members, between two events, before and after all.
 
-use super::log_profile::Shape;
+use super::log_profile::LogProfile;
 use super::pages::SIZES;
 use super::windows::marks;
-use crate::command::diff::request::Ask;
+use crate::command::diff::request::Request;
 use crate::model::{Filter, Key, Position, Query};
 
 /// Events that cursors stand on and beside, where nothing is filtered.
@@ -46,8 +46,8 @@ fn beside(key: Key) -> [Key; 7] {
 }
 
 /// Before the first event and behind the last, whatever the log holds.
-fn outside(shape: &Shape) -> Vec<Key> {
-    let (newest, oldest) = shape.ends();
+fn outside(profile: &LogProfile) -> Vec<Key> {
+    let (newest, oldest) = profile.ends();
     let extremes = [i64::MIN, -1, 0, i64::MAX];
     let seconds = [
         i64::MIN,
@@ -60,18 +60,18 @@ fn outside(shape: &Shape) -> Vec<Key> {
     seconds.into_iter().flat_map(keys).collect()
 }
 
-fn after(filter: &Filter, key: Key, size: u64) -> Option<Ask> {
+fn after(filter: &Filter, key: Key, size: u64) -> Option<Request> {
     Query::new(filter.clone(), Position::After(key), size)
         .ok()
-        .map(Ask::Page)
+        .map(Request::Page)
 }
 
 /// Every kind of cursor, without a filter: each size in turn.
-pub(super) fn cursors(shape: &Shape) -> Vec<Ask> {
-    let events = marks(shape, MARKS, TIES)
+pub(super) fn cursors(profile: &LogProfile) -> Vec<Request> {
+    let events = marks(profile, MARKS, TIES)
         .into_iter()
-        .map(|place| shape.keys()[place]);
-    let keys = events.flat_map(beside).chain(outside(shape));
+        .map(|place| profile.keys()[place]);
+    let keys = events.flat_map(beside).chain(outside(profile));
     let sizes = SIZES.into_iter().chain([1]).cycle();
     keys.zip(sizes)
         .filter_map(|(key, size)| after(&Filter::ALL, key, size))
@@ -79,11 +79,11 @@ pub(super) fn cursors(shape: &Shape) -> Vec<Ask> {
 }
 
 /// Cursors with the event's action, with its actor, and in a window that begins or ends on it.
-pub(super) fn filtered(shape: &Shape) -> Vec<Ask> {
-    let mut asks = Vec::new();
-    for place in marks(shape, FILTERED_MARKS, 1) {
-        let (actor, action) = shape.event(place);
-        let key = shape.keys()[place];
+pub(super) fn filtered(profile: &LogProfile) -> Vec<Request> {
+    let mut requests = Vec::new();
+    for place in marks(profile, FILTERED_MARKS, 1) {
+        let (actor, action) = profile.event(place);
+        let key = profile.keys()[place];
         let filters = [
             Filter {
                 action: Some(action.to_owned()),
@@ -112,12 +112,12 @@ pub(super) fn filtered(shape: &Shape) -> Vec<Ask> {
             },
         ];
         for filter in &filters {
-            asks.extend(
+            requests.extend(
                 beside(key)
                     .into_iter()
                     .filter_map(|key| after(filter, key, 20)),
             );
         }
     }
-    asks
+    requests
 }

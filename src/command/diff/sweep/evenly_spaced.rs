@@ -1,7 +1,7 @@
 //! Choices that are the same every time.
 
-/// At most `most` of the indices below `of`, evenly spread, the first and the last among them.
-pub(crate) fn spread(of: usize, most: usize) -> impl Iterator<Item = usize> {
+/// At most `most` of the indices below `of`, evenly evenly_spaced, the first and the last among them.
+pub(crate) fn evenly_spaced(of: usize, most: usize) -> impl Iterator<Item = usize> {
     let taken = most.min(of);
     (0..taken).map(move |index| match taken {
         1 => 0,
@@ -10,9 +10,9 @@ pub(crate) fn spread(of: usize, most: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Evenly spread elements of a slice, the first and the last among them.
+/// Evenly evenly_spaced elements of a slice, the first and the last among them.
 pub(super) fn some<T: Clone>(of: &[T], most: usize) -> impl Iterator<Item = T> {
-    spread(of.len(), most).map(|index| of[index].clone())
+    evenly_spaced(of.len(), most).map(|index| of[index].clone())
 }
 
 #[cfg(test)]
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     fn spread_of(of: usize, most: usize) -> Vec<usize> {
-        spread(of, most).collect()
+        evenly_spaced(of, most).collect()
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Pages, counts and whole results of actors and actions.
 
-use super::evenly_spaced::{some, spread};
-use super::log_profile::Shape;
+use super::evenly_spaced::{evenly_spaced, some};
+use super::log_profile::LogProfile;
 use super::pages::{SIZES, edges, page};
 use super::windows;
-use crate::command::diff::request::Ask;
+use crate::command::diff::request::Request;
 use crate::model::{Filter, MAX_PAGE_SIZE};
 
 /// Pages of an action between its edges, for each size.
@@ -33,46 +33,46 @@ fn action(name: impl Into<String>) -> Filter {
 }
 
 /// The edges of each action in each size, and pages between them.
-pub(super) fn each_action(shape: &Shape) -> Vec<Ask> {
-    let mut asks = Vec::new();
-    for filter in shape.actions().iter().map(action) {
-        let matching = shape.count(&filter);
+pub(super) fn each_action(profile: &LogProfile) -> Vec<Request> {
+    let mut requests = Vec::new();
+    for filter in profile.actions().iter().map(action) {
+        let matching = profile.count(&filter);
         for size in SIZES {
-            asks.extend(edges(&filter, matching, size));
-            let pages = spread(matching.div_ceil(size as usize), STRIDE);
-            asks.extend(pages.filter_map(|index| page(&filter, index + 1, size)));
+            requests.extend(edges(&filter, matching, size));
+            let pages = evenly_spaced(matching.div_ceil(size as usize), STRIDE);
+            requests.extend(pages.filter_map(|index| page(&filter, index + 1, size)));
         }
     }
-    asks
+    requests
 }
 
 /// Every page of every actor, in the largest of the contract's sizes: each costs the baseline a look at every row.
-pub(super) fn every_actor(shape: &Shape) -> Vec<Ask> {
+pub(super) fn every_actor(profile: &LogProfile) -> Vec<Request> {
     let size = SIZES[SIZES.len() - 1];
     let pages = |id| {
-        let matching = shape.count(&actor(id));
+        let matching = profile.count(&actor(id));
         (1..=matching.div_ceil(size as usize))
             .filter_map(move |number| page(&actor(id), number, size))
     };
-    shape.actors().into_iter().flat_map(pages).collect()
+    profile.actors().into_iter().flat_map(pages).collect()
 }
 
 /// Every page of some actors in the other sizes, and the first empty one.
-pub(super) fn some_actors(shape: &Shape) -> Vec<Ask> {
-    let mut asks = Vec::new();
-    for filter in some(&shape.actors(), SOME_ACTORS).map(actor) {
-        let matching = shape.count(&filter);
+pub(super) fn some_actors(profile: &LogProfile) -> Vec<Request> {
+    let mut requests = Vec::new();
+    for filter in some(&profile.actors(), SOME_ACTORS).map(actor) {
+        let matching = profile.count(&filter);
         for size in &SIZES[..SIZES.len() - 1] {
             let pages = 1..=matching.div_ceil(*size as usize) + 1;
-            asks.extend(pages.filter_map(|number| page(&filter, number, *size)));
+            requests.extend(pages.filter_map(|number| page(&filter, number, *size)));
         }
     }
-    asks
+    requests
 }
 
-fn paired(shape: &Shape) -> impl Iterator<Item = Filter> {
-    let actors = shape.actors();
-    let actions: Vec<_> = some(shape.actions(), PAIRED_ACTIONS).collect();
+fn paired(profile: &LogProfile) -> impl Iterator<Item = Filter> {
+    let actors = profile.actors();
+    let actions: Vec<_> = some(profile.actions(), PAIRED_ACTIONS).collect();
     let pairs = move |id| {
         actions.clone().into_iter().map(move |name| Filter {
             actor_id: Some(id),
@@ -86,19 +86,19 @@ fn paired(shape: &Shape) -> impl Iterator<Item = Filter> {
 }
 
 /// The edges of actors with actions, also in pages that such a result fills.
-pub(super) fn pairs(shape: &Shape) -> Vec<Ask> {
+pub(super) fn pairs(profile: &LogProfile) -> Vec<Request> {
     let edges = |filter: Filter| {
-        let matching = shape.count(&filter);
+        let matching = profile.count(&filter);
         [1, 10]
             .into_iter()
             .flat_map(move |size| edges(&filter, matching, size).collect::<Vec<_>>())
     };
-    paired(shape).flat_map(edges).collect()
+    paired(profile).flat_map(edges).collect()
 }
 
 /// Actors and actions that the log does not have, and those that look almost like one.
-fn unknown_filters(shape: &Shape) -> Vec<Filter> {
-    let actors = shape.actors();
+fn unknown_filters(profile: &LogProfile) -> Vec<Filter> {
+    let actors = profile.actors();
     let (first, last) = (
         actors.first().copied().unwrap_or(0),
         actors.last().copied().unwrap_or(0),
@@ -115,7 +115,7 @@ fn unknown_filters(shape: &Shape) -> Vec<Filter> {
         i64::MIN,
         i64::MAX,
     ];
-    let name = shape.actions().first().map_or("LOGIN", String::as_str);
+    let name = profile.actions().first().map_or("LOGIN", String::as_str);
     let head: String = name.chars().take(name.chars().count() / 2).collect();
     let names = [
         String::new(),
@@ -132,7 +132,7 @@ fn unknown_filters(shape: &Shape) -> Vec<Filter> {
         "NULL".to_owned(),
         "x".repeat(5_000),
     ];
-    let known = shape.actions().first().map(action);
+    let known = profile.actions().first().map(action);
     let unknown_actor = known.map(|filter| Filter {
         actor_id: Some(last.saturating_add(1)),
         ..filter
@@ -150,45 +150,48 @@ fn unknown_filters(shape: &Shape) -> Vec<Filter> {
 }
 
 /// The first two pages of what the log does not have.
-pub(super) fn unknown(shape: &Shape) -> Vec<Ask> {
+pub(super) fn unknown(profile: &LogProfile) -> Vec<Request> {
     let pages = |filter: Filter| {
         [1, 2]
             .map(|number| page(&filter, number, 20))
             .into_iter()
             .flatten()
     };
-    unknown_filters(shape).into_iter().flat_map(pages).collect()
+    unknown_filters(profile)
+        .into_iter()
+        .flat_map(pages)
+        .collect()
 }
 
 /// How many events there are: in all, of each action, of actors with actions, of what is unknown, in windows.
-pub(super) fn counts(shape: &Shape) -> Vec<Ask> {
+pub(super) fn counts(profile: &LogProfile) -> Vec<Request> {
     let mut filters = vec![Filter::ALL];
-    filters.extend(windows::filters(shape));
-    filters.extend(shape.actions().iter().map(action));
-    filters.extend(paired(shape));
-    filters.extend(unknown_filters(shape));
-    filters.into_iter().map(Ask::Count).collect()
+    filters.extend(windows::filters(profile));
+    filters.extend(profile.actions().iter().map(action));
+    filters.extend(paired(profile));
+    filters.extend(unknown_filters(profile));
+    filters.into_iter().map(Request::Count).collect()
 }
 
 /// How many events each actor has.
-pub(super) fn actor_counts(shape: &Shape) -> Vec<Ask> {
-    shape
+pub(super) fn actor_counts(profile: &LogProfile) -> Vec<Request> {
+    profile
         .actors()
         .into_iter()
         .map(actor)
-        .map(Ask::Count)
+        .map(Request::Count)
         .collect()
 }
 
 /// Every event of results that an answer can hold: each action, some actors, some windows.
-pub(super) fn whole_results(shape: &Shape) -> Vec<Ask> {
-    let actions = shape.actions().iter().map(action);
-    let actors = some(&shape.actors(), 8).map(actor).collect::<Vec<_>>();
-    let windows = windows::filters(shape);
+pub(super) fn whole_results(profile: &LogProfile) -> Vec<Request> {
+    let actions = profile.actions().iter().map(action);
+    let actors = some(&profile.actors(), 8).map(actor).collect::<Vec<_>>();
+    let windows = windows::filters(profile);
     let filters = actions.chain(actors).chain(windows).chain([Filter::ALL]);
     filters
-        .filter(|filter| shape.count(filter) <= WHOLE)
-        .map(Ask::All)
+        .filter(|filter| profile.count(filter) <= WHOLE)
+        .map(Request::All)
         .collect()
 }
 

@@ -8,7 +8,7 @@ use crate::model::{Event, Filter, Key, Page, Position, Query};
 
 /// The log without its payloads, newest event first.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(super) struct LogProfile {
     keys: Vec<Key>,
     actors: Vec<i64>,
     /// Places in `names`.
@@ -32,33 +32,33 @@ fn is_of_one_event(error: &Error) -> bool {
     matches!(error, Error::Row { .. } | Error::Payload { .. })
 }
 
-impl Shape {
+impl LogProfile {
     /// Reads the model's whole log.
     pub(super) fn of(model: &dyn Engine) -> Result<Self> {
-        let mut shape = Shape::default();
+        let mut profile = LogProfile::default();
         let mut add = |page: &Page| {
-            shape.add_page(page);
+            profile.add_page(page);
             Ok(())
         };
         match model.all(&Filter::ALL, &mut add) {
             Err(error) if is_of_one_event(&error) => Self::piece_by_piece(model),
-            read => read.map(|()| shape),
+            read => read.map(|()| profile),
         }
     }
 
     /// Reads a log that has events which cannot be read: around them.
     fn piece_by_piece(model: &dyn Engine) -> Result<Self> {
-        let mut shape = Shape::default();
+        let mut profile = LogProfile::default();
         let mut page = Page::default();
         for number in 1.. {
             match model.page(&nth(number, PIECE)?, &mut page) {
                 Ok(()) if page.is_empty() => break,
-                Ok(()) => shape.add_page(&page),
-                Err(error) if is_of_one_event(&error) => shape.one_by_one(model, number)?,
+                Ok(()) => profile.add_page(&page),
+                Err(error) if is_of_one_event(&error) => profile.one_by_one(model, number)?,
                 Err(error) => return Err(error),
             }
         }
-        Ok(shape)
+        Ok(profile)
     }
 
     /// Reads the events of a piece that cannot be read at once.

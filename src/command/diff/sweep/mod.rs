@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
-use super::request::Ask;
+use super::request::Request;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::output::diff::Thinned;
+use crate::output::diff::Subsampled;
 
 mod budget;
 mod cursors;
@@ -16,16 +16,16 @@ mod log_profile;
 mod pages;
 mod windows;
 
-pub(super) use evenly_spaced::spread;
-use log_profile::Shape;
+pub(super) use evenly_spaced::evenly_spaced;
+use log_profile::LogProfile;
 
 /// What the workload is called.
 pub(super) const NAME: &str = "sweep";
 
 /// The requests, and what was left out of them.
 pub(super) struct Sweep {
-    pub(super) asks: Vec<Ask>,
-    pub(super) thinned: Vec<Thinned>,
+    pub(super) requests: Vec<Request>,
+    pub(super) thinned: Vec<Subsampled>,
 }
 
 /// A part of the sweep: what it is called, how long the baseline may take for it, and its requests.
@@ -33,7 +33,7 @@ struct Part {
     name: &'static str,
     /// By the estimate of [`budget::cost`], in seconds of one processor.
     seconds: u64,
-    asks: fn(&Shape) -> Vec<Ask>,
+    requests: fn(&LogProfile) -> Vec<Request>,
 }
 
 /// Every part. On the contract dataset the budgets of pairs, filtered cursors and actor counts bind, and on a larger
@@ -42,72 +42,72 @@ const PARTS: [Part; 14] = [
     Part {
         name: "every page",
         seconds: 18,
-        asks: pages::every_page,
+        requests: pages::every_page,
     },
     Part {
         name: "pages of other sizes",
         seconds: 3,
-        asks: pages::other_sizes,
+        requests: pages::other_sizes,
     },
     Part {
         name: "pages beyond the end",
         seconds: 4,
-        asks: pages::beyond,
+        requests: pages::beyond,
     },
     Part {
         name: "pages of each action",
         seconds: 8,
-        asks: filters::each_action,
+        requests: filters::each_action,
     },
     Part {
         name: "every event of every actor",
         seconds: 60,
-        asks: filters::every_actor,
+        requests: filters::every_actor,
     },
     Part {
         name: "small pages of some actors",
         seconds: 8,
-        asks: filters::some_actors,
+        requests: filters::some_actors,
     },
     Part {
         name: "actors with actions",
         seconds: 6,
-        asks: filters::pairs,
+        requests: filters::pairs,
     },
     Part {
         name: "unknown actors and actions",
         seconds: 4,
-        asks: filters::unknown,
+        requests: filters::unknown,
     },
     Part {
         name: "windows",
         seconds: 8,
-        asks: windows::windows,
+        requests: windows::windows,
     },
     Part {
         name: "cursors",
         seconds: 6,
-        asks: cursors::cursors,
+        requests: cursors::cursors,
     },
     Part {
         name: "cursors between filters",
         seconds: 4,
-        asks: cursors::filtered,
+        requests: cursors::filtered,
     },
     Part {
         name: "counts",
         seconds: 6,
-        asks: filters::counts,
+        requests: filters::counts,
     },
     Part {
         name: "counts of every actor",
         seconds: 3,
-        asks: filters::actor_counts,
+        requests: filters::actor_counts,
     },
     Part {
         name: "whole results",
         seconds: 4,
-        asks: filters::whole_results,
+        requests: filters::whole_results,
     },
 ];
 
@@ -117,44 +117,49 @@ const PARTS: [Part; 14] = [
 /// Those of [`Engine::all`], except for events that cannot be read: the sweep is then made from the others, and
 /// says so.
 pub(super) fn make(model: &dyn Engine, requests: Option<usize>) -> Result<Sweep> {
-    let shape = Shape::of(model)?;
+    let profile = LogProfile::of(model)?;
     let mut sweep = Sweep {
-        asks: Vec::new(),
+        requests: Vec::new(),
         thinned: Vec::new(),
     };
-    let (of, kept) = shape.events();
+    let (of, kept) = profile.events();
     sweep.say("events that can be read", kept, of);
     let mut known = HashSet::new();
     for part in &PARTS {
-        let asks = (part.asks)(&shape)
+        let requests = (part.requests)(&profile)
             .into_iter()
-            .filter(|ask| known.insert(ask.clone()))
+            .filter(|request| known.insert(request.clone()))
             .collect();
-        sweep.add(part.name, asks, |asks| {
-            budget::affordable(&shape, asks, part.seconds)
+        sweep.add(part.name, requests, |requests| {
+            budget::fit_budget(&profile, requests, part.seconds)
         });
     }
     if let Some(most) = requests {
-        let asks = std::mem::take(&mut sweep.asks);
-        sweep.add("all of it", asks, |_| most);
+        let requests = std::mem::take(&mut sweep.requests);
+        sweep.add("all of it", requests, |_| most);
     }
     Ok(sweep)
 }
 
 impl Sweep {
-    /// Adds as many requests as may be made, evenly spread, and says so where that is not all.
-    fn add(&mut self, part: &'static str, asks: Vec<Ask>, most: impl FnOnce(&[Ask]) -> usize) {
-        let (most, of) = (most(&asks), asks.len());
-        let before = self.asks.len();
-        self.asks
-            .extend(spread(of, most).map(|index| asks[index].clone()));
-        self.say(part, self.asks.len() - before, of);
+    /// Adds as many requests as may be made, evenly evenly_spaced, and says so where that is not all.
+    fn add(
+        &mut self,
+        part: &'static str,
+        requests: Vec<Request>,
+        most: impl FnOnce(&[Request]) -> usize,
+    ) {
+        let (most, of) = (most(&requests), requests.len());
+        let before = self.requests.len();
+        self.requests
+            .extend(evenly_spaced(of, most).map(|index| requests[index].clone()));
+        self.say(part, self.requests.len() - before, of);
     }
 
     /// Notes what was left out, if anything was.
     fn say(&mut self, part: &'static str, kept: usize, of: usize) {
         if kept < of {
-            self.thinned.push(Thinned {
+            self.thinned.push(Subsampled {
                 workload: NAME,
                 part,
                 kept,

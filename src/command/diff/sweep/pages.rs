@@ -1,25 +1,25 @@
 //! Pages of the whole log.
 
-use super::log_profile::Shape;
-use crate::command::diff::request::Ask;
+use super::log_profile::LogProfile;
+use crate::command::diff::request::Request;
 use crate::model::{Filter, MAX_PAGE_SIZE, Position, Query};
 
-/// The sizes that the live service asks for.
+/// The sizes that the live service requests for.
 pub(super) const SIZES: [u64; 3] = [10, 20, 50];
 
 /// Other sizes that a page may have.
 const OTHER_SIZES: [u64; 6] = [1, 2, 7, 100, 999, MAX_PAGE_SIZE as u64];
 
 /// A page, if there can be such a page.
-pub(super) fn page(filter: &Filter, number: usize, size: u64) -> Option<Ask> {
+pub(super) fn page(filter: &Filter, number: usize, size: u64) -> Option<Request> {
     let position = Position::Page(number as u64);
     Query::new(filter.clone(), position, size)
         .ok()
-        .map(Ask::Page)
+        .map(Request::Page)
 }
 
 /// The first page, the last full one, the last, and the first empty one.
-pub(super) fn edges(filter: &Filter, matching: usize, size: u64) -> impl Iterator<Item = Ask> {
+pub(super) fn edges(filter: &Filter, matching: usize, size: u64) -> impl Iterator<Item = Request> {
     let (full, pages) = (matching / size as usize, matching.div_ceil(size as usize));
     let mut numbers = vec![1, full.max(1), pages.max(1), pages + 1];
     numbers.dedup();
@@ -30,32 +30,32 @@ pub(super) fn edges(filter: &Filter, matching: usize, size: u64) -> impl Iterato
 }
 
 /// Every page of the contract's sizes, and the first empty one.
-pub(super) fn every_page(shape: &Shape) -> Vec<Ask> {
-    let (events, _) = shape.events();
+pub(super) fn every_page(profile: &LogProfile) -> Vec<Request> {
+    let (events, _) = profile.events();
     let numbers = |size: u64| 1..=events.div_ceil(size as usize) + 1;
     let pages = |size| numbers(size).filter_map(move |number| page(&Filter::ALL, number, size));
     SIZES.into_iter().flat_map(pages).collect()
 }
 
 /// The edges of pages of other sizes, and those of each size in an empty result.
-pub(super) fn other_sizes(shape: &Shape) -> Vec<Ask> {
+pub(super) fn other_sizes(profile: &LogProfile) -> Vec<Request> {
     let empty = Filter {
         from_ts: 1,
         to_ts: 0,
         ..Filter::ALL
     };
-    let mut asks = Vec::new();
+    let mut requests = Vec::new();
     for size in OTHER_SIZES.into_iter().chain(SIZES) {
-        asks.extend(edges(&Filter::ALL, shape.events().0, size));
-        asks.extend(edges(&empty, 0, size));
+        requests.extend(edges(&Filter::ALL, profile.events().0, size));
+        requests.extend(edges(&empty, 0, size));
     }
-    asks
+    requests
 }
 
 /// Pages far beyond the end, up to the largest offset there can be.
-pub(super) fn beyond(shape: &Shape) -> Vec<Ask> {
-    let (newest, oldest) = shape.ends();
-    let (events, readable) = shape.events();
+pub(super) fn beyond(profile: &LogProfile) -> Vec<Request> {
+    let (newest, oldest) = profile.ends();
+    let (events, readable) = profile.events();
     let mut filters = vec![
         Filter::ALL,
         Filter {
@@ -75,7 +75,7 @@ pub(super) fn beyond(shape: &Shape) -> Vec<Ask> {
         },
     ];
     if readable > 0 {
-        let (actor, action) = shape.event(readable / 2);
+        let (actor, action) = profile.event(readable / 2);
         filters.push(Filter {
             actor_id: Some(actor),
             ..Filter::ALL
@@ -85,7 +85,7 @@ pub(super) fn beyond(shape: &Shape) -> Vec<Ask> {
             ..Filter::ALL
         });
     }
-    let mut asks = Vec::new();
+    let mut requests = Vec::new();
     for size in SIZES.into_iter().chain([1, MAX_PAGE_SIZE.into()]) {
         let last = i64::MAX as usize / size as usize + 1;
         let pages = events / size as usize;
@@ -98,12 +98,12 @@ pub(super) fn beyond(shape: &Shape) -> Vec<Ask> {
             last,
         ];
         for filter in &filters {
-            asks.extend(
+            requests.extend(
                 numbers
                     .iter()
                     .filter_map(|number| page(filter, *number, size)),
             );
         }
     }
-    asks
+    requests
 }

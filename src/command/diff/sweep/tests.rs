@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Filter, Key, Page, PayloadPlace, Position, Query, Row};
+use crate::model::{Filter, Key, Page, PayloadRef, Position, Query, Row};
 
 /// A log that can only be read as a whole.
 struct Log(Vec<(Key, i64, &'static str)>);
@@ -35,29 +35,29 @@ impl Engine for Log {
                 action,
                 resource_type: "",
                 resource_id: "",
-                place: PayloadPlace { offset: 0, len: 0 },
+                place: PayloadRef { offset: 0, len: 0 },
             });
             sink(&page)?;
         }
         Ok(())
     }
 
-    fn finish(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
         Ok(())
     }
 }
 
-fn asks(events: i64) -> Vec<Ask> {
-    make(&Log::of(events), None).unwrap().asks
+fn requests(events: i64) -> Vec<Request> {
+    make(&Log::of(events), None).unwrap().requests
 }
 
-fn page(filter: Filter, number: u64, size: u64) -> Ask {
-    Ask::Page(Query::new(filter, Position::Page(number), size).unwrap())
+fn page(filter: Filter, number: u64, size: u64) -> Request {
+    Request::Page(Query::new(filter, Position::Page(number), size).unwrap())
 }
 
-fn after(created_at: i64, id: i64) -> impl Fn(&Ask) -> bool {
+fn after(created_at: i64, id: i64) -> impl Fn(&Request) -> bool {
     let place = Position::After(Key { created_at, id });
-    move |ask| matches!(ask, Ask::Page(query) if query.filter == Filter::ALL && query.position == place)
+    move |request| matches!(request, Request::Page(query) if query.filter == Filter::ALL && query.position == place)
 }
 
 fn window(from_ts: i64, to_ts: i64) -> Filter {
@@ -70,29 +70,29 @@ fn window(from_ts: i64, to_ts: i64) -> Filter {
 
 #[test]
 fn the_same_log_gives_the_same_requests_and_none_twice() {
-    let first = asks(500);
-    assert_eq!(first, asks(500));
+    let first = requests(500);
+    assert_eq!(first, requests(500));
     assert_eq!(first.iter().collect::<HashSet<_>>().len(), first.len());
     assert!(make(&Log::of(500), None).unwrap().thinned.is_empty());
 }
 
 #[test]
 fn every_page_of_every_size_is_there_and_the_first_empty_one() {
-    let asks: HashSet<_> = asks(105).into_iter().collect();
+    let requests: HashSet<_> = requests(105).into_iter().collect();
     for (size, pages) in [(10, 11), (20, 6), (50, 3)] {
         for number in 1..=pages + 1 {
             assert!(
-                asks.contains(&page(Filter::ALL, number, size)),
+                requests.contains(&page(Filter::ALL, number, size)),
                 "{number} {size}"
             );
         }
     }
-    assert!(asks.contains(&page(Filter::ALL, i64::MAX as u64 / 50 + 1, 50)));
+    assert!(requests.contains(&page(Filter::ALL, i64::MAX as u64 / 50 + 1, 50)));
 }
 
 #[test]
 fn each_action_and_every_actor_is_there() {
-    let asks: HashSet<_> = asks(105).into_iter().collect();
+    let requests: HashSet<_> = requests(105).into_iter().collect();
     for action in ["LOGIN", "UPDATE", "DELETE"] {
         let filter = Filter {
             action: Some(action.to_owned()),
@@ -100,23 +100,29 @@ fn each_action_and_every_actor_is_there() {
         };
         // 35 events: a full page, a partial one, an empty one.
         for number in 1..=3 {
-            assert!(asks.contains(&page(filter.clone(), number, 20)));
+            assert!(requests.contains(&page(filter.clone(), number, 20)));
         }
-        assert!(asks.contains(&Ask::Count(filter.clone())) && asks.contains(&Ask::All(filter)));
+        assert!(
+            requests.contains(&Request::Count(filter.clone()))
+                && requests.contains(&Request::All(filter))
+        );
     }
     for actor in 0..7 {
         let filter = Filter {
             actor_id: Some(actor),
             ..Filter::ALL
         };
-        assert!(asks.contains(&page(filter.clone(), 1, 50)) && asks.contains(&Ask::Count(filter)));
+        assert!(
+            requests.contains(&page(filter.clone(), 1, 50))
+                && requests.contains(&Request::Count(filter))
+        );
     }
 }
 
 #[test]
 fn windows_end_on_events_on_ties_between_and_beyond() {
     // Ids 1 to 105: the oldest second is 1000, the newest 1156, ties are three seconds apart.
-    let asks: HashSet<_> = asks(105).into_iter().collect();
+    let requests: HashSet<_> = requests(105).into_iter().collect();
     for filter in [
         Filter::ALL,
         window(0, 1_767_052_800),
@@ -128,14 +134,17 @@ fn windows_end_on_events_on_ties_between_and_beyond() {
         window(i64::MAX, i64::MIN),
         window(1_156, 1_155),
     ] {
-        assert!(asks.contains(&page(filter.clone(), 1, 20)), "{filter:?}");
-        assert!(asks.contains(&Ask::Count(filter)));
+        assert!(
+            requests.contains(&page(filter.clone(), 1, 20)),
+            "{filter:?}"
+        );
+        assert!(requests.contains(&Request::Count(filter)));
     }
 }
 
 #[test]
 fn cursors_stand_on_and_beside_the_ends_and_ties() {
-    let asks = asks(105);
+    let requests = requests(105);
     for (created_at, id) in [
         (1_156, 105),
         (1_156, 104),
@@ -148,38 +157,41 @@ fn cursors_stand_on_and_beside_the_ends_and_ties() {
         (i64::MIN, i64::MIN),
         (i64::MAX, i64::MAX),
     ] {
-        assert!(asks.iter().any(after(created_at, id)), "{created_at}:{id}");
+        assert!(
+            requests.iter().any(after(created_at, id)),
+            "{created_at}:{id}"
+        );
     }
 }
 
 #[test]
 fn an_empty_log_has_requests_too() {
     let sweep = make(&Log(Vec::new()), None).unwrap();
-    assert!(sweep.asks.len() > 50 && sweep.thinned.is_empty());
-    assert!(sweep.asks.contains(&page(Filter::ALL, 1, 10)));
+    assert!(sweep.requests.len() > 50 && sweep.thinned.is_empty());
+    assert!(sweep.requests.contains(&page(Filter::ALL, 1, 10)));
 }
 
 #[test]
 fn what_is_left_out_is_said() {
-    let whole = asks(500).len();
+    let whole = requests(500).len();
     let sweep = make(&Log::of(500), Some(40)).unwrap();
     let [part] = &sweep.thinned[..] else {
         panic!("{:?}", sweep.thinned)
     };
-    assert_eq!((sweep.asks.len(), part.kept, part.of), (40, 40, whole));
+    assert_eq!((sweep.requests.len(), part.kept, part.of), (40, 40, whole));
     assert!(make(&Log::of(500), Some(whole)).unwrap().thinned.is_empty());
-    assert!(make(&Log::of(500), Some(0)).unwrap().asks.is_empty());
+    assert!(make(&Log::of(500), Some(0)).unwrap().requests.is_empty());
 }
 
 #[test]
 fn a_larger_log_is_thinned_out_to_the_budget() {
-    let shape = Shape::of(&Log::of(30_000)).unwrap();
-    let asks: Vec<_> = (1..=3_000)
+    let profile = LogProfile::of(&Log::of(30_000)).unwrap();
+    let requests: Vec<_> = (1..=3_000)
         .filter_map(|number| pages::page(&Filter::ALL, number, 10))
         .collect();
-    let all = budget::affordable(&shape, &asks, 60);
-    assert_eq!(all, asks.len());
-    let some = budget::affordable(&shape, &asks, 1);
+    let all = budget::fit_budget(&profile, &requests, 60);
+    assert_eq!(all, requests.len());
+    let some = budget::fit_budget(&profile, &requests, 1);
     assert!((100..2_000).contains(&some), "{some}");
-    assert_eq!(budget::affordable(&shape, &asks, 0), 2);
+    assert_eq!(budget::fit_budget(&profile, &requests, 0), 2);
 }

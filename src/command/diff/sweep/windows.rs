@@ -1,9 +1,9 @@
 //! Windows that start or end on an event, on a tie, between two, before and after all; inverted and empty ones.
 
 use super::evenly_spaced::some;
-use super::log_profile::Shape;
+use super::log_profile::LogProfile;
 use super::pages::{edges, page};
-use crate::command::diff::request::Ask;
+use crate::command::diff::request::Request;
 use crate::contract::dataset::ANCHOR;
 use crate::model::Filter;
 
@@ -15,13 +15,13 @@ const TIES: usize = 3;
 const DAY: i64 = 24 * 60 * 60;
 
 /// The places of events that lie at an end, in a tie or somewhere between.
-pub(super) fn marks(shape: &Shape, events: usize, ties: usize) -> Vec<usize> {
-    let all = shape.ties();
+pub(super) fn marks(profile: &LogProfile, events: usize, ties: usize) -> Vec<usize> {
+    let all = profile.ties();
     let longest = all.iter().max_by_key(|tie| tie.len()).cloned();
     let ties = some(&all, ties)
         .chain(longest)
         .flat_map(|tie| [tie.start, tie.end - 1]);
-    let mut marks: Vec<_> = super::spread(shape.keys().len(), events)
+    let mut marks: Vec<_> = super::evenly_spaced(profile.keys().len(), events)
         .chain(ties)
         .collect();
     marks.sort_unstable();
@@ -30,8 +30,8 @@ pub(super) fn marks(shape: &Shape, events: usize, ties: usize) -> Vec<usize> {
 }
 
 /// Windows that do not depend on an event.
-fn fixed(shape: &Shape) -> Vec<(i64, i64)> {
-    let (newest, oldest) = shape.ends();
+fn fixed(profile: &LogProfile) -> Vec<(i64, i64)> {
+    let (newest, oldest) = profile.ends();
     vec![
         (i64::MIN, i64::MAX),
         (0, ANCHOR),
@@ -79,31 +79,31 @@ fn window((from_ts, to_ts): (i64, i64)) -> Filter {
 }
 
 /// Every window, without other filters.
-pub(super) fn filters(shape: &Shape) -> Vec<Filter> {
-    let mut windows = fixed(shape);
-    for place in marks(shape, MARKS, TIES) {
-        windows.extend(around_event(shape, place));
+pub(super) fn filters(profile: &LogProfile) -> Vec<Filter> {
+    let mut windows = fixed(profile);
+    for place in marks(profile, MARKS, TIES) {
+        windows.extend(around_event(profile, place));
     }
     windows.into_iter().map(window).collect()
 }
 
-fn around_event(shape: &Shape, place: usize) -> Vec<(i64, i64)> {
-    let second = shape.keys()[place].created_at;
-    let older = shape.keys()[place..]
+fn around_event(profile: &LogProfile, place: usize) -> Vec<(i64, i64)> {
+    let second = profile.keys()[place].created_at;
+    let older = profile.keys()[place..]
         .iter()
         .find(|key| key.created_at < second);
     around(second, older.map(|key| key.created_at))
 }
 
 /// The edges of every window, and the first page of it with an actor and with an action that it may hold.
-pub(super) fn windows(shape: &Shape) -> Vec<Ask> {
-    let mut asks: Vec<_> = filters(shape)
+pub(super) fn windows(profile: &LogProfile) -> Vec<Request> {
+    let mut requests: Vec<_> = filters(profile)
         .iter()
-        .flat_map(|filter| window_edges(shape, filter))
+        .flat_map(|filter| window_edges(profile, filter))
         .collect();
-    for place in marks(shape, MARKS, TIES) {
-        let (actor, action) = shape.event(place);
-        for filter in around_event(shape, place).into_iter().map(window) {
+    for place in marks(profile, MARKS, TIES) {
+        let (actor, action) = profile.event(place);
+        for filter in around_event(profile, place).into_iter().map(window) {
             let acted = Filter {
                 action: Some(action.to_owned()),
                 ..filter.clone()
@@ -116,17 +116,17 @@ pub(super) fn windows(shape: &Shape) -> Vec<Ask> {
                 action: Some(action.to_owned()),
                 ..by_actor.clone()
             };
-            asks.extend(
+            requests.extend(
                 [acted, by_actor, both]
                     .iter()
                     .filter_map(|filter| page(filter, 1, 20)),
             );
         }
     }
-    asks
+    requests
 }
 
-fn window_edges(shape: &Shape, filter: &Filter) -> impl Iterator<Item = Ask> {
-    let matching = shape.count(filter);
+fn window_edges(profile: &LogProfile, filter: &Filter) -> impl Iterator<Item = Request> {
+    let matching = profile.count(filter);
     edges(filter, matching, 20).chain(edges(filter, matching, 1))
 }

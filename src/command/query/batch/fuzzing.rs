@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::{Answerer, Line, Lines, MAX_LINE, PER_THREAD, request};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::escape::visible;
+use crate::escape::escape_for_terminal;
 use crate::model::{Filter, Page, Query};
 use crate::output::jsonl::{self, Jsonl};
 use crate::storage::index::Progress;
@@ -59,7 +59,7 @@ fn is_parsed_as_the_help_says(text: &[u8]) -> Option<Query> {
         Err(error) => {
             assert_eq!(plain::parse(text), None, "{shown} is refused: {error}");
             let message = error.to_string();
-            assert_eq!(visible(&message), message, "{shown}");
+            assert_eq!(escape_for_terminal(&message), message, "{shown}");
             None
         }
     }
@@ -148,7 +148,7 @@ impl Engine for NoEvents {
         Ok(())
     }
 
-    fn finish(&self, _: Progress<'_>) -> Result<()> {
+    fn maintain(&self, _: Progress<'_>) -> Result<()> {
         Ok(())
     }
 }

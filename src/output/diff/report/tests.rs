@@ -50,7 +50,7 @@ fn a_line_has_the_documented_keys() {
         "{\"type\":\"self_check\",\"workload\":\"deep\",\"planted\":9,\"requests\":3,\"events\":4}\n"
     );
     assert_eq!(
-        printed(&Line::Thinned(Thinned {
+        printed(&Line::Subsampled(Subsampled {
             workload: "sweep",
             part: "counts",
             kept: 1,

@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 
 use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout, Section};
 use super::records::Columns;
-use crate::storage::db_version::Stamp;
+use crate::storage::db_version::DbVersion;
 
 /// The index file is not what was written: whatever it said so far is not to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Damaged;
+pub(crate) struct Corrupted;
 
 type Block = [u8; BLOCK];
 /// As many as make one page of memory, so that a process which touches few blocks of a large index stays small.
@@ -33,16 +33,16 @@ impl Blocks {
     ///
     /// # Errors
     /// A file that is no index of this version, or not of the length that its header says.
-    pub(crate) fn open(file: File) -> Result<Self, Damaged> {
+    pub(crate) fn open(file: File) -> Result<Self, Corrupted> {
         let block = read_block(&file, 0)?;
-        let header = Header::decode(&block[..CONTENT]).ok_or(Damaged)?;
+        let header = Header::decode(&block[..CONTENT]).ok_or(Corrupted)?;
         let layout = Layout::new(&header);
-        let len = file.metadata().map_err(|_| Damaged)?.len();
+        let len = file.metadata().map_err(|_| Corrupted)?.len();
         if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
-            return Err(Damaged);
+            return Err(Corrupted);
         }
         let groups = usize::try_from(layout.blocks)
-            .map_err(|_| Damaged)?
+            .map_err(|_| Corrupted)?
             .div_ceil(GROUP);
         Ok(Blocks {
             file,
@@ -52,8 +52,8 @@ impl Blocks {
         })
     }
 
-    pub(crate) fn stamp(&self) -> &Stamp {
-        &self.header.stamp
+    pub(crate) fn version(&self) -> &DbVersion {
+        &self.header.version
     }
 
     pub(crate) fn counts(&self) -> &Counts {
@@ -69,9 +69,9 @@ impl Blocks {
     /// # Errors
     /// An index past the section's end, which only a damaged record can ask for, and a damaged block.
     #[inline(always)]
-    pub(crate) fn record(&self, section: Section, index: u64) -> Result<&[u8], Damaged> {
-        let (block, at) = self.layout.place(section).of(index).ok_or(Damaged)?;
-        self.block(block)?.get(at..).ok_or(Damaged)
+    pub(crate) fn record(&self, section: Section, index: u64) -> Result<&[u8], Corrupted> {
+        let (block, at) = self.layout.place(section).of(index).ok_or(Corrupted)?;
+        self.block(block)?.get(at..).ok_or(Corrupted)
     }
 
     /// The same, for records of a size that every file has.
@@ -80,12 +80,12 @@ impl Blocks {
         &self,
         section: Section,
         index: u64,
-    ) -> Result<&[u8; SIZE], Damaged> {
-        self.record(section, index)?.first_chunk().ok_or(Damaged)
+    ) -> Result<&[u8; SIZE], Corrupted> {
+        self.record(section, index)?.first_chunk().ok_or(Corrupted)
     }
 
     /// Appends `len` bytes of the text section to `out`.
-    pub(crate) fn text(&self, start: u64, len: u64, out: &mut Vec<u8>) -> Result<(), Damaged> {
+    pub(crate) fn text(&self, start: u64, len: u64, out: &mut Vec<u8>) -> Result<(), Corrupted> {
         self.each_piece(start, len, |piece| out.extend_from_slice(piece))
     }
 
@@ -95,7 +95,7 @@ impl Blocks {
         start: u64,
         len: u64,
         other: &[u8],
-    ) -> Result<Ordering, Damaged> {
+    ) -> Result<Ordering, Corrupted> {
         let mut rest = other;
         let mut order = Ordering::Equal;
         self.each_piece(start, len, |piece| {
@@ -116,10 +116,10 @@ impl Blocks {
         start: u64,
         len: u64,
         mut visit: impl FnMut(&[u8]),
-    ) -> Result<(), Damaged> {
-        let end = start.checked_add(len).ok_or(Damaged)?;
+    ) -> Result<(), Corrupted> {
+        let end = start.checked_add(len).ok_or(Corrupted)?;
         if end > self.header.counts.text_bytes {
-            return Err(Damaged);
+            return Err(Corrupted);
         }
         let first_block = self.layout.place(Section::Text).start;
         let mut at = start;
@@ -135,9 +135,9 @@ impl Blocks {
     }
 
     #[inline(always)]
-    fn block(&self, number: u64) -> Result<&Block, Damaged> {
+    fn block(&self, number: u64) -> Result<&Block, Corrupted> {
         let (group, member) = (number as usize / GROUP, number as usize % GROUP);
-        let group = self.groups.get(group).ok_or(Damaged)?;
+        let group = self.groups.get(group).ok_or(Corrupted)?;
         let group = group.get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
         match group[member].get() {
             Some(block) => Ok(block),
@@ -150,19 +150,19 @@ impl Blocks {
         &self,
         cell: &'a OnceLock<Box<Block>>,
         number: u64,
-    ) -> Result<&'a Block, Damaged> {
+    ) -> Result<&'a Block, Corrupted> {
         let block = read_block(&self.file, number)?;
         Ok(cell.get_or_init(|| block))
     }
 }
 
-fn read_block(file: &File, number: u64) -> Result<Box<Block>, Damaged> {
+fn read_block(file: &File, number: u64) -> Result<Box<Block>, Corrupted> {
     let mut block = Box::new([0; BLOCK]);
     file.read_exact_at(&mut block[..], number * BLOCK as u64)
-        .map_err(|_| Damaged)?;
+        .map_err(|_| Corrupted)?;
     if format::is_intact(number, &block) {
         Ok(block)
     } else {
-        Err(Damaged)
+        Err(Corrupted)
     }
 }

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use super::packed::Column;
+use super::packed::PackedColumn;
 use super::records::{Columns, FIELDS, Fields};
-use crate::storage::db_version::{Journal, Stamp};
+use crate::storage::db_version::{DbVersion, Journal};
 use crate::storage::fs::platform::FileState;
 
 /// Bytes of a block on disk.
@@ -172,7 +172,7 @@ impl Layout {
 /// The first block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub(crate) stamp: Stamp,
+    pub(crate) version: DbVersion,
     pub(crate) counts: Counts,
     pub(crate) columns: Columns,
 }
@@ -182,8 +182,8 @@ impl Header {
         let mut out = Encoder { content, at: 0 };
         out.bytes(&MAGIC);
         out.u64(u64::from(VERSION));
-        out.file_state(&self.stamp.database);
-        let (tag, wal) = match self.stamp.journal {
+        out.file_state(&self.version.database);
+        let (tag, wal) = match self.version.journal {
             Journal::Rollback => (0, FileState::default()),
             Journal::WalEmpty => (1, FileState::default()),
             Journal::Wal(wal) => (2, wal),
@@ -247,7 +247,7 @@ impl Header {
             event: Fields::from_array(event),
         };
         counts.are_plausible().then_some(Header {
-            stamp: Stamp { database, journal },
+            version: DbVersion { database, journal },
             counts,
             columns,
         })
@@ -276,8 +276,8 @@ impl Encoder<'_> {
         self.bytes(&state.ctime_ns.to_le_bytes());
     }
 
-    fn column(&mut self, column: Column) {
-        self.bytes(&column.least().to_le_bytes());
+    fn column(&mut self, column: PackedColumn) {
+        self.bytes(&column.base().to_le_bytes());
         self.u64(column.width() as u64);
     }
 }
@@ -303,13 +303,13 @@ impl Decoder<'_> {
         })
     }
 
-    fn column(&mut self) -> Option<Column> {
-        Column::new(self.u64()?.cast_signed(), self.u64()?)
+    fn column(&mut self) -> Option<PackedColumn> {
+        PackedColumn::new(self.u64()?.cast_signed(), self.u64()?)
     }
 }
 
 /// Writes the checksum behind a block's content.
-pub(crate) fn seal(number: u64, block: &mut [u8; BLOCK]) {
+pub(crate) fn write_checksum(number: u64, block: &mut [u8; BLOCK]) {
     let sum = checksum(number, &block[..CONTENT]);
     block[CONTENT..].copy_from_slice(&sum.to_le_bytes());
 }
@@ -329,7 +329,7 @@ fn checksum(number: u64, content: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::index::base::packed::Extent;
+    use crate::storage::index::base::packed::MinMax;
 
     fn state(seed: i64) -> FileState {
         FileState {
@@ -341,13 +341,13 @@ mod tests {
     }
 
     fn header(journal: Journal) -> Header {
-        let wide = Column::of(Extent {
+        let wide = PackedColumn::of(MinMax {
             least: i64::MIN,
             greatest: i64::MAX,
         });
-        let narrow = Column::below(9);
+        let narrow = PackedColumn::for_len(9);
         Header {
-            stamp: Stamp {
+            version: DbVersion {
                 database: state(1),
                 journal,
             },
@@ -361,7 +361,7 @@ mod tests {
             },
             columns: Columns {
                 created_at: wide,
-                rank: Column::below(512),
+                rank: PackedColumn::for_len(512),
                 event: Fields {
                     id: wide,
                     payload_offset: wide,
@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_of_a_block_and_every_other_number_is_seen() {
         let mut block = [0x5a; BLOCK];
-        seal(7, &mut block);
+        write_checksum(7, &mut block);
         assert!(is_intact(7, &block) && !is_intact(8, &block));
         for bit in 0..BLOCK * 8 {
             block[bit / 8] ^= 1 << (bit % 8);

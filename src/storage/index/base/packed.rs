@@ -2,14 +2,14 @@
 
 /// The least and the greatest of some numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
+pub(crate) struct MinMax {
     pub(crate) least: i64,
     pub(crate) greatest: i64,
 }
 
-impl Extent {
+impl MinMax {
     /// That of no numbers at all.
-    pub(crate) const NONE: Extent = Extent {
+    pub(crate) const NONE: MinMax = MinMax {
         least: i64::MAX,
         greatest: i64::MIN,
     };
@@ -21,60 +21,62 @@ impl Extent {
 
     /// Of these numbers and those.
     pub(crate) fn and(self, other: Self) -> Self {
-        Extent {
+        MinMax {
             least: self.least.min(other.least),
             greatest: self.greatest.max(other.greatest),
         }
     }
 }
 
-/// How the numbers of one column are stored: each as its distance from the least of them, little-endian, in as
+/// How the numbers of one column are stored (frame of reference): each as its distance from the least of them, little-endian, in as
 /// many bytes as the greatest distance needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Column {
-    least: i64,
+pub(crate) struct PackedColumn {
+    base: i64,
     /// Bytes, 1 to 8.
     width: u8,
 }
 
-impl Column {
-    pub(crate) fn of(numbers: Extent) -> Self {
+impl PackedColumn {
+    pub(crate) fn of(numbers: MinMax) -> Self {
         if numbers.least > numbers.greatest {
-            return Self::below(0);
+            return Self::for_len(0);
         }
         let bits = bits(numbers.greatest.abs_diff(numbers.least));
-        Column {
-            least: numbers.least,
+        PackedColumn {
+            base: numbers.least,
             // From 1 to 8.
             width: bits.div_ceil(8).max(1) as u8,
         }
     }
 
     /// For numbers from 0 up to this one, which is not among them, and is at most 2^63.
-    pub(crate) fn below(end: u64) -> Self {
-        Self::of(Extent {
+    pub(crate) fn for_len(end: u64) -> Self {
+        Self::of(MinMax {
             least: 0,
             greatest: end.saturating_sub(1).cast_signed(),
         })
     }
 
     /// A column as a file describes it; `None` if no column is that wide.
-    pub(crate) fn new(least: i64, width: u64) -> Option<Self> {
+    pub(crate) fn new(base: i64, width: u64) -> Option<Self> {
         let width = u8::try_from(width).ok()?;
-        (1..=8).contains(&width).then_some(Column { least, width })
+        (1..=8)
+            .contains(&width)
+            .then_some(PackedColumn { base, width })
     }
 
-    pub(crate) const fn least(self) -> i64 {
-        self.least
+    pub(crate) const fn base(self) -> i64 {
+        self.base
     }
 
     pub(crate) const fn width(self) -> usize {
         self.width as usize
     }
 
-    /// How far a number of the column lies above the least.
+    /// How far a number of the column lies above the base.
     const fn distance(self, number: i64) -> u64 {
-        number.wrapping_sub(self.least).cast_unsigned()
+        number.wrapping_sub(self.base).cast_unsigned()
     }
 
     /// The number at the start of `bytes`, which may go on behind it.
@@ -84,7 +86,7 @@ impl Column {
             Some(chunk) => u64::from_le_bytes(*chunk) & (u64::MAX >> (64 - 8 * self.width())),
             None => last(bytes, self.width()),
         };
-        self.least.wrapping_add_unsigned(distance)
+        self.base.wrapping_add_unsigned(distance)
     }
 
     /// Puts a number of the column at the start of `bytes`, and zeros into up to seven bytes behind it.
@@ -117,23 +119,29 @@ fn last(bytes: &[u8], width: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Column, Extent};
+    use super::{MinMax, PackedColumn};
 
     #[test]
     fn a_column_is_as_wide_as_its_greatest_distance_needs() {
-        let width = |least, greatest| Column::of(Extent { least, greatest }).width();
+        let width = |least, greatest| PackedColumn::of(MinMax { least, greatest }).width();
         assert_eq!([width(7, 7), width(7, 262), width(7, 263)], [1, 1, 2]);
         assert_eq!([width(-1, 65_534), width(-1, 65_535)], [2, 3]);
         assert_eq!(width(i64::MIN, i64::MAX), 8);
-        assert_eq!(Column::of(Extent::NONE).width(), 1);
+        assert_eq!(PackedColumn::of(MinMax::NONE).width(), 1);
         assert_eq!(
-            [Column::below(256).width(), Column::below(257).width()],
+            [
+                PackedColumn::for_len(256).width(),
+                PackedColumn::for_len(257).width()
+            ],
             [1, 2]
         );
-        assert_eq!([Column::new(0, 0), Column::new(0, 9)], [None, None]);
         assert_eq!(
-            Column::new(7, 2),
-            Some(Column::of(Extent {
+            [PackedColumn::new(0, 0), PackedColumn::new(0, 9)],
+            [None, None]
+        );
+        assert_eq!(
+            PackedColumn::new(7, 2),
+            Some(PackedColumn::of(MinMax {
                 least: 7,
                 greatest: 999
             }))
@@ -149,7 +157,7 @@ mod tests {
             (i64::MIN, i64::MAX),
             (-1, i64::MAX - 2),
         ] {
-            let column = Column::of(Extent { least, greatest });
+            let column = PackedColumn::of(MinMax { least, greatest });
             for number in [least, least / 2 + greatest / 2, greatest] {
                 for room in column.width()..20 {
                     let mut bytes = vec![0xff; room];

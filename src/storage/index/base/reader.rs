@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::fs::File;
 
-use super::blocks::{Blocks, Damaged};
+use super::blocks::{Blocks, Corrupted};
 use super::format::Section;
 use super::records::{ActorRecord, EventRecord, PairRecord, TextRecord};
 use crate::model::{Filter, Key, Page, Position, Query};
-use crate::storage::db_version::Stamp;
+use crate::storage::db_version::DbVersion;
 use crate::storage::index::fetch;
 
 /// An index file, open for answers.
@@ -45,15 +45,15 @@ impl Index {
     ///
     /// # Errors
     /// A file that is no index of this version, or a damaged one.
-    pub(crate) fn open(file: File) -> Result<Self, Damaged> {
+    pub(crate) fn open(file: File) -> Result<Self, Corrupted> {
         Ok(Index {
             blocks: Blocks::open(file)?,
         })
     }
 
     /// The state of the database that the index tells.
-    pub(crate) fn stamp(&self) -> &Stamp {
-        self.blocks.stamp()
+    pub(crate) fn version(&self) -> &DbVersion {
+        self.blocks.version()
     }
 
     /// How many events the log holds.
@@ -65,7 +65,7 @@ impl Index {
     ///
     /// # Errors
     /// A damaged block; the page then holds nothing of use.
-    pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Damaged> {
+    pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
         page.clear();
         let offset = query.offset();
         if offset >= self.events() {
@@ -94,14 +94,14 @@ impl Index {
     }
 
     /// How many events match.
-    pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Damaged> {
+    pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Corrupted> {
         let list = self.list(filter, 0)?;
         let (first, end) = self.window(&list, filter)?;
         Ok(end.saturating_sub(first))
     }
 
     /// The ranks, among those of the filter's list, that lie in its window: first and end.
-    fn window(&self, list: &List, filter: &Filter) -> Result<(u64, u64), Damaged> {
+    fn window(&self, list: &List, filter: &Filter) -> Result<(u64, u64), Corrupted> {
         if filter.from_ts > filter.to_ts {
             return Ok((0, 0));
         }
@@ -117,7 +117,7 @@ impl Index {
     }
 
     /// The place in the list before which everything comes before `key` in the order.
-    fn rank_of(&self, key: Key, list: &List) -> Result<u64, Damaged> {
+    fn rank_of(&self, key: Key, list: &List) -> Result<u64, Corrupted> {
         let rank = partition_point(0, self.events(), |rank| {
             let time = self.time(rank)?;
             Ok(time < key.created_at || (time == key.created_at && self.event(rank)?.id < key.id))
@@ -126,12 +126,12 @@ impl Index {
     }
 
     /// The first rank whose time is as asked; the asked times are all those from some time on.
-    fn first_rank(&self, is_late: impl Fn(i64) -> bool) -> Result<u64, Damaged> {
+    fn first_rank(&self, is_late: impl Fn(i64) -> bool) -> Result<u64, Corrupted> {
         partition_point(0, self.events(), |rank| Ok(!is_late(self.time(rank)?)))
     }
 
     /// The first place in the list whose rank is at least `rank`.
-    fn first_in(&self, list: &List, rank: u64) -> Result<u64, Damaged> {
+    fn first_in(&self, list: &List, rank: u64) -> Result<u64, Corrupted> {
         match list {
             List::All { events } => Ok(rank.min(*events)),
             List::Postings { .. } => {
@@ -141,7 +141,7 @@ impl Index {
     }
 
     /// The rank at a place of the list.
-    fn rank(&self, list: &List, index: u64) -> Result<u64, Damaged> {
+    fn rank(&self, list: &List, index: u64) -> Result<u64, Corrupted> {
         match *list {
             List::All { .. } => Ok(index),
             List::Postings { section, start, .. } => {
@@ -151,19 +151,19 @@ impl Index {
         }
     }
 
-    fn time(&self, rank: u64) -> Result<i64, Damaged> {
+    fn time(&self, rank: u64) -> Result<i64, Corrupted> {
         let record = self.blocks.record(Section::Times, rank)?;
         Ok(self.blocks.columns().created_at.get(record))
     }
 
-    fn event(&self, rank: u64) -> Result<EventRecord, Damaged> {
+    fn event(&self, rank: u64) -> Result<EventRecord, Corrupted> {
         let record = self.blocks.record(Section::Events, rank)?;
         Ok(self.blocks.columns().event.get(record))
     }
 
     /// The events of the filter's actor and action. Where that is no more than `skipped` of them, it may be none:
     /// a page behind them is empty either way.
-    fn list(&self, filter: &Filter, skipped: u64) -> Result<List, Damaged> {
+    fn list(&self, filter: &Filter, skipped: u64) -> Result<List, Corrupted> {
         let Some(actor_id) = filter.actor_id else {
             return match &filter.action {
                 None => Ok(List::All {
@@ -184,7 +184,7 @@ impl Index {
         }
     }
 
-    fn action_list(&self, name: &str) -> Result<List, Damaged> {
+    fn action_list(&self, name: &str) -> Result<List, Corrupted> {
         let Some(action) = self.find_action(name)? else {
             return Ok(List::NONE);
         };
@@ -197,13 +197,13 @@ impl Index {
         actor: &ActorRecord,
         next_actor: &ActorRecord,
         action: &str,
-    ) -> Result<List, Damaged> {
+    ) -> Result<List, Corrupted> {
         let Some(action) = self.find_action(action)? else {
             return Ok(List::NONE);
         };
         let (first, end) = (u64::from(actor.pairs), u64::from(next_actor.pairs));
         if first > end {
-            return Err(Damaged);
+            return Err(Corrupted);
         }
         let found = partition_point(first, end, |pair| {
             Ok(u64::from(self.pair(pair)?.action) < action)
@@ -215,10 +215,10 @@ impl Index {
         self.postings(Section::ByPair, this.postings, next.postings)
     }
 
-    fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Damaged> {
+    fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Corrupted> {
         let (start, end) = (u64::from(start), u64::from(end));
         if start > end || end > self.events() {
-            return Err(Damaged);
+            return Err(Corrupted);
         }
         Ok(List::Postings {
             section,
@@ -227,7 +227,7 @@ impl Index {
         })
     }
 
-    fn find_actor(&self, actor_id: i64) -> Result<Option<u64>, Damaged> {
+    fn find_actor(&self, actor_id: i64) -> Result<Option<u64>, Corrupted> {
         let actors = self.blocks.counts().actors;
         let Some(guess) = self.guess_actor(actor_id, actors)? else {
             return Ok(None);
@@ -243,7 +243,7 @@ impl Index {
 
     /// Where an actor stands if the ids lie evenly between the least and the greatest: numbers that were given
     /// out one after the other do. None if it lies outside of them.
-    fn guess_actor(&self, actor_id: i64, actors: u64) -> Result<Option<u64>, Damaged> {
+    fn guess_actor(&self, actor_id: i64, actors: u64) -> Result<Option<u64>, Corrupted> {
         let Some(last) = actors.checked_sub(1) else {
             return Ok(None);
         };
@@ -257,7 +257,7 @@ impl Index {
         Ok(Some(guess.min(last)))
     }
 
-    fn find_action(&self, name: &str) -> Result<Option<u64>, Damaged> {
+    fn find_action(&self, name: &str) -> Result<Option<u64>, Corrupted> {
         let actions = self.blocks.counts().actions;
         let compare = |action| {
             let TextRecord { start, len, .. } = self.action(action)?;
@@ -267,19 +267,19 @@ impl Index {
         Ok((found < actions && compare(found)?.is_eq()).then_some(found))
     }
 
-    fn actor(&self, index: u64) -> Result<ActorRecord, Damaged> {
+    fn actor(&self, index: u64) -> Result<ActorRecord, Corrupted> {
         Ok(ActorRecord::decode(
             self.blocks.sized_record(Section::Actors, index)?,
         ))
     }
 
-    fn action(&self, index: u64) -> Result<TextRecord, Damaged> {
+    fn action(&self, index: u64) -> Result<TextRecord, Corrupted> {
         Ok(TextRecord::decode(
             self.blocks.sized_record(Section::Actions, index)?,
         ))
     }
 
-    fn pair(&self, index: u64) -> Result<PairRecord, Damaged> {
+    fn pair(&self, index: u64) -> Result<PairRecord, Corrupted> {
         Ok(PairRecord::decode(
             self.blocks.sized_record(Section::Pairs, index)?,
         ))
@@ -290,8 +290,8 @@ impl Index {
 fn partition_point(
     from: u64,
     to: u64,
-    mut is_before: impl FnMut(u64) -> Result<bool, Damaged>,
-) -> Result<u64, Damaged> {
+    mut is_before: impl FnMut(u64) -> Result<bool, Corrupted>,
+) -> Result<u64, Corrupted> {
     let (mut low, mut high) = (from, to);
     while low < high {
         let middle = low + (high - low) / 2;

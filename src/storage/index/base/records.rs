@@ -1,7 +1,7 @@
 //! The records of an index file's sections, byte by byte. All numbers are little-endian.
 
 use super::format::Section;
-use super::packed::Column;
+use super::packed::PackedColumn;
 
 /// How many fields an event has but for its time.
 pub(crate) const FIELDS: usize = 8;
@@ -65,11 +65,11 @@ impl<T> Fields<T> {
     }
 }
 
-impl Fields<Column> {
+impl Fields<PackedColumn> {
     /// Bytes of an event.
     #[inline(always)]
     pub(crate) fn size(self) -> usize {
-        self.into_array().into_iter().map(Column::width).sum()
+        self.into_array().into_iter().map(PackedColumn::width).sum()
     }
 
     /// Puts an event at the start of `bytes`, and zeros into up to seven bytes behind it.
@@ -98,10 +98,10 @@ impl Fields<Column> {
 /// How the events are stored: their times in one section, the rest of them in another, one field behind the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Columns {
-    pub(crate) created_at: Column,
+    pub(crate) created_at: PackedColumn,
     /// An event's place in the order, in a posting list.
-    pub(crate) rank: Column,
-    pub(crate) event: Fields<Column>,
+    pub(crate) rank: PackedColumn,
+    pub(crate) event: Fields<PackedColumn>,
 }
 
 impl Columns {
@@ -217,7 +217,7 @@ fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::index::base::packed::Extent;
+    use crate::storage::index::base::packed::MinMax;
 
     #[test]
     fn records_come_back_as_they_were_written() {
@@ -242,16 +242,16 @@ mod tests {
 
     #[test]
     fn events_come_back_one_behind_the_other() {
-        let span = |least, greatest| Column::of(Extent { least, greatest });
+        let span = |least, greatest| PackedColumn::of(MinMax { least, greatest });
         let columns = Fields {
             id: span(i64::MIN, -1),
             payload_offset: span(2, 1 << 40),
             payload_len: span(0, i64::MAX),
-            resource_id_start: Column::below(70_000),
+            resource_id_start: PackedColumn::for_len(70_000),
             resource_id_len: span(5, 5),
-            actor: Column::below(300),
-            action: Column::below(7),
-            resource_type: Column::below(8),
+            actor: PackedColumn::for_len(300),
+            action: PackedColumn::for_len(7),
+            resource_type: PackedColumn::for_len(8),
         };
         let events = [0, 1, 2].map(|number| Fields {
             id: i64::MIN + number,

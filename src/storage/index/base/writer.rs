@@ -8,24 +8,24 @@ use std::os::unix::fs::FileExt;
 use rayon::prelude::*;
 
 use super::format::{self, BLOCK, CONTENT, Header, Layout, Place, Section};
-use super::packed::Column;
+use super::packed::PackedColumn;
 use super::records::{ActorRecord, Columns, PairRecord, TextRecord};
-use crate::storage::db_version::Stamp;
-use crate::storage::index::build::segment::Ranked;
+use crate::storage::db_version::DbVersion;
+use crate::storage::index::build::segment::SegmentData;
 
 /// Blocks that are made at once, by all threads, before they are written: 4 MiB.
 const WINDOW: u64 = 1024;
 
-/// Writes the index of `log`, which is that of the database in the state of `stamp`, into an empty file.
+/// Writes the index of `log`, which is that of the database in the state of `version`, into an empty file.
 /// `wrote` is called with how many more events' worth has been written.
 pub(crate) fn write(
-    log: &Ranked,
-    stamp: &Stamp,
+    log: &SegmentData,
+    version: &DbVersion,
     file: &File,
     wrote: &(dyn Fn(u64) + Sync),
 ) -> io::Result<()> {
     let header = Header {
-        stamp: *stamp,
+        version: *version,
         counts: log.counts(),
         columns: log.columns,
     };
@@ -62,7 +62,7 @@ pub(crate) fn write(
 }
 
 fn make_block(
-    log: &Ranked,
+    log: &SegmentData,
     header: &Header,
     layout: &Layout,
     number: u64,
@@ -74,11 +74,11 @@ fn make_block(
         None => header.encode(content),
         Some(section) => fill(log, section, layout.place(section), number, content),
     }
-    format::seal(number, block);
+    format::write_checksum(number, block);
 }
 
 /// Makes the content of one block of a section.
-fn fill(log: &Ranked, section: Section, place: &Place, number: u64, content: &mut [u8]) {
+fn fill(log: &SegmentData, section: Section, place: &Place, number: u64, content: &mut [u8]) {
     let Range { start, end } = place.records_in(number);
     let records = start as usize..end as usize;
     let Columns {
@@ -113,7 +113,7 @@ fn put(content: &mut [u8], size: usize, records: Range<usize>, put: impl Fn(usiz
     }
 }
 
-fn put_ranks(content: &mut [u8], column: Column, ranks: &[u32]) {
+fn put_ranks(content: &mut [u8], column: PackedColumn, ranks: &[u32]) {
     put(content, column.width(), 0..ranks.len(), |place, bytes| {
         column.put(ranks[place].into(), bytes);
     });

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::leaf_bounds::edges;
 use super::renew::Progress;
 use super::rows::collect;
-use super::segment::Ranked;
+use super::segment::SegmentData;
 use super::sort::OrderDigest;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::db_version::{Stamp, Watch};
-use crate::storage::fs::atomic_file::{DirLock, Draft};
+use crate::storage::db_version::{DbVersion, DbWatcher};
+use crate::storage::fs::atomic_file::{DirLock, TempFile};
 use crate::storage::fs::platform;
 use crate::storage::index::base::format::MAX_EVENTS;
 use crate::storage::index::base::writer::write;
@@ -19,15 +19,15 @@ use crate::storage::sqlite::{Connection, Soundness};
 
 /// What an attempt made of a database that stayed as it was.
 pub(crate) struct Attempt {
-    pub(crate) watch: Watch,
-    pub(crate) stamp: Stamp,
+    pub(crate) watcher: DbWatcher,
+    pub(crate) version: DbVersion,
     /// Or why the log cannot be indexed.
-    pub(crate) made: std::result::Result<Made, String>,
+    pub(crate) made: std::result::Result<BuiltIndex, String>,
 }
 
 /// An index that is written, but that nobody can see yet.
-pub(crate) enum Made {
-    Draft(Draft, Box<Ranked>),
+pub(crate) enum BuiltIndex {
+    TempFile(TempFile, Box<SegmentData>),
     /// In memory, as no file could be written; why, unless it is for want of the lock.
     Memory(File, Option<Error>),
 }
@@ -36,40 +36,44 @@ pub(crate) enum Made {
 ///
 /// # Errors
 /// The database cannot be read at all, or is locked.
-pub(crate) fn attempt(
+pub(crate) fn try_build(
     dir: &DataDir,
     lock: Option<&DirLock>,
     progress: Progress<'_>,
 ) -> Result<Option<Attempt>> {
     let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
     let connection = Connection::open(dir)?;
-    let Some(watch) = Watch::open(dir).map_err(unreadable)? else {
+    let Some(watcher) = DbWatcher::open(dir).map_err(unreadable)? else {
         // Gone since it was opened: the next attempt says so.
         return Ok(None);
     };
     // What SQLite has to recover, it recovers before the first look.
     connection.journal_mode()?;
-    watch.settle().map_err(unreadable)?;
-    let Some(stamp) = watch.observe(|| connection.journal_mode())? else {
+    watcher.wait_for_mtime_granularity().map_err(unreadable)?;
+    let Some(version) = watcher.capture(|| connection.journal_mode())? else {
         return Ok(None);
     };
-    let made = match make(dir, lock, &connection, &stamp, progress) {
+    let made = match build_index(dir, lock, &connection, &version, progress) {
         Ok(made) => made,
         Err(error @ (Error::Row { .. } | Error::Database { .. })) => Err(error.to_string()),
         Err(error) => return Err(error),
     };
-    let after = watch.observe(|| connection.journal_mode())?;
-    Ok((after == Some(stamp)).then_some(Attempt { watch, stamp, made }))
+    let after = watcher.capture(|| connection.journal_mode())?;
+    Ok((after == Some(version)).then_some(Attempt {
+        watcher,
+        version,
+        made,
+    }))
 }
 
 /// Makes the index, or says why the log cannot be indexed.
-fn make(
+fn build_index(
     dir: &DataDir,
     lock: Option<&DirLock>,
     connection: &Connection,
-    stamp: &Stamp,
+    version: &DbVersion,
     progress: Progress<'_>,
-) -> Result<std::result::Result<Made, String>> {
+) -> Result<std::result::Result<BuiltIndex, String>> {
     let (has_time_index, has_other_indexes) = match connection.soundness()? {
         Soundness::Sound {
             has_time_index,
@@ -101,7 +105,7 @@ fn make(
         return damaged();
     };
     let rank = || {
-        let ranked = Ranked::new(parts);
+        let ranked = SegmentData::new(parts);
         // The service reads through its index on created_at: where that does not say what the table says, only
         // SQLite knows what the service would answer.
         if order.is_some_and(|order| order != ranked.events.digest) {
@@ -109,7 +113,7 @@ fn make(
             return Ok(Err(why.to_owned()));
         }
         let written = Counter::new(progress, events as u64);
-        write_index(dir, lock, ranked, stamp, &|events| written.add(events)).map(Ok)
+        write_index(dir, lock, ranked, version, &|events| written.add(events)).map(Ok)
     };
     let is_sound = || {
         let connection = Connection::open(dir)?;
@@ -133,17 +137,17 @@ fn time_index_order(dir: &DataDir) -> Result<OrderDigest> {
 fn write_index(
     dir: &DataDir,
     lock: Option<&DirLock>,
-    ranked: Ranked,
-    stamp: &Stamp,
+    ranked: SegmentData,
+    version: &DbVersion,
     wrote: &(dyn Fn(u64) + Sync),
-) -> Result<Made> {
-    let error = match lock.map(|lock| write_draft(dir, lock, &ranked, stamp, wrote)) {
-        Some(Ok(draft)) => return Ok(Made::Draft(draft, Box::new(ranked))),
+) -> Result<BuiltIndex> {
+    let error = match lock.map(|lock| write_draft(dir, lock, &ranked, version, wrote)) {
+        Some(Ok(draft)) => return Ok(BuiltIndex::TempFile(draft, Box::new(ranked))),
         Some(Err(error)) => Some(error),
         None => None,
     };
-    Ok(Made::Memory(
-        write_memory(dir, &ranked, stamp, wrote)?,
+    Ok(BuiltIndex::Memory(
+        write_memory(dir, &ranked, version, wrote)?,
         error,
     ))
 }
@@ -151,13 +155,13 @@ fn write_index(
 fn write_draft(
     dir: &DataDir,
     lock: &DirLock,
-    ranked: &Ranked,
-    stamp: &Stamp,
+    ranked: &SegmentData,
+    version: &DbVersion,
     wrote: &(dyn Fn(u64) + Sync),
-) -> Result<Draft> {
-    let draft = Draft::create(lock, "audit.idx")?;
-    write(ranked, stamp, draft.file(), wrote)
-        .and_then(|()| platform::copy_rights(dir.database(), draft.file()))
+) -> Result<TempFile> {
+    let draft = TempFile::create(lock, "audit.idx")?;
+    write(ranked, version, draft.file(), wrote)
+        .and_then(|()| platform::copy_permissions(dir.database(), draft.file()))
         .map_err(Error::io(&dir.index(), "cannot write"))?;
     Ok(draft)
 }
@@ -168,12 +172,12 @@ fn write_draft(
 /// There is not enough memory.
 pub(crate) fn write_memory(
     dir: &DataDir,
-    ranked: &Ranked,
-    stamp: &Stamp,
+    ranked: &SegmentData,
+    version: &DbVersion,
     wrote: &(dyn Fn(u64) + Sync),
 ) -> Result<File> {
     platform::memory_file()
-        .and_then(|file| write(ranked, stamp, &file, wrote).map(|()| file))
+        .and_then(|file| write(ranked, version, &file, wrote).map(|()| file))
         .map_err(Error::io(&dir.index(), "cannot keep in memory"))
 }
 

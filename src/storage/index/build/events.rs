@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::row_store::Table;
-use super::rows::Stored;
+use super::row_store::RowStore;
+use super::rows::CompactRow;
 use super::sort::{Order, OrderDigest};
-use crate::storage::index::base::packed::Column;
+use crate::storage::index::base::packed::PackedColumn;
 use crate::storage::index::base::records::Fields;
 
 /// The events of a log, by rank.
@@ -25,7 +25,7 @@ const TURN: usize = 256;
 
 impl Events {
     /// Takes the rows of a table in this order, each once for everything.
-    pub(crate) fn new(table: &Table, order: &Order, columns: Fields<Column>) -> Self {
+    pub(crate) fn new(table: &RowStore, order: &Order, columns: Fields<PackedColumn>) -> Self {
         let size = columns.size();
         let mut records = vec![0; table.rows * size];
         let (mut actors, mut actions) = (vec![0; table.rows], vec![0; table.rows]);
@@ -37,7 +37,7 @@ impl Events {
         let digests = turns.into_par_iter().enumerate();
         let digests = digests.map(|(turn, (records, actors, actions))| {
             let ranks = turn * TURN..turn * TURN + actors.len();
-            let rows: Vec<Stored> = ranks
+            let rows: Vec<CompactRow> = ranks
                 .clone()
                 .map(|rank| table.row(order.place(rank)))
                 .collect();
@@ -47,7 +47,7 @@ impl Events {
             for (row, at) in rows.iter().zip((0..).step_by(size)) {
                 columns.put(row.event(), &mut records[at..]);
             }
-            OrderDigest::of(rows.iter().map(Stored::key).zip(ranks))
+            OrderDigest::of(rows.iter().map(CompactRow::key).zip(ranks))
         });
         Events {
             digest: digests.reduce(OrderDigest::default, OrderDigest::and),

@@ -30,12 +30,12 @@ pub(crate) fn edges(parts: &[Part], leaf_sizes: &[u64]) -> Option<Vec<i64>> {
 #[cfg(test)]
 mod tests {
     use super::edges;
-    use crate::storage::index::build::rows::{Part, Stored};
+    use crate::storage::index::build::rows::{CompactRow, Part};
 
     fn part(ids: &[i64]) -> Part {
-        let row = |&id| Stored {
+        let row = |&id| CompactRow {
             id,
-            ..Stored::default()
+            ..CompactRow::default()
         };
         Part {
             rows: ids.iter().map(row).collect(),

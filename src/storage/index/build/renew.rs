@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io;
 
-use super::attempt::{Attempt, Made, attempt, write_memory};
+use super::attempt::{Attempt, BuiltIndex, try_build, write_memory};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::db_version::{Stamp, Watch};
+use crate::storage::db_version::{DbVersion, DbWatcher};
 use crate::storage::fs::atomic_file::DirLock;
 use crate::storage::index::base::reader::Index;
 
@@ -15,45 +15,45 @@ pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// What is known of a database in one state.
 #[derive(Debug)]
-pub(crate) struct Truth {
-    pub(crate) watch: Watch,
-    pub(crate) stamp: Stamp,
+pub(crate) struct IndexState {
+    pub(crate) watcher: DbWatcher,
+    pub(crate) version: DbVersion,
     /// The index of that state; or why only SQLite can answer for it.
     pub(crate) index: std::result::Result<Index, String>,
 }
 
-impl Truth {
+impl IndexState {
     /// Whether the database is still in that state.
-    pub(crate) fn holds(&self) -> bool {
-        self.watch.is_in(&self.stamp)
+    pub(crate) fn is_current(&self) -> bool {
+        self.watcher.matches(&self.version)
     }
 }
 
 /// How a renewal went.
 #[derive(Debug)]
-pub(crate) enum Renewal {
-    /// There is a new truth. Its index is a file, or lives in memory because no file could be written.
+pub(crate) enum RebuildOutcome {
+    /// There is a new state. Its index is a file, or lives in memory because no file could be written.
     Done {
-        truth: Box<Truth>,
+        state: Box<IndexState>,
         in_memory: Option<Error>,
     },
     /// The database changed during each attempt.
-    Overtaken,
+    Raced,
     /// Another process is at it.
-    Elsewhere,
+    LockedElsewhere,
 }
 
 /// How often a renewal starts anew because a commit overtook it.
 const ATTEMPTS: usize = 3;
 
 /// Opens the index file, if it is there, undamaged and tells the present state of the database.
-pub(crate) fn open_true(dir: &DataDir) -> Option<Truth> {
+pub(crate) fn open_if_current(dir: &DataDir) -> Option<IndexState> {
     let index = Index::open(File::open(dir.index()).ok()?).ok()?;
-    let watch = Watch::open(dir).ok()??;
-    let stamp = *index.stamp();
-    watch.is_in(&stamp).then_some(Truth {
-        watch,
-        stamp,
+    let watcher = DbWatcher::open(dir).ok()??;
+    let version = *index.version();
+    watcher.matches(&version).then_some(IndexState {
+        watcher,
+        version,
         index: Ok(index),
     })
 }
@@ -62,20 +62,24 @@ pub(crate) fn open_true(dir: &DataDir) -> Option<Truth> {
 ///
 /// # Errors
 /// The database cannot be read at all, or is locked. A database that can be read but not indexed is no error.
-pub(crate) fn renew(dir: &DataDir, progress: Progress<'_>) -> Result<Renewal> {
+pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOutcome> {
     let lock = match DirLock::try_acquire(dir.root()) {
-        Ok(None) => return Ok(Renewal::Elsewhere),
+        Ok(None) => return Ok(RebuildOutcome::LockedElsewhere),
         Ok(Some(lock)) => Ok(lock),
         Err(error) => Err(error),
     };
     for _ in 0..ATTEMPTS {
-        let Some(Attempt { watch, stamp, made }) = attempt(dir, lock.as_ref().ok(), progress)?
+        let Some(Attempt {
+            watcher,
+            version,
+            made,
+        }) = try_build(dir, lock.as_ref().ok(), progress)?
         else {
             continue;
         };
         let (index, in_memory) = match made {
             Ok(made) => {
-                let (file, in_memory) = publish(dir, made, &stamp, lock.err())?;
+                let (file, in_memory) = publish(dir, made, &version, lock.err())?;
                 let index = Index::open(file).map_err(|_| Error::Io {
                     path: dir.index(),
                     action: "cannot read back",
@@ -85,30 +89,30 @@ pub(crate) fn renew(dir: &DataDir, progress: Progress<'_>) -> Result<Renewal> {
             }
             Err(why) => (Err(why), None),
         };
-        return Ok(Renewal::Done {
-            truth: Box::new(Truth {
-                watch,
-                stamp,
+        return Ok(RebuildOutcome::Done {
+            state: Box::new(IndexState {
+                watcher,
+                version,
                 index,
             }),
             in_memory,
         });
     }
-    Ok(Renewal::Overtaken)
+    Ok(RebuildOutcome::Raced)
 }
 
 /// The index's file, and why it is none in the directory; `unlocked` is why the directory could not be locked.
 fn publish(
     dir: &DataDir,
-    made: Made,
-    stamp: &Stamp,
+    made: BuiltIndex,
+    version: &DbVersion,
     unlocked: Option<Error>,
 ) -> Result<(File, Option<Error>)> {
     match made {
-        Made::Memory(file, error) => Ok((file, error.or(unlocked))),
-        Made::Draft(draft, ranked) => match draft.publish(&dir.index()) {
+        BuiltIndex::Memory(file, error) => Ok((file, error.or(unlocked))),
+        BuiltIndex::TempFile(draft, ranked) => match draft.publish(&dir.index()) {
             Ok(file) => Ok((file, None)),
-            Err(error) => Ok((write_memory(dir, &ranked, stamp, &|_| {})?, Some(error))),
+            Err(error) => Ok((write_memory(dir, &ranked, version, &|_| {})?, Some(error))),
         },
     }
 }

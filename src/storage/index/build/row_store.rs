@@ -1,13 +1,13 @@
 //! The whole table, by id: its parts put side by side.
 
-use super::rows::{Part, Stored, merged};
-use crate::storage::index::base::packed::{Column, Extent, bits};
+use super::rows::{CompactRow, Part, merged};
+use crate::storage::index::base::packed::{MinMax, PackedColumn, bits};
 use crate::storage::index::base::records::{Columns, Fields};
 
 /// All parts, with numbers that are places among all values.
 #[derive(Debug)]
-pub(crate) struct Table {
-    sources: Vec<Source>,
+pub(crate) struct RowStore {
+    parts_: Vec<RowPart>,
     pub(crate) rows: usize,
     /// Bits of a place that say which row of its part it is; the part is in those above.
     row_bits: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Values {
 
 /// One part, and what its numbers become.
 #[derive(Debug)]
-struct Source {
+struct RowPart {
     part: Part,
     /// The bytes of text in the parts before.
     text_before: u64,
@@ -35,7 +35,7 @@ struct Source {
     resource_types: Vec<u32>,
 }
 
-impl Table {
+impl RowStore {
     /// Of parts that come by id.
     pub(crate) fn new(mut parts: Vec<Part>) -> Self {
         let (actor_ids, actors) = merged(parts.iter_mut().map(|part| &mut part.actors));
@@ -43,9 +43,9 @@ impl Table {
         let (type_names, types) = merged(parts.iter_mut().map(|part| &mut part.resource_types));
         let (mut rows, mut text_bytes) = (0, 0);
         let places = actors.into_iter().zip(actions).zip(types);
-        let sources = parts.into_iter().zip(places).map(|(part, places)| {
+        let parts_ = parts.into_iter().zip(places).map(|(part, places)| {
             let ((actors, actions), resource_types) = places;
-            let source = Source {
+            let source = RowPart {
                 part,
                 text_before: text_bytes,
                 actors,
@@ -56,10 +56,10 @@ impl Table {
             text_bytes += source.part.resource_ids.len() as u64;
             source
         });
-        let sources: Vec<_> = sources.collect();
-        let largest = sources.iter().map(|source| source.part.rows.len()).max();
-        Table {
-            sources,
+        let parts_: Vec<_> = parts_.collect();
+        let largest = parts_.iter().map(|source| source.part.rows.len()).max();
+        RowStore {
+            parts_,
             rows,
             row_bits: bits(largest.unwrap_or(0) as u64),
             values: Values {
@@ -73,65 +73,65 @@ impl Table {
 
     /// The row at a place.
     #[inline(always)]
-    pub(crate) fn row(&self, place: u64) -> Stored {
+    pub(crate) fn row(&self, place: u64) -> CompactRow {
         let (part, row) = (place >> self.row_bits, place & ((1 << self.row_bits) - 1));
-        self.sources[part as usize].row(row as usize)
+        self.parts_[part as usize].row(row as usize)
     }
 
     /// The places of the rows: ascending as the ids, and below 2 to the power of this.
     pub(crate) fn place_bits(&self) -> u32 {
-        self.row_bits + bits(self.sources.len() as u64)
+        self.row_bits + bits(self.parts_.len() as u64)
     }
 
     /// Each part's rows, with the place of the first.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (u64, &[Stored])> {
-        let parts = self.sources.iter().zip(0..);
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (u64, &[CompactRow])> {
+        let parts = self.parts_.iter().zip(0..);
         parts.map(|(source, part)| (part << self.row_bits, &source.part.rows[..]))
     }
 
     /// The times of all rows.
-    pub(crate) fn times(&self) -> Extent {
-        self.extent(|part| part.extents.created_at)
+    pub(crate) fn times(&self) -> MinMax {
+        self.min_max(|part| part.ranges.created_at)
     }
 
-    fn extent(&self, of_part: impl Fn(&Part) -> Extent) -> Extent {
-        let extents = self.sources.iter().map(|source| of_part(&source.part));
-        extents.fold(Extent::NONE, Extent::and)
+    fn min_max(&self, of_part: impl Fn(&Part) -> MinMax) -> MinMax {
+        let ranges = self.parts_.iter().map(|source| of_part(&source.part));
+        ranges.fold(MinMax::NONE, MinMax::and)
     }
 
     /// How the index file stores the events.
     pub(crate) fn columns(&self) -> Columns {
-        let of = |of_part: fn(&Part) -> Extent| Column::of(self.extent(of_part));
+        let of = |of_part: fn(&Part) -> MinMax| PackedColumn::of(self.min_max(of_part));
         Columns {
-            created_at: Column::of(self.times()),
-            rank: Column::below(self.rows as u64),
+            created_at: PackedColumn::of(self.times()),
+            rank: PackedColumn::for_len(self.rows as u64),
             event: Fields {
-                id: of(|part| part.extents.id),
-                payload_offset: of(|part| part.extents.payload_offset),
-                payload_len: of(|part| part.extents.payload_len),
+                id: of(|part| part.ranges.id),
+                payload_offset: of(|part| part.ranges.payload_offset),
+                payload_len: of(|part| part.ranges.payload_len),
                 // The last one may be empty, and start at the end.
-                resource_id_start: Column::below(self.text_bytes + 1),
-                resource_id_len: of(|part| part.extents.resource_id_len),
-                actor: Column::below(self.values.actor_ids.len() as u64),
-                action: Column::below(self.values.actions.len() as u64),
-                resource_type: Column::below(self.values.resource_types.len() as u64),
+                resource_id_start: PackedColumn::for_len(self.text_bytes + 1),
+                resource_id_len: of(|part| part.ranges.resource_id_len),
+                actor: PackedColumn::for_len(self.values.actor_ids.len() as u64),
+                action: PackedColumn::for_len(self.values.actions.len() as u64),
+                resource_type: PackedColumn::for_len(self.values.resource_types.len() as u64),
             },
         }
     }
 
     /// What is left without the rows: the values, and all resource ids, by id.
-    pub(crate) fn into_values(self) -> (Values, Pieces) {
-        let sources = self.sources.into_iter();
-        let pieces = sources.map(|source| (source.text_before, source.part.resource_ids));
-        (self.values, Pieces(pieces.collect()))
+    pub(crate) fn into_values(self) -> (Values, ChunkedBytes) {
+        let parts_ = self.parts_.into_iter();
+        let pieces = parts_.map(|source| (source.text_before, source.part.resource_ids));
+        (self.values, ChunkedBytes(pieces.collect()))
     }
 }
 
 /// Text in pieces, each with the bytes of those before.
 #[derive(Debug)]
-pub(crate) struct Pieces(Vec<(u64, Vec<u8>)>);
+pub(crate) struct ChunkedBytes(Vec<(u64, Vec<u8>)>);
 
-impl Pieces {
+impl ChunkedBytes {
     /// Bytes of all pieces.
     pub(crate) fn len(&self) -> u64 {
         self.0
@@ -157,10 +157,10 @@ impl Pieces {
     }
 }
 
-impl Source {
-    fn row(&self, row: usize) -> Stored {
+impl RowPart {
+    fn row(&self, row: usize) -> CompactRow {
         let row = self.part.rows[row];
-        Stored {
+        CompactRow {
             resource_id_start: row.resource_id_start + self.text_before,
             actor: self.actors[row.actor as usize],
             action: self.actions[row.action as usize],
@@ -172,11 +172,11 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
-    use super::Pieces;
+    use super::ChunkedBytes;
 
     #[test]
     fn text_is_copied_from_piece_to_piece_up_to_its_end() {
-        let pieces = Pieces(vec![
+        let pieces = ChunkedBytes(vec![
             (0, vec![]),
             (0, b"abc".to_vec()),
             (3, vec![]),
@@ -194,6 +194,6 @@ mod tests {
                 assert_eq!(out[..copied], text[start..start + copied]);
             }
         }
-        assert_eq!(Pieces(vec![]).copy(0, &mut [0]), 0);
+        assert_eq!(ChunkedBytes(vec![]).copy(0, &mut [0]), 0);
     }
 }

@@ -11,13 +11,13 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::model::{Key, Row};
 use crate::storage::data_dir::DataDir;
-use crate::storage::index::base::packed::Extent;
+use crate::storage::index::base::packed::MinMax;
 use crate::storage::index::base::records::{EventRecord, Fields};
 use crate::storage::sqlite::Connection;
 
 /// A row, its texts and its actor replaced by numbers: small enough to be moved as a whole, in one cache line.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Stored {
+pub(crate) struct CompactRow {
     pub(crate) id: i64,
     pub(crate) created_at: i64,
     pub(crate) payload_offset: i64,
@@ -34,38 +34,38 @@ pub(crate) struct Stored {
 /// The rows of a range of ids, by id.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
-    pub(crate) rows: Vec<Stored>,
+    pub(crate) rows: Vec<CompactRow>,
     /// All resource ids, one behind the other.
     pub(crate) resource_ids: Vec<u8>,
-    pub(crate) actors: Numbering<i64>,
-    pub(crate) actions: Numbering<Box<str>>,
-    pub(crate) resource_types: Numbering<Box<str>>,
-    pub(crate) extents: Extents,
+    pub(crate) actors: Dictionary<i64>,
+    pub(crate) actions: Dictionary<Box<str>>,
+    pub(crate) resource_types: Dictionary<Box<str>>,
+    pub(crate) ranges: Ranges,
 }
 
 /// The least and the greatest number of each column that is stored as numbers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Extents {
-    pub(crate) id: Extent,
-    pub(crate) created_at: Extent,
-    pub(crate) payload_offset: Extent,
-    pub(crate) payload_len: Extent,
-    pub(crate) resource_id_len: Extent,
+pub(crate) struct Ranges {
+    pub(crate) id: MinMax,
+    pub(crate) created_at: MinMax,
+    pub(crate) payload_offset: MinMax,
+    pub(crate) payload_len: MinMax,
+    pub(crate) resource_id_len: MinMax,
 }
 
-impl Default for Extents {
+impl Default for Ranges {
     fn default() -> Self {
-        Extents {
-            id: Extent::NONE,
-            created_at: Extent::NONE,
-            payload_offset: Extent::NONE,
-            payload_len: Extent::NONE,
-            resource_id_len: Extent::NONE,
+        Ranges {
+            id: MinMax::NONE,
+            created_at: MinMax::NONE,
+            payload_offset: MinMax::NONE,
+            payload_len: MinMax::NONE,
+            resource_id_len: MinMax::NONE,
         }
     }
 }
 
-impl Stored {
+impl CompactRow {
     pub(crate) fn key(&self) -> Key {
         Key {
             created_at: self.created_at,
@@ -94,13 +94,13 @@ impl Part {
     pub(crate) fn push(&mut self, row: &Row<'_>) {
         // SQLite's longest text has 2^31 − 1 bytes.
         let resource_id_len = u32::try_from(row.resource_id.len()).unwrap_or(u32::MAX);
-        let extents = &mut self.extents;
-        extents.id.add(row.id);
-        extents.created_at.add(row.created_at);
-        extents.payload_offset.add(row.place.offset);
-        extents.payload_len.add(row.place.len);
-        extents.resource_id_len.add(resource_id_len.into());
-        self.rows.push(Stored {
+        let ranges = &mut self.ranges;
+        ranges.id.add(row.id);
+        ranges.created_at.add(row.created_at);
+        ranges.payload_offset.add(row.place.offset);
+        ranges.payload_len.add(row.place.len);
+        ranges.resource_id_len.add(resource_id_len.into());
+        self.rows.push(CompactRow {
             id: row.id,
             created_at: row.created_at,
             payload_offset: row.place.offset,
@@ -118,13 +118,13 @@ impl Part {
 
 /// Distinct values, numbered as they first appear.
 #[derive(Debug, Default)]
-pub(crate) struct Numbering<T> {
+pub(crate) struct Dictionary<T> {
     numbers: HashMap<T, u32, RandomState>,
     /// The last one asked for: logs repeat themselves.
     last: Option<(T, u32)>,
 }
 
-impl<T: Clone + Eq + Hash> Numbering<T> {
+impl<T: Clone + Eq + Hash> Dictionary<T> {
     fn number<Q>(&mut self, value: &Q) -> u32
     where
         T: Borrow<Q>,
@@ -148,14 +148,14 @@ impl<T: Clone + Eq + Hash> Numbering<T> {
     }
 }
 
-/// The distinct values of several numberings, ascending; and for each numbering, the place among them of each of
-/// its numbers. Leaves the numberings empty.
+/// The distinct values of several dictionaries, ascending; and for each dictionary, the place among them of each of
+/// its numbers. Leaves the dictionaries empty.
 pub(crate) fn merged<'part, T: Ord + 'part>(
-    numberings: impl Iterator<Item = &'part mut Numbering<T>>,
+    dictionaries: impl Iterator<Item = &'part mut Dictionary<T>>,
 ) -> (Vec<T>, Vec<Vec<u32>>) {
     let (mut places, mut found) = (Vec::new(), Vec::new());
-    for (numbering, of) in numberings.zip(0..) {
-        let numbers = std::mem::take(&mut numbering.numbers);
+    for (dictionary, of) in dictionaries.zip(0..) {
+        let numbers = std::mem::take(&mut dictionary.numbers);
         places.push(vec![0; numbers.len()]);
         found.extend(
             numbers
@@ -232,7 +232,7 @@ fn split(ids: &RangeInclusive<i64>) -> Vec<RangeInclusive<i64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Numbering, merged, split};
+    use super::{Dictionary, merged, split};
 
     #[test]
     fn parts_cover_every_id_once_even_at_the_extremes() {
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn merged_numberings_number_in_ascending_order() {
-        let (mut one, mut other) = (Numbering::<Box<str>>::default(), Numbering::default());
+        let (mut one, mut other) = (Dictionary::<Box<str>>::default(), Dictionary::default());
         assert_eq!(
             [one.number("b"), one.number("a"), one.number("b")],
             [0, 1, 0]

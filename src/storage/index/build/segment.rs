@@ -2,7 +2,7 @@
 
 use super::events::Events;
 use super::postings::{ByActor, grouped};
-use super::row_store::{Pieces, Table};
+use super::row_store::{ChunkedBytes, RowStore};
 use super::rows::Part;
 use super::sort::Order;
 use crate::storage::index::base::format::Counts;
@@ -10,11 +10,11 @@ use crate::storage::index::base::records::{ActorRecord, Columns, PairRecord, Tex
 
 /// A log in rank order.
 #[derive(Debug)]
-pub(crate) struct Ranked {
+pub(crate) struct SegmentData {
     order: Order,
     pub(crate) columns: Columns,
     pub(crate) events: Events,
-    resource_ids: Pieces,
+    resource_ids: ChunkedBytes,
     /// The actions, then the resource types: the text behind the resource ids.
     names: Vec<u8>,
     pub(crate) actors: Vec<ActorRecord>,
@@ -26,10 +26,10 @@ pub(crate) struct Ranked {
     pub(crate) by_pair: Vec<u32>,
 }
 
-impl Ranked {
+impl SegmentData {
     /// Ranks the rows of all parts, which come by id and are no more than 32 bits can count.
     pub(crate) fn new(parts: Vec<Part>) -> Self {
-        let table = Table::new(parts);
+        let table = RowStore::new(parts);
         let order = Order::new(&table);
         let columns = table.columns();
         let events = Events::new(&table, &order, columns.event);
@@ -50,7 +50,7 @@ impl Ranked {
             record.postings = start;
         }
         let resource_types = text_records(&values.resource_types, resource_ids.len(), &mut names);
-        Ranked {
+        SegmentData {
             order,
             columns,
             events,

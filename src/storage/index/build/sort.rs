@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
-use super::row_store::Table;
+use super::row_store::RowStore;
 use crate::model::Key;
 use crate::storage::index::base::packed::bits;
 
@@ -28,7 +28,7 @@ enum Keys {
 
 impl Order {
     /// Sorts the rows of a table.
-    pub(crate) fn new(table: &Table) -> Self {
+    pub(crate) fn new(table: &RowStore) -> Self {
         let times = table.times();
         let place_bits = table.place_bits();
         let time_bits = bits(times.greatest.abs_diff(times.least));
@@ -67,7 +67,7 @@ impl Order {
     }
 }
 
-fn sorted<K: Ord + Send>(table: &Table, key: impl Fn(i64, u64) -> K + Sync) -> Vec<K> {
+fn sorted<K: Ord + Send>(table: &RowStore, key: impl Fn(i64, u64) -> K + Sync) -> Vec<K> {
     let mut keys = Vec::with_capacity(table.rows);
     for (first, rows) in table.parts() {
         let numbered = rows.par_iter().enumerate();

@@ -9,7 +9,7 @@ use super::image::{self, Image};
 use super::question::Known;
 use crate::fuzzing::Draw;
 use crate::model::{Filter, Key, Page, Position, Query};
-use crate::storage::index::{Damaged, Index};
+use crate::storage::index::{Corrupted, Index};
 
 /// How many bytes in front of the blocks decide what is asked.
 pub(super) const QUESTIONS: usize = 48;
@@ -30,7 +30,7 @@ pub(crate) fn forged(data: &[u8]) {
     let mut page = Page::default();
     let known = match ask(&index, &newest, &mut page) {
         Ok(()) => Known::of_page(&page),
-        Err(Damaged) => Known::default(),
+        Err(Corrupted) => Known::default(),
     };
     for _ in 0..3 {
         let query = known.question(&mut draw);
@@ -41,7 +41,7 @@ pub(crate) fn forged(data: &[u8]) {
 }
 
 /// One page, and what must hold for it.
-fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Damaged> {
+fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
     let counted = index.count(&query.filter);
     index.page(query, page)?;
     let rows = page.len() as u64;
@@ -74,7 +74,7 @@ fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Damaged> {
 }
 
 /// Everything from the query's page on, as `query --all` walks it.
-fn walk(index: &Index, mut query: Query) -> Result<(), Damaged> {
+fn walk(index: &Index, mut query: Query) -> Result<(), Corrupted> {
     let mut page = Page::default();
     let mut rows = 0;
     loop {

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::storage::fs::platform;
 use crate::storage::index::base::format::{self, BLOCK, CONTENT, Header, Layout};
-use crate::storage::index::{Damaged, Index};
+use crate::storage::index::{Corrupted, Index};
 
 /// The most blocks of a forged file: a fuzzer has more use for many small files than for large ones.
 const MOST_BLOCKS: usize = 64;
@@ -57,12 +57,12 @@ pub(super) fn fit(image: &mut Image) {
 /// Gives every block the checksum of what it holds.
 pub(super) fn seal(image: &mut Image) {
     for (block, number) in image.iter_mut().zip(0..) {
-        format::seal(number, block);
+        format::write_checksum(number, block);
     }
 }
 
 /// Opens the bytes as an index file.
-pub(super) fn open(bytes: &[u8]) -> Result<Index, Damaged> {
+pub(super) fn open(bytes: &[u8]) -> Result<Index, Corrupted> {
     let file = platform::memory_file().unwrap();
     file.write_all_at(bytes, 0).unwrap();
     Index::open(file)

@@ -4,13 +4,13 @@ use std::os::unix::fs::FileExt;
 
 use super::image::Image;
 use crate::fuzzing::Draw;
-use crate::model::{Event, Filter, Key, Page, PayloadPlace, Position, Query, Row};
-use crate::storage::db_version::{Journal, Stamp};
+use crate::model::{Event, Filter, Key, Page, PayloadRef, Position, Query, Row};
+use crate::storage::db_version::{DbVersion, Journal};
 use crate::storage::fs::platform::{self, FileState};
 use crate::storage::index::base::format::BLOCK;
 use crate::storage::index::base::writer::write;
 use crate::storage::index::build::rows::Part;
-use crate::storage::index::build::segment::Ranked;
+use crate::storage::index::build::segment::SegmentData;
 
 /// Longer than a block, so that a text lies across two of them and more.
 const LONG: usize = 5_000;
@@ -21,7 +21,7 @@ pub(super) struct Stored {
     pub(super) key: Key,
     pub(super) actor_id: i64,
     pub(super) texts: [String; 3],
-    pub(super) place: PayloadPlace,
+    pub(super) place: PayloadRef,
 }
 
 impl Stored {
@@ -88,7 +88,7 @@ impl Log {
                     i64::from(draw.byte() % 4)
                 },
                 texts: [text(draw), text(draw), format!("{}-{number}", text(draw))],
-                place: PayloadPlace {
+                place: PayloadRef {
                     offset: i64::from(number) * 100,
                     len: draw.number(),
                 },
@@ -116,12 +116,12 @@ impl Log {
                 place: row.place,
             });
         }
-        let stamp = Stamp {
+        let version = DbVersion {
             database: FileState::default(),
             journal: Journal::Rollback,
         };
         let file = platform::memory_file().unwrap();
-        write(&Ranked::new(vec![part]), &stamp, &file, &|_| {}).unwrap();
+        write(&SegmentData::new(vec![part]), &version, &file, &|_| {}).unwrap();
         let blocks = file.metadata().unwrap().len() as usize / BLOCK;
         let mut image = vec![[0; BLOCK]; blocks];
         file.read_exact_at(image.as_flattened_mut(), 0).unwrap();

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::forged::QUESTIONS;
 use super::image::{self, fit, pack, seal, unpack};
 use super::log::{Log, Stored};
-use crate::model::{Filter, Key, Page, PayloadPlace, Position, Query};
-use crate::storage::index::{Damaged, Index};
+use crate::model::{Filter, Key, Page, PayloadRef, Position, Query};
+use crate::storage::index::{Corrupted, Index};
 
 /// Set, the seeds are written anew, as after a change of the format.
 const WRITE: &str = "AUDITQ_WRITE_SEEDS";
@@ -20,7 +20,7 @@ fn log(events: i64, created_at: impl Fn(i64) -> i64, texts: impl Fn(i64) -> [Str
         },
         actor_id: id % 3,
         texts: texts(id),
-        place: PayloadPlace {
+        place: PayloadRef {
             offset: id * 100,
             len: 100,
         },
@@ -129,7 +129,7 @@ fn a_page_out_of_order_is_damage() {
     let query = Query::new(Filter::ALL, Position::Page(1), 9).unwrap();
     assert_eq!(
         lying_in_its_times().page(&query, &mut Page::default()),
-        Err(Damaged)
+        Err(Corrupted)
     );
 }
 
@@ -147,7 +147,7 @@ fn a_page_before_its_cursor_is_damage() {
         index.page(&query, &mut Page::default())
     };
     assert_eq!(behind(7), Ok(()));
-    assert_eq!(behind(4), Err(Damaged));
+    assert_eq!(behind(4), Err(Corrupted));
 }
 
 /// Block 4 holds the actors: an id, the start in their events, the start in their pairs.
@@ -163,9 +163,9 @@ fn a_list_that_ends_before_it_starts_is_damage() {
         let index = lying(4, start, &4_u32.to_le_bytes());
         assert_eq!(
             index.page(&query, &mut Page::default()),
-            Err(Damaged),
+            Err(Corrupted),
             "{start}"
         );
-        assert_eq!(index.count(&query.filter), Err(Damaged), "{start}");
+        assert_eq!(index.count(&query.filter), Err(Corrupted), "{start}");
     }
 }

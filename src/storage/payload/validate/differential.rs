@@ -18,10 +18,10 @@ static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {
 });
 
 fn assert_no_difference(text: &[u8]) {
-    let (read, quick) = (read(text), simd::accept(text));
+    let (read, quick) = (read(text), simd::is_valid_fast(text));
     let shown = String::from_utf8_lossy(text);
     for level in LEVELS.iter() {
-        let at_level = simd::accept_at(*level, text);
+        let at_level = simd::is_valid_fast_at(*level, text);
         assert_eq!(at_level, quick, "with {level:?}: {shown}");
     }
     assert!(
@@ -273,7 +273,11 @@ fn damaged_payloads_of_the_contract() {
     let mut texts = Texts { state: 1 };
     for _ in 0..4_000 {
         let mut text = texts.payload();
-        assert!(simd::accept(&text), "{}", String::from_utf8_lossy(&text));
+        assert!(
+            simd::is_valid_fast(&text),
+            "{}",
+            String::from_utf8_lossy(&text)
+        );
         assert_no_difference(&text);
         texts.damage(&mut text);
         assert_no_difference(&text);
@@ -368,10 +372,14 @@ fn most_payloads_are_not_left_to_the_reader() {
         "[\"\\u00e9 \\\\\", \"é\", \"\\\"\", 0, 0.25]",
         "[[[[[[]]]], {\"a\": {\"b\": {\"c\": [{}]}}}], 12345678901234567890]",
     ] {
-        assert!(simd::accept(text.as_bytes()), "{text}");
+        assert!(simd::is_valid_fast(text.as_bytes()), "{text}");
         for by in 0..=130 {
             let text = shifted(text.as_bytes(), by, by % 3 == 0);
-            assert!(simd::accept(&text), "{}", String::from_utf8_lossy(&text));
+            assert!(
+                simd::is_valid_fast(&text),
+                "{}",
+                String::from_utf8_lossy(&text)
+            );
         }
     }
 }

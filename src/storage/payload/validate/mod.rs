@@ -7,7 +7,7 @@
 //! deliver it.
 //!
 //! The reader in this file defines all of that and says what is wrong. It is not quick enough either, so most
-//! payloads never get to it: [`simd`] tells the ordinary good ones by looking at 64 bytes at once.
+//! payloads never get to it: [`blocks`] tells the ordinary good ones by looking at 64 bytes at once.
 
 #[cfg(test)]
 mod differential;
@@ -30,7 +30,7 @@ pub(crate) enum Lines {
 /// # Errors
 /// What is wrong, for the end of an error line.
 pub(crate) fn check(text: &[u8]) -> Result<Lines, &'static str> {
-    if simd::accept(text) {
+    if simd::is_valid_fast(text) {
         Ok(Lines::One)
     } else {
         read(text)

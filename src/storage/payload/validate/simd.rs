@@ -23,17 +23,17 @@ use super::Reader;
 const DEEPEST: u32 = u64::BITS;
 
 /// Whether `text` is surely one decodable payload on one line.
-pub(super) fn accept(text: &[u8]) -> bool {
-    accept_at(Level::new(), text)
+pub(super) fn is_valid_fast(text: &[u8]) -> bool {
+    is_valid_fast_at(Level::new(), text)
 }
 
 /// The same with what a level of the processor's instructions offers.
-pub(super) fn accept_at(level: Level, text: &[u8]) -> bool {
-    dispatch!(level, simd => accept_with(simd, text))
+pub(super) fn is_valid_fast_at(level: Level, text: &[u8]) -> bool {
+    dispatch!(level, simd => is_valid_fast_with(simd, text))
 }
 
 #[inline(always)]
-fn accept_with<S: Simd>(simd: S, text: &[u8]) -> bool {
+fn is_valid_fast_with<S: Simd>(simd: S, text: &[u8]) -> bool {
     // The outermost container is taken off. If something inside closes it, that is an error like any other:
     // no block has to look for the end of the value, and every comma stands in a container.
     let (inside, is_object) = match text {
@@ -48,7 +48,7 @@ fn accept_with<S: Simd>(simd: S, text: &[u8]) -> bool {
     let mut line = Line::new(simd, inside, is_object);
     let mut at = 0;
     for block in blocks.iter().chain([&last]) {
-        if !line.takes(at, block) {
+        if !line.step(at, block) {
             return false;
         }
         at += block.len();
@@ -86,18 +86,18 @@ impl<'text, S: Simd> Line<'text, S> {
 
     /// Whether all is surely well in the block at `at`.
     #[inline(always)]
-    fn takes(&mut self, at: usize, bytes: &[u8; 64]) -> bool {
+    fn step(&mut self, at: usize, bytes: &[u8; 64]) -> bool {
         let block = Block::new(self.simd, bytes);
         if block.has_backslash_or_control() || self.strings.escaped != 0 {
-            return self.takes_escapes(at, bytes);
+            return self.step_with_escapes(at, bytes);
         }
-        self.takes_plain(at, block, block.equal(b'"'))
+        self.step_plain(at, block, block.equal(b'"'))
     }
 
     /// The same for a block with escapes, whose quotes do not count.
     #[cold]
     #[inline(never)]
-    fn takes_escapes(&mut self, at: usize, bytes: &[u8; 64]) -> bool {
+    fn step_with_escapes(&mut self, at: usize, bytes: &[u8; 64]) -> bool {
         // A function of its own needs the instruction set named anew.
         self.simd.vectorize(
             #[inline(always)]
@@ -107,7 +107,7 @@ impl<'text, S: Simd> Line<'text, S> {
                     return false;
                 }
                 match self.strings.escapes(self.text, at, block.equal(b'\\')) {
-                    Some(escaped) => self.takes_plain(at, block, block.equal(b'"') & !escaped),
+                    Some(escaped) => self.step_plain(at, block, block.equal(b'"') & !escaped),
                     None => false,
                 }
             },
@@ -115,7 +115,7 @@ impl<'text, S: Simd> Line<'text, S> {
     }
 
     #[inline(always)]
-    fn takes_plain(&mut self, at: usize, block: Block<S>, quotes: u64) -> bool {
+    fn step_plain(&mut self, at: usize, block: Block<S>, quotes: u64) -> bool {
         self.beyond_ascii |= block.beyond_ascii();
         if quotes == 0 && self.strings.inside != 0 {
             // All of it lies in one string. Whatever is carried goes on to the next block as it is.
