@@ -117,11 +117,7 @@ impl Error {
     /// For `map_err`: what was being done to which file.
     pub fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Error::Io {
-            path,
-            action,
-            source,
-        }
+        move |source| Error::Io { path, action, source }
     }
 
     /// Whether the reader of standard output has gone: no fault, there is just nobody left to tell.

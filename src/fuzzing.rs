@@ -3,11 +3,7 @@
 //! Compiled for tests and for fuzzers only. A function takes any bytes and returns; whatever it finds wrong it says by a
 //! panic. The checks themselves lie beside what they check, as those readers are nobody else's business. `fuzz/`
 //! calls these functions with bytes without end, the tests below with every file of `fuzz/corpus`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what a fuzzer finds, it says by these"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what a fuzzer finds, it says by these")]
 
 mod cursor;
 mod draw;

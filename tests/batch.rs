@@ -66,11 +66,7 @@ fn answers_come_in_order_whatever_the_mode_and_the_number_of_threads() {
     let mut expected: Option<Vec<u8>> = None;
     for mode in MODES {
         for threads in ["1", "3", "16"] {
-            let output = batch(
-                &log,
-                &["--mode", mode, "--threads", threads],
-                input.as_bytes(),
-            );
+            let output = batch(&log, &["--mode", mode, "--threads", threads], input.as_bytes());
             assert_quiet(&output, mode);
             for (request, answer) in input.lines().zip(values(&output.stdout)) {
                 let request: Value = serde_json::from_str(request).unwrap();
@@ -81,10 +77,7 @@ fn answers_come_in_order_whatever_the_mode_and_the_number_of_threads() {
                 assert_eq!(answer["count"], count, "{mode}, {threads}: {request}");
             }
             let expected = expected.get_or_insert_with(|| output.stdout.clone());
-            assert!(
-                *expected == output.stdout,
-                "{mode} on {threads} threads differs"
-            );
+            assert!(*expected == output.stdout, "{mode} on {threads} threads differs");
         }
     }
 }
@@ -128,11 +121,7 @@ fn a_coprocess_answers_each_request_as_it_comes() {
         let end = coprocess.close();
         assert_eq!(end.status.code(), Some(2), "{}", end.errors);
         assert_eq!(end.rest, "");
-        assert!(
-            end.errors.contains("1 of 105 requests failed"),
-            "{}",
-            end.errors
-        );
+        assert!(end.errors.contains("1 of 105 requests failed"), "{}", end.errors);
     }
 }
 
@@ -178,10 +167,7 @@ fn a_malformed_line_is_answered_in_its_place() {
             "page size 0 is out of range: a page holds 1 to 10000 events",
         ),
         ("{\"page_size\": 10001}", "page size 10001 is out of range"),
-        (
-            "{\"page\": 9223372036854775807, \"page_size\": 50}",
-            "beyond 64 bits",
-        ),
+        ("{\"page\": 9223372036854775807, \"page_size\": 50}", "beyond 64 bits"),
         ("{\"pages\": 1}", "`pages`"),
         ("{\"page\": 1, \"page\": 2}", "page"),
         ("{\"page\": 1, \"after\": \"1:2\"}", "exclude each other"),
@@ -196,17 +182,12 @@ fn a_malformed_line_is_answered_in_its_place() {
             assert_eq!(answers[0]["query"]["page"], 1, "{line}");
             assert_eq!(answers[2]["query"]["page"], 2, "{line}");
             let error = answers[1]["error"].as_str().unwrap();
-            assert!(
-                error.starts_with("line 2: ") && error.contains(says),
-                "{line}: {error}"
-            );
+            assert!(error.starts_with("line 2: ") && error.contains(says), "{line}: {error}");
             assert!(!error.contains('\n'), "{line}: {error}");
             let keys: Vec<_> = answers[1].as_object().unwrap().keys().collect();
             assert_eq!(keys, ["error", "query"], "{line}");
             // The line itself, where it is an object at all.
-            let echo = serde_json::from_str::<Value>(line)
-                .ok()
-                .filter(Value::is_object);
+            let echo = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
             assert_eq!(answers[1]["query"], echo.unwrap_or(Value::Null), "{line}");
         }
     }
@@ -223,12 +204,7 @@ fn bytes_that_are_no_text() {
     ] {
         for mode in MODES {
             let answers = failing(&log, mode, &[line, b"\n{}\n"].concat(), 1);
-            assert!(
-                answers[0]["error"]
-                    .as_str()
-                    .unwrap()
-                    .starts_with("line 1: ")
-            );
+            assert!(answers[0]["error"].as_str().unwrap().starts_with("line 1: "));
             assert_eq!(answers[1]["count"], 20);
         }
     }
@@ -243,10 +219,7 @@ fn a_line_that_is_too_long_is_answered_and_not_kept() {
             let input = format!("{{}}\n{long}\n{{\"page\": 2}}\n{long}");
             let answers = failing(&log, mode, input.as_bytes(), 2);
             assert_eq!(answers.len(), 4);
-            for (place, line) in [
-                (1, "line 2: longer than 65536"),
-                (3, "line 4: longer than 65536"),
-            ] {
+            for (place, line) in [(1, "line 2: longer than 65536"), (3, "line 4: longer than 65536")] {
                 assert!(answers[place]["error"].as_str().unwrap().starts_with(line));
                 assert_eq!(answers[place]["query"], Value::Null);
             }
@@ -287,12 +260,7 @@ fn blank_lines_line_ends_and_a_last_line_without_one() {
         }
         // Blank lines count, as an editor counts them.
         let answers = failing(&log, mode, b"\n{}\n\nbad\n", 1);
-        assert!(
-            answers[1]["error"]
-                .as_str()
-                .unwrap()
-                .starts_with("line 4: ")
-        );
+        assert!(answers[1]["error"].as_str().unwrap().starts_with("line 4: "));
     }
 }
 
@@ -307,11 +275,7 @@ fn a_request_that_fails_is_answered_in_its_place() {
     let mut both = Vec::new();
     for mode in MODES {
         for threads in ["1", "16"] {
-            let output = batch(
-                &log,
-                &["--mode", mode, "--threads", threads],
-                input.as_bytes(),
-            );
+            let output = batch(&log, &["--mode", mode, "--threads", threads], input.as_bytes());
             assert_eq!(output.status.code(), Some(2));
             both.push(output.stdout);
         }
@@ -378,15 +342,7 @@ fn big_answers_are_not_all_held_at_once() {
     std::fs::write(&requests, lines.collect::<String>()).unwrap();
     let requests = requests.to_str().unwrap();
     for mode in MODES {
-        let batch = [
-            "query",
-            "--batch",
-            requests,
-            "--threads",
-            "8",
-            "--mode",
-            mode,
-        ];
+        let batch = ["query", "--batch", requests, "--threads", "8", "--mode", mode];
         let mut child = with_memory_limit(LIMIT, log.root(), &batch)
             // Address space that is set aside for a thread and never used would count.
             .env("MALLOC_ARENA_MAX", "1")

@@ -57,15 +57,8 @@ fn rps_ratio(measured: &Measured) -> Ratio {
             .map(|round| round.samples.len() as f64 / round.wall.as_secs_f64())
             .collect::<Vec<_>>()
     };
-    let pairs = rps(&measured.subjects[0])
-        .into_iter()
-        .zip(rps(&measured.subjects[1]));
-    Ratio::of(
-        &pairs
-            .map(|(model, other)| other / model)
-            .collect::<Vec<_>>(),
-    )
-    .unwrap()
+    let pairs = rps(&measured.subjects[0]).into_iter().zip(rps(&measured.subjects[1]));
+    Ratio::of(&pairs.map(|(model, other)| other / model).collect::<Vec<_>>()).unwrap()
 }
 
 #[test]
@@ -79,10 +72,7 @@ fn a_faulty_engine_gets_no_figures() {
         (Fault::ShiftPage, everywhere),
         (Fault::PayloadBytes, everywhere),
         (Fault::Action, everywhere),
-        (
-            Fault::FailOn(55),
-            "1 of 12 pages requests differ, first number 5: ",
-        ),
+        (Fault::FailOn(55), "1 of 12 pages requests differ, first number 5: "),
     ] {
         let line = refused(
             &log,
@@ -146,9 +136,7 @@ impl Engine for Turncoat {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
         let is_true = self
             .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         match is_true {
             Ok(_) => self.sound.page(query, page),
             Err(_) => Faulty {
@@ -220,8 +208,7 @@ fn a_slow_engine_is_found_slower() {
 fn an_engine_against_itself_is_neither_faster_nor_slower() {
     let log = log();
     // One time in twenty a 95 % interval misses; a bench with a bias would miss every time.
-    let holds_one =
-        || rps_ratio(&bench(&log, &log.baseline(), 6).unwrap()).verdict() == Verdict::Inconclusive;
+    let holds_one = || rps_ratio(&bench(&log, &log.baseline(), 6).unwrap()).verdict() == Verdict::Inconclusive;
     assert!((0..4).any(|_| holds_one()));
 }
 
@@ -229,17 +216,9 @@ fn an_engine_against_itself_is_neither_faster_nor_slower() {
 fn subjects_take_turns_and_every_request_is_measured() {
     let log = log();
     let measured = bench(&log, &log.enhanced(Lifetime::LongLived), 3).unwrap();
-    let names: Vec<_> = measured
-        .subjects
-        .iter()
-        .map(|timed| timed.name.as_str())
-        .collect();
+    let names: Vec<_> = measured.subjects.iter().map(|timed| timed.name.as_str()).collect();
     assert_eq!(names, ["baseline", "enhanced", FLOOR]);
-    let turns: Vec<_> = measured
-        .subjects
-        .iter()
-        .map(|timed| timed.turns.clone())
-        .collect();
+    let turns: Vec<_> = measured.subjects.iter().map(|timed| timed.turns.clone()).collect();
     assert_eq!(turns, [[0, 2, 1], [1, 0, 2], [2, 1, 0]]);
     for timed in &measured.subjects {
         for round in &timed.rounds {
@@ -265,15 +244,7 @@ fn what_fails_the_same_way_in_both_is_an_error_of_both() {
 }
 
 fn small(log: &Log, arguments: &[&str]) -> std::process::Output {
-    let small = [
-        "bench",
-        "--requests",
-        "20",
-        "--threads",
-        "2",
-        "--rounds",
-        "2",
-    ];
+    let small = ["bench", "--requests", "20", "--threads", "2", "--rounds", "2"];
     log.auditq(&[&small, arguments].concat())
 }
 
@@ -289,19 +260,10 @@ fn json_lines(bytes: &[u8]) -> Vec<Value> {
 fn the_lines_hold_a_whole_run() {
     let log = log();
     let output = small(&log, &["--histogram", "--min-speedup", "0.001"]);
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let lines = json_lines(&output.stdout);
-    let of_type = |name: &str| {
-        lines
-            .iter()
-            .filter(|line| line["type"] == name)
-            .collect::<Vec<_>>()
-    };
-    let counts =
-        ["run", "summary", "histogram", "ratio", "cost", "gate"].map(|name| of_type(name).len());
+    let of_type = |name: &str| lines.iter().filter(|line| line["type"] == name).collect::<Vec<_>>();
+    let counts = ["run", "summary", "histogram", "ratio", "cost", "gate"].map(|name| of_type(name).len());
     assert_eq!(counts, [1, 6, 6, 10, 4, 1]);
     let run = of_type("run")[0];
     assert_eq!(run["schema_version"], 1);
@@ -309,9 +271,7 @@ fn the_lines_hold_a_whole_run() {
     assert_eq!(run["dataset"]["is_contract"], false);
     assert_eq!(run["dataset"]["events"], EVENTS);
     for summary in of_type("summary") {
-        let mine = |line: &&&Value| {
-            line["workload"] == summary["workload"] && line["subject"] == summary["subject"]
-        };
+        let mine = |line: &&&Value| line["workload"] == summary["workload"] && line["subject"] == summary["subject"];
         let depths: u64 = of_type("depth")
             .iter()
             .filter(mine)
@@ -333,10 +293,7 @@ fn a_gate_that_is_missed_exits_with_1() {
     let output = small(&log, &["--workload", "deep", "--min-speedup", "1000000000"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let gate = json_lines(&output.stdout).pop().unwrap();
-    assert_eq!(
-        (&gate["type"], &gate["passed"]),
-        (&"gate".into(), &false.into())
-    );
+    assert_eq!((&gate["type"], &gate["passed"]), (&"gate".into(), &false.into()));
     assert_eq!(gate["failures"].as_array().unwrap().len(), 5);
 }
 
@@ -358,23 +315,14 @@ fn results_go_into_files_that_replace_older_ones() {
     );
     let markdown = small(
         &log,
-        &[
-            "--workload",
-            "deep",
-            "--export",
-            &path("b.md"),
-            "--format",
-            "table",
-        ],
+        &["--workload", "deep", "--export", &path("b.md"), "--format", "table"],
     );
     assert!(
         json.status.success() && markdown.status.success(),
         "{json:?} {markdown:?}"
     );
     let export: Value = serde_json::from_slice(&fs::read(path("b.json")).unwrap()).unwrap();
-    let rounds = export["workloads"][0]["subjects"][0]["rounds"]
-        .as_array()
-        .unwrap();
+    let rounds = export["workloads"][0]["subjects"][0]["rounds"].as_array().unwrap();
     assert_eq!(
         rounds
             .iter()
@@ -399,11 +347,7 @@ fn results_go_into_files_that_replace_older_ones() {
         "{table}"
     );
     assert!(table.contains("not the contract dataset"));
-    assert!(
-        fs::read_to_string(path("p.svg"))
-            .unwrap()
-            .contains("enhanced P95")
-    );
+    assert!(fs::read_to_string(path("p.svg")).unwrap().contains("enhanced P95"));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
@@ -415,10 +359,7 @@ fn the_open_loop_measures_from_the_intended_start() {
     let lines = json_lines(&output.stdout);
     assert_eq!(lines[0]["method"]["loop"], "open");
     assert_eq!(lines[0]["method"]["rate_requests_per_s"], 200.0);
-    let summaries: Vec<_> = lines
-        .iter()
-        .filter(|line| line["type"] == "summary")
-        .collect();
+    let summaries: Vec<_> = lines.iter().filter(|line| line["type"] == "summary").collect();
     // Twenty requests at 200 a second take 95 ms at least, so none is faster than that.
     assert!(
         summaries
@@ -436,10 +377,7 @@ fn the_requests_need_no_log() {
             .args(arguments)
             .output()
             .unwrap();
-        assert!(
-            output.status.success() && output.stderr.is_empty(),
-            "{output:?}"
-        );
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
     let legacy = run(&["--workload", "legacy", "--requests", "2000"]);
@@ -471,14 +409,8 @@ fn what_cannot_be_done_is_said_before_anything_is() {
         (&["--workload", "shallow"], "legacy"),
         (&["--export", "b.txt"], "ends in .json or .md"),
         (&["--plot", "p.png"], "ends in .svg"),
-        (
-            &["--export", "no/such/b.json"],
-            "there is no such directory",
-        ),
-        (
-            &["--rounds", "1", "--min-speedup", "2"],
-            "--rounds takes 2 or more",
-        ),
+        (&["--export", "no/such/b.json"], "there is no such directory"),
+        (&["--rounds", "1", "--min-speedup", "2"], "--rounds takes 2 or more"),
         (&["--dry-run", "--export", "b.json"], "--export"),
     ] {
         let output = log.auditq(&[&["bench"], arguments].concat());
@@ -490,15 +422,8 @@ fn what_cannot_be_done_is_said_before_anything_is() {
         );
         assert!(output.stdout.is_empty());
     }
-    let nowhere = auditq()
-        .args(["--data-dir", "nowhere", "bench"])
-        .output()
-        .unwrap();
+    let nowhere = auditq().args(["--data-dir", "nowhere", "bench"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
-    assert!(
-        String::from_utf8(nowhere.stderr)
-            .unwrap()
-            .contains("auditq seed")
-    );
+    assert!(String::from_utf8(nowhere.stderr).unwrap().contains("auditq seed"));
     assert!(!DataDir::new("nowhere".as_ref()).root().exists());
 }

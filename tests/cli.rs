@@ -7,9 +7,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use crate::harness::dataset::values;
-use crate::harness::program::{
-    MODES, assert_quiet, assert_refused, pipe_without_reader, run_with_input,
-};
+use crate::harness::program::{MODES, assert_quiet, assert_refused, pipe_without_reader, run_with_input};
 use crate::harness::{Log, auditq};
 
 /// The ways to ask for events, each of which must read some.
@@ -72,23 +70,14 @@ fn a_name_that_is_none_of_those_accepted() {
         let output = log.auditq(&["--generate", what]);
         assert_refused(&output, &["--generate", what, accepted], what);
     }
-    let output = auditq()
-        .env("AUDITQ_FORMAT", "csv")
-        .arg("query")
-        .output()
-        .unwrap();
-    assert_refused(
-        &output,
-        &["--format", "\"csv\"", "auto, table, jsonl"],
-        "environment",
-    );
+    let output = auditq().env("AUDITQ_FORMAT", "csv").arg("query").output().unwrap();
+    assert_refused(&output, &["--format", "\"csv\"", "auto, table, jsonl"], "environment");
 }
 
 #[test]
 fn a_time_that_is_none() {
     let log = Log::plain(30);
-    let accepted =
-        "epoch seconds, RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] (UTC) and spans back from now such as 7d";
+    let accepted = "epoch seconds, RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] (UTC) and spans back from now such as 7d";
     for text in [
         "yesterday",
         "2025-13-01",
@@ -104,11 +93,7 @@ fn a_time_that_is_none() {
         let output = log.auditq(&["seed", "--anchor", text]);
         assert_refused(&output, &["--anchor", &format!("{text:?}"), accepted], text);
     }
-    is_refused(
-        &log,
-        &["--now", "7d"],
-        &["--now", "no point in time", "RFC 3339"],
-    );
+    is_refused(&log, &["--now", "7d"], &["--now", "no point in time", "RFC 3339"]);
     let far = ["--from", "7d", "--now", "-9223372036854775808"];
     is_refused(&log, &far, &["--from", "beyond 64-bit epoch seconds"]);
 }
@@ -124,10 +109,7 @@ fn other_values_and_combinations() {
             ["--actor", "9223372036854775808", whole],
         ),
         (["--after", "17"], ["--after", "\"17\"", "CREATED_AT:ID"]),
-        (
-            ["--after", "1:2:3"],
-            ["--after", "\"1:2:3\"", "CREATED_AT:ID"],
-        ),
+        (["--after", "1:2:3"], ["--after", "\"1:2:3\"", "CREATED_AT:ID"]),
         (["--after", "1:"], ["--after", "\"1:\"", "CREATED_AT:ID"]),
         (
             ["--batch", "no/such/file"],
@@ -135,10 +117,7 @@ fn other_values_and_combinations() {
         ),
         (["--batch", "."], [".", "cannot read", "directory"]),
         (["--threads", "4"], ["--batch", "is missing", "--help"]),
-        (
-            ["--page", "\u{1b}[2J"],
-            ["--page", "\\u{1b}[2J", "a whole number"],
-        ),
+        (["--page", "\u{1b}[2J"], ["--page", "\\u{1b}[2J", "a whole number"]),
     ] {
         is_refused(&log, &arguments, &says);
     }
@@ -170,11 +149,7 @@ fn other_values_and_combinations() {
         &["--page is given more than once"],
     );
     is_refused(&log, &["--page"], &["--page"]);
-    is_refused(
-        &log,
-        &["--pages", "1"],
-        &["--pages", "--page", "auditq query --help"],
-    );
+    is_refused(&log, &["--pages", "1"], &["--pages", "--page", "auditq query --help"]);
     is_refused(&log, &["stray"], &["stray"]);
 }
 
@@ -201,11 +176,7 @@ fn an_unknown_command_and_none_at_all() {
     let output = auditq().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(output.stdout, b"");
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("Usage: auditq")
-    );
+    assert!(String::from_utf8(output.stderr).unwrap().contains("Usage: auditq"));
 }
 
 #[test]
@@ -214,10 +185,7 @@ fn a_data_directory_or_a_file_that_is_missing() {
     let hint = "auditq seed";
     for way in WAYS {
         for mode in MODES {
-            let arguments = [
-                &["--data-dir", "no/such/place", "query", "--mode", mode],
-                way,
-            ];
+            let arguments = [&["--data-dir", "no/such/place", "query", "--mode", mode], way];
             let output = auditq().args(arguments.concat()).output().unwrap();
             assert_refused(&output, &["no/such/place", hint, "--data-dir"], mode);
         }
@@ -226,11 +194,7 @@ fn a_data_directory_or_a_file_that_is_missing() {
     for way in WAYS {
         is_refused(&log, way, &["payloads.jsonl", "no payload file", hint]);
     }
-    is_refused(
-        &log,
-        &["--batch", "-"],
-        &["payloads.jsonl", "no payload file", hint],
-    );
+    is_refused(&log, &["--batch", "-"], &["payloads.jsonl", "no payload file", hint]);
     fs::rename(log.path("elsewhere"), log.path("payloads.jsonl")).unwrap();
     fs::remove_file(log.path("audit.db")).unwrap();
     for way in WAYS {
@@ -259,10 +223,7 @@ fn a_file_that_is_no_database() {
 fn a_table_or_a_column_that_is_missing() {
     for (sql, says) in [
         ("DROP TABLE audit_events", "no such table: audit_events"),
-        (
-            "ALTER TABLE audit_events DROP COLUMN action",
-            "no such column: action",
-        ),
+        ("ALTER TABLE audit_events DROP COLUMN action", "no such column: action"),
         (
             "ALTER TABLE audit_events RENAME COLUMN payload_len TO length",
             "no such column: payload_len",
@@ -273,11 +234,7 @@ fn a_table_or_a_column_that_is_missing() {
         log.lines(&["query", "--all"]);
         log.sql(sql);
         for way in [&WAYS[0], &WAYS[1]] {
-            is_refused(
-                &log,
-                way,
-                &["audit.db", says, "no audit log of this service"],
-            );
+            is_refused(&log, way, &["audit.db", says, "no audit log of this service"]);
         }
     }
 }
@@ -295,10 +252,7 @@ fn payload_is_refused(log: &Log, says: &[&str]) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{what}");
         assert_eq!(said.lines().count(), 1, "{what}: {said}");
-        assert!(
-            says.iter().all(|part| said.contains(part)),
-            "{what}: {said}"
-        );
+        assert!(says.iter().all(|part| said.contains(part)), "{what}: {said}");
         assert!(values(&output.stdout).len() <= 25, "{what}");
     });
 }
@@ -307,23 +261,14 @@ fn payload_is_refused(log: &Log, says: &[&str]) {
 fn a_payload_past_the_end_of_the_file() {
     let log = Log::plain(30);
     let size = fs::metadata(log.path("payloads.jsonl")).unwrap().len();
-    for (offset, len) in [
-        (size as i64 - 3, 4),
-        (i64::MAX, 1),
-        (0, i64::MAX),
-        (i64::MAX, i64::MAX),
-    ] {
+    for (offset, len) in [(size as i64 - 3, 4), (i64::MAX, 1), (0, i64::MAX), (i64::MAX, i64::MAX)] {
         log.sql(&format!(
             "UPDATE audit_events SET payload_offset = {offset}, payload_len = {len} WHERE id = 5"
         ));
         let place = format!("event 5: payload at offset {offset}, length {len}");
         payload_is_refused(
             &log,
-            &[
-                &place,
-                "past the end of payloads.jsonl",
-                &format!("{size} bytes"),
-            ],
+            &[&place, "past the end of payloads.jsonl", &format!("{size} bytes")],
         );
     }
     for (offset, len) in [(-1, 5), (0, -5)] {
@@ -379,14 +324,10 @@ fn nothing_to_show_is_no_error() {
             assert_eq!(output.stdout, b"", "{what}");
         });
     }
-    in_both_modes(
-        &log,
-        &["--count", "--from", "5", "--to", "4"],
-        |output, what| {
-            assert_quiet(output, what);
-            assert_eq!(output.stdout, b"{\"count\": 0}\n", "{what}");
-        },
-    );
+    in_both_modes(&log, &["--count", "--from", "5", "--to", "4"], |output, what| {
+        assert_quiet(output, what);
+        assert_eq!(output.stdout, b"{\"count\": 0}\n", "{what}");
+    });
     // An empty log is one too.
     in_both_modes(&Log::new(&[]), &["--all"], |output, what| {
         assert_quiet(output, what);
@@ -470,17 +411,8 @@ fn a_reader_that_takes_one_line_and_goes() {
             drop(reader);
             assert!(line.len() > 20, "{way:?}: {line:?}");
             let mut said = String::new();
-            child
-                .stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut said)
-                .unwrap();
-            assert_eq!(
-                child.wait().unwrap().code(),
-                Some(0),
-                "{way:?} in mode {mode}: {said}"
-            );
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{way:?} in mode {mode}: {said}");
             assert_eq!(said, "", "{way:?} in mode {mode}");
         }
     }
@@ -551,27 +483,13 @@ fn help_and_the_version_are_results() {
     for (arguments, says) in [
         (
             &["--help"] as &[&str],
-            &[
-                "Usage: auditq",
-                "Exit codes:",
-                "--data-dir",
-                "AUDITQ_DATA_DIR",
-            ] as &[&str],
+            &["Usage: auditq", "Exit codes:", "--data-dir", "AUDITQ_DATA_DIR"] as &[&str],
         ),
         (&["-h"], &["Usage: auditq"]),
         (&["help"], &["Usage: auditq"]),
-        (
-            &["help", "query"],
-            &["Usage: auditq query", "--batch", "Times:"],
-        ),
-        (
-            &["query", "--help"],
-            &["Usage: auditq query", "--after", "Cursors:"],
-        ),
-        (
-            &["seed", "--help"],
-            &["Usage: auditq seed", "--force", "--events"],
-        ),
+        (&["help", "query"], &["Usage: auditq query", "--batch", "Times:"]),
+        (&["query", "--help"], &["Usage: auditq query", "--after", "Cursors:"]),
+        (&["seed", "--help"], &["Usage: auditq seed", "--force", "--events"]),
         (
             &["verify-baseline", "--help"],
             &["Usage: auditq verify-baseline", "--dir", "expected"],
@@ -583,10 +501,7 @@ fn help_and_the_version_are_results() {
         assert_quiet(&output, &format!("{arguments:?}"));
         let text = String::from_utf8(output.stdout).unwrap();
         for part in says {
-            assert!(
-                text.contains(part),
-                "{arguments:?}: {part:?} is not in: {text}"
-            );
+            assert!(text.contains(part), "{arguments:?}: {part:?} is not in: {text}");
         }
         assert!(!text.contains('\u{1b}'), "{arguments:?}");
     }

@@ -32,10 +32,7 @@ fn newest(enhanced: &Enhanced, page: &mut Page, round: u64) -> i64 {
             actor_id,
             ..Filter::ALL
         },
-        2 => Filter {
-            action,
-            ..Filter::ALL
-        },
+        2 => Filter { action, ..Filter::ALL },
         _ => Filter {
             actor_id,
             action,
@@ -49,9 +46,7 @@ fn newest(enhanced: &Enhanced, page: &mut Page, round: u64) -> i64 {
         }),
         _ => Position::Page(1),
     };
-    enhanced
-        .page(&Query::new(filter, position, 2).unwrap(), page)
-        .unwrap();
+    enhanced.page(&Query::new(filter, position, 2).unwrap(), page).unwrap();
     page.events().next().unwrap().id
 }
 
@@ -87,9 +82,7 @@ fn race(journal_mode: &str) {
                     let seen = newest(enhanced, &mut page, round);
                     if seen < before {
                         over.store(true, Ordering::Relaxed);
-                        panic!(
-                            "{seen} is the newest event seen, but {before} was committed before"
-                        );
+                        panic!("{seen} is the newest event seen, but {before} was committed before");
                     }
                     asked.fetch_add(1, Ordering::Relaxed);
                 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use auditq::contract::dataset::EVENTS;
 use auditq::contract::digests::{
-    DEEP_RESPONSES, DISTINCT_CREATED_AT, LEGACY_REQUESTS, LEGACY_REQUESTS_SHA256, LEGACY_RESPONSES,
-    PAYLOADS_SHA256, PAYLOADS_SIZE, ROWS_SHA256, Responses,
+    DEEP_RESPONSES, DISTINCT_CREATED_AT, LEGACY_REQUESTS, LEGACY_REQUESTS_SHA256, LEGACY_RESPONSES, PAYLOADS_SHA256,
+    PAYLOADS_SIZE, ROWS_SHA256, Responses,
 };
 use auditq::contract::workload::Workload;
 use rusqlite::types::Value as Cell;
@@ -31,9 +31,7 @@ fn the_payload_file() {
 fn the_rows() {
     let dataset = Dataset::contract();
     let database = rusqlite::Connection::open(dataset.path("audit.db")).unwrap();
-    let mut statement = database
-        .prepare("SELECT * FROM audit_events ORDER BY id")
-        .unwrap();
+    let mut statement = database.prepare("SELECT * FROM audit_events ORDER BY id").unwrap();
     let columns = statement.column_count();
     let mut rows = statement.query([]).unwrap();
     let mut lines = String::new();
@@ -53,11 +51,9 @@ fn the_rows() {
     assert_eq!(lines.lines().count() as u64, EVENTS);
     assert_eq!(sha256(lines.as_bytes()), ROWS_SHA256);
     let distinct: i64 = database
-        .query_row(
-            "SELECT count(DISTINCT created_at) FROM audit_events",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT count(DISTINCT created_at) FROM audit_events", [], |row| {
+            row.get(0)
+        })
         .unwrap();
     assert_eq!(distinct, DISTINCT_CREATED_AT as i64);
 }
@@ -98,15 +94,7 @@ fn the_requests_of_both_streams() {
 fn batch(dataset: &Dataset, mode: &str, threads: &str, lines: &[u8]) -> Vec<u8> {
     let mut command = auditq();
     command.arg("--data-dir").arg(dataset.root());
-    command.args([
-        "query",
-        "--mode",
-        mode,
-        "--threads",
-        threads,
-        "--batch",
-        "-",
-    ]);
+    command.args(["query", "--mode", mode, "--threads", threads, "--batch", "-"]);
     let output = run_with_input(command, lines);
     assert_quiet(&output, mode);
     output.stdout
@@ -165,18 +153,13 @@ struct Response<'line> {
 }
 
 fn golden(name: &str) -> Vec<u8> {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures/golden", name]
-        .iter()
-        .collect();
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures/golden", name].iter().collect();
     fs::read(path).unwrap()
 }
 
 /// A file by its lines, each with its newline.
 fn lines(bytes: &[u8]) -> Vec<&str> {
-    std::str::from_utf8(bytes)
-        .unwrap()
-        .split_inclusive('\n')
-        .collect()
+    std::str::from_utf8(bytes).unwrap().split_inclusive('\n').collect()
 }
 
 #[test]
@@ -242,11 +225,7 @@ fn the_golden_pages_one_by_one() {
             arguments.extend(["--mode", mode]);
             let output = dataset.auditq(&arguments);
             assert_quiet(&output, &format!("{arguments:?}"));
-            assert_eq!(
-                String::from_utf8(output.stdout).unwrap(),
-                expected,
-                "{arguments:?}"
-            );
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{arguments:?}");
         }
     }
 }

@@ -65,11 +65,7 @@ fn agree(found: &[Result<String, String>], expected: &[Result<String, String>], 
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         let query = queries().get(place / 2).map(|query| format!("{query:?}"));
         let query = query.unwrap_or("every event".to_owned());
-        assert!(
-            found == expected,
-            "{what}: {query}\n{}",
-            difference(found, expected)
-        );
+        assert!(found == expected, "{what}: {query}\n{}", difference(found, expected));
     }
 }
 
@@ -85,11 +81,7 @@ fn difference(one: &Result<String, String>, other: &Result<String, String>) -> S
         Err(error) => vec![error.clone()],
     };
     let (one, other): (Vec<_>, Vec<_>) = (lines(one), lines(other));
-    let at = one
-        .iter()
-        .zip(&other)
-        .take_while(|(one, other)| one == other)
-        .count();
+    let at = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
     let line = |lines: &[String]| {
         lines
             .get(at)
@@ -116,11 +108,7 @@ fn all_agree(log: &Log, running: &Enhanced, what: &str) -> Vec<Result<String, St
     let _ = new.maintain(&|_, _| {});
     agree(&sayings(&new), &expected, &format!("{what}, new, renewed"));
     let _ = running.maintain(&|_, _| {});
-    agree(
-        &sayings(running),
-        &expected,
-        &format!("{what}, running, renewed"),
-    );
+    agree(&sayings(running), &expected, &format!("{what}, running, renewed"));
     expected
 }
 
@@ -131,14 +119,8 @@ fn programs_agree(log: &Log, arguments: &[&str], what: &str) -> (Option<i32>, St
         let output = log.auditq(&[arguments, &["--mode", mode]].concat());
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!said.contains("panicked"), "{what}: {said}");
-        let error = said
-            .lines()
-            .rfind(|line| !line.contains("cannot be indexed"));
-        (
-            output.status.code(),
-            output.stdout,
-            error.unwrap_or("").to_owned(),
-        )
+        let error = said.lines().rfind(|line| !line.contains("cannot be indexed"));
+        (output.status.code(), output.stdout, error.unwrap_or("").to_owned())
     };
     let baseline = run("baseline");
     assert!(matches!(baseline.0, Some(0 | 2)), "{what}: {baseline:?}");
@@ -161,18 +143,8 @@ fn with_place(offset: i64, len: i64) -> Log {
 
 #[test]
 fn places_that_are_none() {
-    let size = fs::metadata(Log::plain(40).path("payloads.jsonl"))
-        .unwrap()
-        .len() as i64;
-    let far = [
-        size + 1,
-        1 << 31,
-        1 << 32,
-        1 << 40,
-        1 << 62,
-        i64::MAX - 1,
-        i64::MAX,
-    ];
+    let size = fs::metadata(Log::plain(40).path("payloads.jsonl")).unwrap().len() as i64;
+    let far = [size + 1, 1 << 31, 1 << 32, 1 << 40, 1 << 62, i64::MAX - 1, i64::MAX];
     let low = [-1, -2, i64::from(i32::MIN), i64::MIN, i64::MIN + 1];
     let mut places: Vec<(i64, i64)> = Vec::new();
     for bad in far.into_iter().chain(low) {
@@ -193,14 +165,8 @@ fn places_that_are_none() {
         let running = log.enhanced(Lifetime::OneShot);
         let said = all_agree(&log, &running, &what);
         let error = said[0].clone().unwrap_err();
-        assert!(
-            error.starts_with("event 7: payload at offset "),
-            "{what}: {error}"
-        );
-        assert!(
-            error.contains(&format!("offset {offset}, length {len}: ")),
-            "{error}"
-        );
+        assert!(error.starts_with("event 7: payload at offset "), "{what}: {error}");
+        assert!(error.contains(&format!("offset {offset}, length {len}: ")), "{error}");
         // The other pages are whole.
         assert!(said[2].is_ok(), "{what}");
     }
@@ -227,12 +193,7 @@ fn places_that_overlap_or_lie_inside_a_line() {
         let log = with_place(offset, len);
         let running = log.enhanced(Lifetime::OneShot);
         let said = all_agree(&log, &running, &format!("{offset}, {len}"));
-        assert_eq!(
-            said[0].is_ok(),
-            is_json,
-            "{offset}, {len}: {}",
-            shortened(&said[0])
-        );
+        assert_eq!(said[0].is_ok(), is_json, "{offset}, {len}: {}", shortened(&said[0]));
     }
 }
 
@@ -245,10 +206,7 @@ fn enormous_places_under_a_memory_limit() {
         .into();
     // A payload file with a hole: as long as it says, and nearly empty on the disk.
     let sparse = with_place(0, 3 << 30);
-    let file = File::options()
-        .write(true)
-        .open(sparse.path("payloads.jsonl"))
-        .unwrap();
+    let file = File::options().write(true).open(sparse.path("payloads.jsonl")).unwrap();
     file.set_len(5 << 30).unwrap();
     cases.push((sparse, "more than 1 GiB"));
     for (log, says) in &cases {
@@ -259,9 +217,7 @@ fn enormous_places_under_a_memory_limit() {
                 &["query", "--size", "10000", "--format", "table"],
             ] {
                 let arguments = [arguments, &["--mode", mode]].concat();
-                let output = with_memory_limit(LIMIT, log.root(), &arguments)
-                    .output()
-                    .unwrap();
+                let output = with_memory_limit(LIMIT, log.root(), &arguments).output().unwrap();
                 let said = String::from_utf8(output.stderr).unwrap();
                 assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
                 assert!(said.contains("event 7: ") && said.contains(says), "{said}");
@@ -278,8 +234,7 @@ fn enormous_places_under_a_memory_limit() {
 /// Payload bytes, and whether the live service's decoder takes them.
 fn payloads() -> Vec<(Vec<u8>, bool)> {
     let nested = |depth: usize| [b"[".repeat(depth), b"]".repeat(depth)].concat();
-    let objects =
-        |depth: usize| [b"{\"a\":".repeat(depth), b"1".to_vec(), b"}".repeat(depth)].concat();
+    let objects = |depth: usize| [b"{\"a\":".repeat(depth), b"1".to_vec(), b"}".repeat(depth)].concat();
     let text = |text: &str, is_json| (text.as_bytes().to_vec(), is_json);
     vec![
         text("", false),
@@ -293,10 +248,7 @@ fn payloads() -> Vec<(Vec<u8>, bool)> {
         text("{'a': 1}", false),
         text("\u{feff}{}", false),
         text("{\"a\": 1, \"a\": 2, \"a\": {\"a\": 3}}", true),
-        text(
-            "123456789012345678901234567890123456789012345678901234567890",
-            true,
-        ),
+        text("123456789012345678901234567890123456789012345678901234567890", true),
         text("[1e400, -1e400, 1E-4000, 0.1e+99999999999999999999]", true),
         (["[".as_bytes(), &b"9".repeat(4_000), b"]"].concat(), true),
         text("[NaN, Infinity, -Infinity]", true),
@@ -348,30 +300,16 @@ fn payloads_of_every_kind() {
     for newline in [true, false] {
         let log = log_of_payloads(newline);
         all_agree(&log, &log.enhanced(Lifetime::OneShot), "all payloads");
-        let engines: [Box<dyn Engine>; 2] = [
-            Box::new(log.baseline()),
-            Box::new(log.enhanced(Lifetime::OneShot)),
-        ];
+        let engines: [Box<dyn Engine>; 2] = [Box::new(log.baseline()), Box::new(log.enhanced(Lifetime::OneShot))];
         let count = payloads().len() as u64;
         for (number, (payload, is_json)) in payloads().into_iter().enumerate() {
-            let what = format!(
-                "{newline} {}",
-                payload[..payload.len().min(40)].escape_ascii()
-            );
+            let what = format!("{newline} {}", payload[..payload.len().min(40)].escape_ascii());
             let alone = page(count - number as u64, 1);
             let [baseline, enhanced] = engines.each_ref().map(|it| answer(it.as_ref(), &alone));
             assert_eq!(baseline, enhanced, "{what}");
-            assert_eq!(
-                baseline.is_ok(),
-                is_json,
-                "{what}: {}",
-                shortened(&baseline)
-            );
+            assert_eq!(baseline.is_ok(), is_json, "{what}: {}", shortened(&baseline));
             if let Err(error) = baseline {
-                assert!(
-                    error.starts_with(&format!("event {}: payload", number + 1)),
-                    "{error}"
-                );
+                assert!(error.starts_with(&format!("event {}: payload", number + 1)), "{error}");
                 assert!(!error.contains('\n'), "{error}");
             }
             let page = (count - number as u64).to_string();
@@ -455,8 +393,7 @@ fn values_of_every_type_in_every_column() {
                 let database = rusqlite::Connection::open(log.path("audit.db")).unwrap();
                 let keep = "CREATE TABLE kept AS SELECT * FROM audit_events WHERE id = ?";
                 database.execute(keep, [event]).unwrap();
-                let change =
-                    format!("UPDATE audit_events SET {column} = {value} WHERE id = {event}");
+                let change = format!("UPDATE audit_events SET {column} = {value} WHERE id = {event}");
                 if database.execute_batch(&change).is_ok() {
                     tried += 1;
                     all_agree(&log, &running, &what);
@@ -472,9 +409,7 @@ fn values_of_every_type_in_every_column() {
     }
     // An id that is the row id takes whole numbers only.
     assert!(tried > 170, "{tried} values were let in");
-    report(&format!(
-        "rows: {tried} values of the wrong type or out of range"
-    ));
+    report(&format!("rows: {tried} values of the wrong type or out of range"));
 }
 
 /// A row of the wrong type is named, by both.
@@ -487,31 +422,17 @@ fn the_error_names_the_event_and_the_column() {
             "column actor_id holds the text \"x\", not a whole number",
         ),
         ("action", "NULL", "column action holds nothing (NULL)"),
-        (
-            "resource_id",
-            "7",
-            "column resource_id holds the number 7, not text",
-        ),
+        ("resource_id", "7", "column resource_id holds the number 7, not text"),
         (
             "payload_len",
             "1.5",
             "column payload_len holds 1.5, a number with a fraction",
         ),
-        (
-            "action",
-            "x'00'",
-            "column action holds 1 bytes of binary data",
-        ),
-        (
-            "action",
-            "CAST(x'ff' AS TEXT)",
-            "column action is not UTF-8",
-        ),
+        ("action", "x'00'", "column action holds 1 bytes of binary data"),
+        ("action", "CAST(x'ff' AS TEXT)", "column action is not UTF-8"),
     ] {
         let log = loose("INTEGER PRIMARY KEY", INDEX);
-        log.sql(&format!(
-            "UPDATE audit_events SET {column} = {value} WHERE id = 55"
-        ));
+        log.sql(&format!("UPDATE audit_events SET {column} = {value} WHERE id = 55"));
         let (code, said) = programs_agree(&log, &["query"], column);
         assert_eq!((code, said), (Some(2), format!("auditq: event 55: {says}")));
     }
@@ -561,9 +482,7 @@ fn made_again(log: &Log, schema: &str) {
         &rusqlite::Connection::open(log.path("audit.db")).unwrap(),
     );
     let columns = COLUMNS.join(", ");
-    let mut rows = from
-        .prepare(&format!("SELECT {columns} FROM audit_events"))
-        .unwrap();
+    let mut rows = from.prepare(&format!("SELECT {columns} FROM audit_events")).unwrap();
     let mut rows = rows.query([]).unwrap();
     to.execute_batch("BEGIN").unwrap();
     let mut insert = to
@@ -611,10 +530,7 @@ fn tables_of_every_kind() {
             let running = log.enhanced(Lifetime::OneShot);
             running.maintain(&|_, _| {}).unwrap();
             log.sql("UPDATE audit_events SET action = 'update ' WHERE id % 5 = 0; UPDATE audit_events SET action = 'ünï' WHERE id = 7");
-            made_again(
-                &log,
-                &format!("PRAGMA encoding = '{encoding}'; {table}; {INDEX}"),
-            );
+            made_again(&log, &format!("PRAGMA encoding = '{encoding}'; {table}; {INDEX}"));
             if !table.contains("PRIMARY KEY") {
                 log.sql(&format!(
                     "INSERT INTO audit_events ({columns}) SELECT {columns} FROM audit_events WHERE id > 30;
@@ -644,12 +560,7 @@ impl Numbers {
 
 /// What a page may become: nothing, noise, another page, an older or a shifted self, itself with a few bits the
 /// other way round.
-fn rotten_forms(
-    sound: &[u8],
-    older: &[u8],
-    number: usize,
-    numbers: &mut Numbers,
-) -> Vec<(String, Vec<u8>)> {
+fn rotten_forms(sound: &[u8], older: &[u8], number: usize, numbers: &mut Numbers) -> Vec<(String, Vec<u8>)> {
     let at = number * PAGE;
     let own = &sound[at..at + PAGE];
     let pages = sound.len() / PAGE;
@@ -657,14 +568,8 @@ fn rotten_forms(
     let mut forms = vec![
         ("zeros".to_owned(), vec![0; PAGE]),
         ("ones".to_owned(), vec![0xff; PAGE]),
-        (
-            "noise".to_owned(),
-            (0..PAGE).map(|_| numbers.next() as u8).collect(),
-        ),
-        (
-            "another page".to_owned(),
-            sound[other..other + PAGE].to_vec(),
-        ),
+        ("noise".to_owned(), (0..PAGE).map(|_| numbers.next() as u8).collect()),
+        ("another page".to_owned(), sound[other..other + PAGE].to_vec()),
         ("shifted by one".to_owned(), [&own[1..], &own[..1]].concat()),
         (
             "its second half lost".to_owned(),
@@ -685,10 +590,7 @@ fn rotten_forms(
         };
         let byte = (numbers.next() % range) as usize;
         flipped[byte] ^= 1 << (numbers.next() % 8);
-        forms.push((
-            format!("byte {byte} flipped to {:#04x}", flipped[byte]),
-            flipped,
-        ));
+        forms.push((format!("byte {byte} flipped to {:#04x}", flipped[byte]), flipped));
     }
     while forms.len() > wanted {
         forms.swap_remove((numbers.next() % forms.len() as u64) as usize);
@@ -720,15 +622,10 @@ fn pages_rot(journal_mode: &str) {
             for name in ["audit.db-wal", "audit.db-shm", "audit.db-journal"] {
                 let _ = fs::remove_file(log.path(name));
             }
-            let database = File::options()
-                .write(true)
-                .open(log.path("audit.db"))
-                .unwrap();
+            let database = File::options().write(true).open(log.path("audit.db")).unwrap();
             database.write_all_at(&sound, 0).unwrap();
             database.set_len(sound.len() as u64).unwrap();
-            database
-                .write_all_at(&rotten, (number * PAGE) as u64)
-                .unwrap();
+            database.write_all_at(&rotten, (number * PAGE) as u64).unwrap();
             drop(database);
             let page = number + 1;
             let what = format!("AUDITQ_ROT_SEED={seed}, {journal_mode}, page {page} is {form}");
@@ -741,10 +638,7 @@ fn pages_rot(journal_mode: &str) {
         "pages, {journal_mode}, AUDITQ_ROT_SEED={seed}: {tried} rotten ones, {wrong} of them met by an error"
     ));
     // Zeros and noise cannot pass; a page written back as it was once can.
-    assert!(
-        0 < wrong && wrong < tried,
-        "{wrong} of {tried} met by an error"
-    );
+    assert!(0 < wrong && wrong < tried, "{wrong} of {tried} met by an error");
 }
 
 #[test]
@@ -789,13 +683,7 @@ fn a_batch_over_rotten_rows() {
     )
     .unwrap();
     let batch = |mode| {
-        let output = log.auditq(&[
-            "query",
-            "--batch",
-            requests.to_str().unwrap(),
-            "--mode",
-            mode,
-        ]);
+        let output = log.auditq(&["query", "--batch", requests.to_str().unwrap(), "--mode", mode]);
         assert_eq!(output.status.code(), Some(2));
         output.stdout
     };
@@ -807,10 +695,7 @@ fn a_batch_over_rotten_rows() {
         .collect();
     assert_eq!(failed.len(), 2);
     assert!(failed[0].contains("event 50: column action"), "{failed:?}");
-    assert!(
-        failed[1].contains("event 40: payload at offset"),
-        "{failed:?}"
-    );
+    assert!(failed[1].contains("event 40: payload at offset"), "{failed:?}");
 }
 
 /// Each number by which the table's inner page tells its leaf pages apart, made a little smaller and a little larger:
@@ -829,8 +714,7 @@ fn an_inner_page_that_leads_astray() {
     running.maintain(&|_, _| {}).unwrap();
     // "B-tree Pages" in SQLite's file format: type 5, the number of cells at 3, their places from 12. A cell is a
     // page number of four bytes and a row id, of two bytes where it lies between 128 and 16,383.
-    let number =
-        |at: usize| usize::from(u16::from_be_bytes([sound[root + at], sound[root + at + 1]]));
+    let number = |at: usize| usize::from(u16::from_be_bytes([sound[root + at], sound[root + at + 1]]));
     assert_eq!(sound[root], 5, "1,200 rows take more than one page");
     let (mut tried, mut astray) = (0, 0);
     for cell in 0..number(3) {
@@ -842,10 +726,7 @@ fn an_inner_page_that_leads_astray() {
             let Some(moved) = sound[low].checked_add_signed(step).filter(|&it| it < 0x80) else {
                 continue;
             };
-            let database = File::options()
-                .write(true)
-                .open(log.path("audit.db"))
-                .unwrap();
+            let database = File::options().write(true).open(log.path("audit.db")).unwrap();
             database.write_all_at(&sound, 0).unwrap();
             database.write_all_at(&[moved], low as u64).unwrap();
             drop(database);
@@ -854,8 +735,6 @@ fn an_inner_page_that_leads_astray() {
             astray += usize::from(said.iter().any(Result::is_err));
         }
     }
-    report(&format!(
-        "separators: {tried} moved, {astray} of them met by an error"
-    ));
+    report(&format!("separators: {tried} moved, {astray} of them met by an error"));
     assert!(astray * 2 > tried, "{astray} of {tried}");
 }

@@ -53,9 +53,7 @@ fn is_survived(log: &Log, intact: &[u8], damaged: &[u8], what: &str) {
 }
 
 fn intact(log: &Log) -> Vec<u8> {
-    log.enhanced(Lifetime::OneShot)
-        .maintain(&|_, _| {})
-        .unwrap();
+    log.enhanced(Lifetime::OneShot).maintain(&|_, _| {}).unwrap();
     fs::read(log.path("audit.idx")).unwrap()
 }
 
@@ -70,10 +68,7 @@ fn any_flipped_byte() {
         is_survived(&log, &intact, &damaged, &format!("byte {at}"));
         mended += usize::from(fs::read(log.path("audit.idx")).unwrap() == intact);
     }
-    assert!(
-        mended > intact.len() / 97 / 2,
-        "most blocks are read by some query"
-    );
+    assert!(mended > intact.len() / 97 / 2, "most blocks are read by some query");
 }
 
 #[test]
@@ -82,11 +77,7 @@ fn any_truncation_and_any_tail() {
     let intact = intact(&log);
     for len in (0..intact.len()).step_by(1_021).chain([intact.len() - 1]) {
         is_survived(&log, &intact, &intact[..len], &format!("cut at {len}"));
-        assert_eq!(
-            fs::read(log.path("audit.idx")).unwrap(),
-            intact,
-            "cut at {len}"
-        );
+        assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact, "cut at {len}");
     }
     let longer = [&intact[..], &[0; 4096]].concat();
     is_survived(&log, &intact, &longer, "a block too many");
@@ -128,23 +119,12 @@ fn an_index_damaged_under_a_running_process() {
     let intact = intact(&log);
     let running = log.enhanced(Lifetime::OneShot);
     // Nothing but the header has been read so far.
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(log.path("audit.idx"))
-        .unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xaa; intact.len() - 4096], 4096)
-        .unwrap();
+    let file = fs::OpenOptions::new().write(true).open(log.path("audit.idx")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xaa; intact.len() - 4096], 4096).unwrap();
     for query in queries() {
-        assert_eq!(
-            answer(&running, &query),
-            answer(&log.baseline(), &query),
-            "{query:?}"
-        );
+        assert_eq!(answer(&running, &query), answer(&log.baseline(), &query), "{query:?}");
     }
     running.maintain(&|_, _| {}).unwrap();
     assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact);
-    assert_eq!(
-        answer(&running, &page(2, 20)),
-        answer(&log.baseline(), &page(2, 20))
-    );
+    assert_eq!(answer(&running, &page(2, 20)), answer(&log.baseline(), &page(2, 20)));
 }

@@ -8,8 +8,7 @@ use auditq::engine::Lifetime;
 
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::{
-    Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, skipped, stdout_of,
-    time_of,
+    Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, skipped, stdout_of, time_of,
 };
 use crate::harness::{Log, answer, page};
 
@@ -47,10 +46,7 @@ fn which(dataset: &Dataset, both: &[String; 2], what: &str) -> usize {
 }
 
 fn seed(root: &Path, which: usize) -> std::process::Command {
-    auditq_on(
-        root,
-        &["seed", "--force", "--events", &SIZES[which].to_string()],
-    )
+    auditq_on(root, &["seed", "--force", "--events", &SIZES[which].to_string()])
 }
 
 #[test]
@@ -99,9 +95,7 @@ fn a_seed_that_replaces_a_dataset_at_every_step() {
             which(&dataset, &both, &format!("before call {nth} of {calls}"));
         }
     }
-    report(&format!(
-        "seed --force: killed before each of {killed} calls"
-    ));
+    report(&format!("seed --force: killed before each of {killed} calls"));
     assert!(killed > 16, "{killed} calls are not all of them");
 }
 
@@ -139,11 +133,7 @@ fn a_first_seed() {
 fn is_as_the_baseline(log: &Log, what: &str) {
     for query in [page(1, 50), page(40, 50)] {
         let enhanced = log.enhanced(Lifetime::OneShot);
-        assert_eq!(
-            answer(&enhanced, &query),
-            answer(&log.baseline(), &query),
-            "{what}"
-        );
+        assert_eq!(answer(&enhanced, &query), answer(&log.baseline(), &query), "{what}");
     }
     log.lines(&["query", "--page", "40", "--size", "50"]);
     assert_eq!(leftovers(log.root()), [] as [&str; 0], "{what}");
@@ -159,10 +149,7 @@ fn renewals(what: &str, arguments: &[&str], before: impl Fn(&Log, u64)) {
         before(&log, round);
         let (fate, moment) = kill_at_random(auditq_on(log.root(), arguments), usual);
         killed += u64::from(fate == Fate::Killed);
-        is_as_the_baseline(
-            &log,
-            &format!("round {round}, after {moment:?} of {usual:?}"),
-        );
+        is_as_the_baseline(&log, &format!("round {round}, after {moment:?} of {usual:?}"));
     }
     report(&format!("{what}: {killed} kills"));
     assert!(killed > 0, "nothing was ever killed");

@@ -98,9 +98,7 @@ impl Faulty<'_> {
             }
             Fault::DropLast => drop(events.pop()),
             Fault::RepeatLast => events.extend(events.last().cloned()),
-            Fault::PayloadBytes => events
-                .iter_mut()
-                .for_each(|event| event.payload.insert(1, b' ')),
+            Fault::PayloadBytes => events.iter_mut().for_each(|event| event.payload.insert(1, b' ')),
             Fault::Action => events
                 .iter_mut()
                 .for_each(|event| event.texts[0].make_ascii_lowercase()),
@@ -163,11 +161,7 @@ pub(crate) struct Interrupted<'a> {
 impl Interrupted<'_> {
     fn interrupt(&self) {
         let less = |left: usize| left.checked_sub(1);
-        if self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
-            .is_ok()
-        {
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
             (self.happen)();
         }
     }

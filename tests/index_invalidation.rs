@@ -54,11 +54,7 @@ impl Watched {
         let new = self.log.enhanced(Lifetime::OneShot);
         for query in queries() {
             let expected = answer(&self.log.baseline(), &query);
-            assert_eq!(
-                answer(&self.running, &query),
-                expected,
-                "running, {what}: {query:?}"
-            );
+            assert_eq!(answer(&self.running, &query), expected, "running, {what}: {query:?}");
             assert_eq!(answer(&new, &query), expected, "new, {what}: {query:?}");
             let count = self.log.baseline().count(&query.filter).unwrap();
             assert_eq!(
@@ -66,19 +62,11 @@ impl Watched {
                 count,
                 "running, {what}: {query:?}"
             );
-            assert_eq!(
-                new.count(&query.filter).unwrap(),
-                count,
-                "new, {what}: {query:?}"
-            );
+            assert_eq!(new.count(&query.filter).unwrap(), count, "new, {what}: {query:?}");
         }
         let program = |mode| self.log.lines(&["query", "--mode", mode, "--size", "300"]);
         assert_eq!(program("enhanced"), program("baseline"), "{what}");
-        assert_eq!(
-            program("enhanced"),
-            program("baseline"),
-            "{what}, by the index renewed"
-        );
+        assert_eq!(program("enhanced"), program("baseline"), "{what}, by the index renewed");
     }
 
     /// Runs SQL as another process, which then closes its connection.
@@ -138,10 +126,7 @@ fn an_update_of_each_column() {
             "resource_id = 'R'",
             "payload_offset = 0, payload_len = (SELECT payload_len FROM audit_events WHERE id = 1)",
         ] {
-            watched.changed_by(
-                change,
-                &format!("UPDATE audit_events SET {change} WHERE id = 250"),
-            );
+            watched.changed_by(change, &format!("UPDATE audit_events SET {change} WHERE id = 250"));
         }
     });
 }
@@ -151,10 +136,7 @@ fn a_delete_and_a_reinsert_of_one_id() {
     in_both_modes(|watched| {
         watched.changed_by("delete", "DELETE FROM audit_events WHERE id IN (5, 250)");
         let again = "(250, 1000099, 3, 'AGAIN', 'X', 'X-2', 0, (SELECT payload_len FROM audit_events WHERE id = 1))";
-        watched.changed_by(
-            "insert again",
-            &format!("INSERT INTO audit_events VALUES {again}"),
-        );
+        watched.changed_by("insert again", &format!("INSERT INTO audit_events VALUES {again}"));
         let swap = format!(
             "BEGIN; DELETE FROM audit_events WHERE id = 250; INSERT INTO audit_events VALUES {}; COMMIT",
             again.replace("AGAIN", "TWICE")
@@ -167,7 +149,10 @@ fn a_delete_and_a_reinsert_of_one_id() {
 fn a_vacuum_a_checkpoint_and_a_change_of_schema() {
     in_both_modes(|watched| {
         watched.changed_by("no change: vacuum", "VACUUM");
-        watched.changed_by("insert", &format!("{INSERT} (1000020, 3, 'A', 'X', 'X-1', 0, (SELECT payload_len FROM audit_events WHERE id = 1))"));
+        watched.changed_by(
+            "insert",
+            &format!("{INSERT} (1000020, 3, 'A', 'X', 'X-1', 0, (SELECT payload_len FROM audit_events WHERE id = 1))"),
+        );
         watched.changed_by("no change: checkpoint", "PRAGMA wal_checkpoint(TRUNCATE)");
         watched.changed_by("no change: analyze", "ANALYZE");
         watched.changed_by("no change: index dropped", "DROP INDEX idx_created_at");
@@ -215,8 +200,7 @@ fn a_writer_that_stays_and_then_closes() {
                 "({}, 3, 'W', 'X', 'X-1', 0, (SELECT payload_len FROM audit_events WHERE id = 1))",
                 1_000_040 + number
             );
-            std::io::Write::write_all(&mut statements, format!("{INSERT} {values}\n").as_bytes())
-                .unwrap();
+            std::io::Write::write_all(&mut statements, format!("{INSERT} {values}\n").as_bytes()).unwrap();
             std::io::BufRead::read_line(&mut replies, &mut String::new()).unwrap();
             watched.all_agree(&format!("insert {number} of a writer that stays"));
         }
@@ -241,11 +225,7 @@ fn a_backup_copied_over_and_a_backup_moved_into_place() {
                  for end in ('-wal', '-shm'):\n    if os.path.exists('audit.db' + end): os.remove('audit.db' + end)"
             ));
             watched.all_agree(restore);
-            assert_eq!(
-                watched.running.count(&Filter::ALL).unwrap(),
-                300,
-                "{restore}"
-            );
+            assert_eq!(watched.running.count(&Filter::ALL).unwrap(), 300, "{restore}");
         }
     });
 }
@@ -272,10 +252,7 @@ fn a_directory_moved_into_place() {
         );
     }
     let baseline = auditq::engine::Baseline::new(&dir);
-    assert_eq!(
-        answer(&running, &page(1, 50)),
-        answer(&baseline, &page(1, 50))
-    );
+    assert_eq!(answer(&running, &page(1, 50)), answer(&baseline, &page(1, 50)));
 }
 
 /// A writer killed in the middle of a commit leaves a hot journal, or frames that no commit follows.
@@ -308,10 +285,7 @@ fn the_payload_file_appended_to_and_replaced() {
             .log
             .python("open('payloads.jsonl', 'a').write('{\"appended\": true}\\n')");
         watched.all_agree("appended");
-        let size = fs::metadata(watched.log.path("payloads.jsonl"))
-            .unwrap()
-            .len()
-            - 19;
+        let size = fs::metadata(watched.log.path("payloads.jsonl")).unwrap().len() - 19;
         watched.changed_by(
             "insert",
             &format!("{INSERT} (1000200, 3, 'UPDATE', 'X', 'X-1', {size}, 19)"),
@@ -349,15 +323,10 @@ fn a_running_process_renews_the_index_itself() {
         loop {
             watched.running.count(&Filter::ALL).unwrap();
             let now = fs::metadata(watched.log.path("audit.idx")).unwrap();
-            if std::os::unix::fs::MetadataExt::ino(&now)
-                != std::os::unix::fs::MetadataExt::ino(&before)
-            {
+            if std::os::unix::fs::MetadataExt::ino(&now) != std::os::unix::fs::MetadataExt::ino(&before) {
                 break;
             }
-            assert!(
-                asked.elapsed() < Duration::from_secs(20),
-                "the index is never renewed"
-            );
+            assert!(asked.elapsed() < Duration::from_secs(20), "the index is never renewed");
             std::thread::yield_now();
         }
         watched.all_agree("renewed");

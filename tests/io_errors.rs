@@ -46,9 +46,7 @@ fn a_seed_that_meets_a_size_limit() {
     for limit in LIMITS {
         let dataset = Dataset::none();
         let arguments = ["seed", "--events", "900"];
-        let output = with_size_limit(limit, dataset.root(), &arguments)
-            .output()
-            .unwrap();
+        let output = with_size_limit(limit, dataset.root(), &arguments).output().unwrap();
         says_that_it_is_full(&output, &format!("{limit} bytes"));
         assert_eq!(dataset.names(), [] as [&str; 0], "{limit} bytes");
     }
@@ -60,9 +58,7 @@ fn a_seed_over_another_that_meets_a_size_limit() {
     let before = digests(dataset.root());
     for limit in LIMITS {
         let arguments = ["seed", "--force", "--events", "900"];
-        let output = with_size_limit(limit, dataset.root(), &arguments)
-            .output()
-            .unwrap();
+        let output = with_size_limit(limit, dataset.root(), &arguments).output().unwrap();
         says_that_it_is_full(&output, &format!("{limit} bytes"));
         assert_eq!(digests(dataset.root()), before, "{limit} bytes");
     }
@@ -104,11 +100,7 @@ fn a_query_whose_index_meets_a_size_limit() {
 fn a_batch_whose_index_meets_a_size_limit() {
     let log = Log::plain(5_000);
     let requests = tempfile::NamedTempFile::new().unwrap();
-    fs::write(
-        requests.path(),
-        "{\"page\": 200}\n{\"actor_id\": 3}\n".repeat(50),
-    )
-    .unwrap();
+    fs::write(requests.path(), "{\"page\": 200}\n{\"actor_id\": 3}\n".repeat(50)).unwrap();
     let batch = ["query", "--batch", requests.path().to_str().unwrap()];
     let expected = log.lines(&[&batch as &[_], &["--mode", "baseline"]].concat());
     let output = with_size_limit(4_096, log.root(), &batch).output().unwrap();
@@ -192,19 +184,13 @@ fn an_export_that_meets_a_size_limit() {
         if let Some(before) = before {
             fs::write(&target, before).unwrap();
         }
-        let output = with_size_limit(16, dataset.root(), &bench)
-            .output()
-            .unwrap();
+        let output = with_size_limit(16, dataset.root(), &bench).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("figures.jsonl"), "{said}");
         assert_eq!(fs::read_to_string(&target).ok().as_deref(), before);
         let names = fs::read_dir(place.path()).unwrap().count();
-        assert_eq!(
-            names,
-            usize::from(before.is_some()),
-            "nothing is left beside it"
-        );
+        assert_eq!(names, usize::from(before.is_some()), "nothing is left beside it");
     }
 }
 
@@ -218,10 +204,7 @@ fn a_seed_on_a_full_file_system() {
     assert_eq!(fs::read_dir(disk.root()).unwrap().count(), 0);
     stdout_of(&seed(&["seed", "--events", "300"]));
     let before = digests(disk.root());
-    says_that_it_is_full(
-        &seed(&["seed", "--force", "--events", "900"]),
-        "over another",
-    );
+    says_that_it_is_full(&seed(&["seed", "--force", "--events", "900"]), "over another");
     assert_eq!(digests(disk.root()), before);
 }
 
@@ -258,13 +241,7 @@ fn a_query_on_a_disk_that_fails_to_read() {
     let mut tried = 0;
     for mode in MODES {
         let query = auditq_on(log.root(), &["query", "--size", "30", "--mode", mode]);
-        for calls in [
-            "pread64",
-            "read",
-            "lseek",
-            "/^(new)?fstat(at)?",
-            "flock,fcntl",
-        ] {
+        for calls in ["pread64", "read", "lseek", "/^(new)?fstat(at)?", "flock,fcntl"] {
             for nth in 1..12 {
                 let Some(output) = with_failing_calls(&query, calls, "EIO", nth) else {
                     return skipped("failing reads", "no strace that can inject");

@@ -49,10 +49,7 @@ fn log_of_ties() -> Log {
 
 fn ids(lines: &str) -> Vec<i64> {
     let values = values(lines.as_bytes());
-    values
-        .iter()
-        .map(|event| event["id"].as_i64().unwrap())
-        .collect()
+    values.iter().map(|event| event["id"].as_i64().unwrap()).collect()
 }
 
 #[test]
@@ -63,11 +60,7 @@ fn walking_by_cursor_gives_every_event_once() {
         for mode in MODES {
             assert_eq!(log.lines(&["query", "--all", "--mode", mode]), all);
             for size in ["1000", "100", "7"] {
-                assert_eq!(
-                    walk(&log, mode, &["--size", size], |_| {}),
-                    all,
-                    "{mode}, {size}"
-                );
+                assert_eq!(walk(&log, mode, &["--size", size], |_| {}), all, "{mode}, {size}");
             }
         }
     }
@@ -80,17 +73,7 @@ fn pages_by_number_and_by_cursor_are_the_same() {
         let mut number = 1;
         let by_cursor = walk(&log, mode, &["--size", "30"], |_| number += 1);
         let by_number: String = (1..number)
-            .map(|page: i32| {
-                log.lines(&[
-                    "query",
-                    "--mode",
-                    mode,
-                    "--size",
-                    "30",
-                    "--page",
-                    &page.to_string(),
-                ])
-            })
+            .map(|page: i32| log.lines(&["query", "--mode", mode, "--size", "30", "--page", &page.to_string()]))
             .collect();
         assert_eq!(by_cursor, by_number, "{mode}");
     }
@@ -98,16 +81,10 @@ fn pages_by_number_and_by_cursor_are_the_same() {
 
 /// What the filter means, said again without SQL or an index.
 fn expected(log: &Log, keep: impl Fn(&Value) -> bool) -> Vec<i64> {
-    let all = values(
-        log.lines(&["query", "--all", "--mode", "baseline"])
-            .as_bytes(),
-    );
+    let all = values(log.lines(&["query", "--all", "--mode", "baseline"]).as_bytes());
     let mut kept: Vec<_> = all.iter().filter(|event| keep(event)).collect();
     kept.sort_by_key(|event| (event["created_at"].as_i64(), event["id"].as_i64()));
-    kept.iter()
-        .rev()
-        .map(|event| event["id"].as_i64().unwrap())
-        .collect()
+    kept.iter().rev().map(|event| event["id"].as_i64().unwrap()).collect()
 }
 
 #[test]
@@ -126,13 +103,7 @@ fn filters_counts_and_all_agree() {
         ),
         (&["--from", "5010"], 5_010, i64::MAX, None, None),
         (&["--to", "5010"], i64::MIN, 5_010, None, None),
-        (
-            &["--from", "5010", "--to", "5010"],
-            5_010,
-            5_010,
-            None,
-            None,
-        ),
+        (&["--from", "5010", "--to", "5010"], 5_010, 5_010, None, None),
         (
             &["--from", "5003", "--to", "5020", "--actor", "0"],
             5_003,
@@ -154,27 +125,9 @@ fn filters_counts_and_all_agree() {
             None,
             Some("C"),
         ),
-        (
-            &["--from", "10s", "--now", "5025"],
-            5_015,
-            i64::MAX,
-            None,
-            None,
-        ),
-        (
-            &["--from", "1970-01-01", "--to", "1970-01-01"],
-            0,
-            86_399,
-            None,
-            None,
-        ),
-        (
-            &["--from", "5020", "--to", "5003"],
-            5_020,
-            5_003,
-            None,
-            None,
-        ),
+        (&["--from", "10s", "--now", "5025"], 5_015, i64::MAX, None, None),
+        (&["--from", "1970-01-01", "--to", "1970-01-01"], 0, 86_399, None, None),
+        (&["--from", "5020", "--to", "5003"], 5_020, 5_003, None, None),
     ] {
         let wanted = expected(&log, |event| {
             let created_at = event["created_at"].as_i64().unwrap();
@@ -183,21 +136,11 @@ fn filters_counts_and_all_agree() {
                 && action.is_none_or(|action: &str| event["action"] == action)
         });
         for mode in MODES {
-            let call =
-                |more: &[&str]| log.lines(&[&["query", "--mode", mode], arguments, more].concat());
+            let call = |more: &[&str]| log.lines(&[&["query", "--mode", mode], arguments, more].concat());
             assert_eq!(ids(&call(&["--all"])), wanted, "{mode}: {arguments:?}");
+            assert_eq!(ids(&call(&["--size", "1000"])), wanted, "{mode}: {arguments:?}");
             assert_eq!(
-                ids(&call(&["--size", "1000"])),
-                wanted,
-                "{mode}: {arguments:?}"
-            );
-            assert_eq!(
-                ids(&walk(
-                    &log,
-                    mode,
-                    &[arguments, &["--size", "9"]].concat(),
-                    |_| {}
-                )),
+                ids(&walk(&log, mode, &[arguments, &["--size", "9"]].concat(), |_| {})),
                 wanted,
                 "{mode}: {arguments:?}"
             );
@@ -274,11 +217,7 @@ fn walk_beside_a_writer(journal_mode: &str) {
         });
         writer.close();
         let (started, seen) = (ids(&start), ids(&walked));
-        let of_start: Vec<_> = seen
-            .iter()
-            .copied()
-            .filter(|id| started.contains(id))
-            .collect();
+        let of_start: Vec<_> = seen.iter().copied().filter(|id| started.contains(id)).collect();
         assert_eq!(
             of_start, started,
             "{mode}: no event of the start is lost, doubled or moved"

@@ -60,10 +60,7 @@ fn together(commands: Vec<Command>, meanwhile: impl FnOnce()) -> Vec<(Output, Du
             .map(|mut command| scope.spawn(move || (command.output().unwrap(), start.elapsed())))
             .collect();
         meanwhile();
-        spawned
-            .into_iter()
-            .map(|command| command.join().unwrap())
-            .collect()
+        spawned.into_iter().map(|command| command.join().unwrap()).collect()
     })
 }
 
@@ -102,10 +99,7 @@ fn queries_give_up(mode: &str, hold: &str) {
 
 fn checks_give_up() {
     const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
-    const CHECKS: [&[&str]; 2] = [
-        &["seed", "--events", "300"],
-        &["verify-baseline", "--dir", FROZEN],
-    ];
+    const CHECKS: [&[&str]; 2] = [&["seed", "--events", "300"], &["verify-baseline", "--dir", FROZEN]];
     let dataset = Dataset::of(300);
     let holder = Holder::new(dataset.root(), HOLD);
     let commands = CHECKS.map(|check| auditq_on(dataset.root(), check));
@@ -149,11 +143,7 @@ fn held_for_less() {
             "{what:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        assert_eq!(
-            String::from_utf8(output.stdout).unwrap(),
-            expected,
-            "{what:?}"
-        );
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{what:?}");
         assert!(took >= held, "{what:?}: answered while the lock was held");
         assert!(took < TIMEOUT * 2, "{what:?}: {took:?}");
     }

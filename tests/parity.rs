@@ -28,37 +28,32 @@ fn name() -> impl Strategy<Value = String> {
 /// Events with ids that have gaps and need not rise with time.
 fn events() -> impl Strategy<Value = Vec<NewEvent>> {
     let event = (time(), actor(), name(), name(), name(), 1..5_i64);
-    (
-        vec(event, 0..120),
-        select(vec![i64::MIN, -7, 0, 1, i64::MAX - 600]),
-    )
-        .prop_map(|(events, first)| {
-            let mut id = first;
-            let mut event = |(created_at, actor_id, action, resource_type, resource_id, gap)| {
-                id += gap;
-                NewEvent {
-                    id,
-                    created_at,
-                    actor_id,
-                    action,
-                    resource_type,
-                    resource_id,
-                }
-            };
-            events.into_iter().map(&mut event).collect()
-        })
+    (vec(event, 0..120), select(vec![i64::MIN, -7, 0, 1, i64::MAX - 600])).prop_map(|(events, first)| {
+        let mut id = first;
+        let mut event = |(created_at, actor_id, action, resource_type, resource_id, gap)| {
+            id += gap;
+            NewEvent {
+                id,
+                created_at,
+                actor_id,
+                action,
+                resource_type,
+                resource_id,
+            }
+        };
+        events.into_iter().map(&mut event).collect()
+    })
 }
 
 fn query() -> impl Strategy<Value = Query> {
     let end = || prop_oneof![2 => time(), 1 => Just(i64::MIN), 1 => Just(i64::MAX)];
-    let filter = (end(), end(), option::of(actor()), option::of(name())).prop_map(
-        |(from_ts, to_ts, actor_id, action)| Filter {
+    let filter =
+        (end(), end(), option::of(actor()), option::of(name())).prop_map(|(from_ts, to_ts, actor_id, action)| Filter {
             from_ts,
             to_ts,
             actor_id,
             action,
-        },
-    );
+        });
     let place = prop_oneof![
         4 => (1..12_u64).prop_map(Position::Page),
         1 => Just(Position::Page(u64::try_from(i64::MAX).unwrap() / 10_000)),
@@ -73,8 +68,7 @@ fn query() -> impl Strategy<Value = Query> {
 fn everything(engine: &dyn Engine, filter: &Filter) -> (String, u64) {
     let mut all = String::new();
     let mut add = |page: &auditq::model::Page| {
-        page.events()
-            .for_each(|event| all.push_str(&format!("{event:?}\n")));
+        page.events().for_each(|event| all.push_str(&format!("{event:?}\n")));
         Ok(())
     };
     engine.all(filter, &mut add).unwrap();

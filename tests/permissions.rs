@@ -91,22 +91,14 @@ fn unfinished_files_are_private_and_exclusive() {
         return skipped("how files are opened", "no strace; what is left is tested");
     }
     let opened = fs::read_to_string(trace.path()).unwrap();
-    let drafts: Vec<_> = opened
-        .lines()
-        .filter(|line| line.contains("/.auditq-"))
-        .collect();
+    let drafts: Vec<_> = opened.lines().filter(|line| line.contains("/.auditq-")).collect();
     assert!(!drafts.is_empty(), "{opened}");
     for draft in drafts {
-        assert!(
-            draft.contains("O_CREAT") && draft.contains("O_EXCL"),
-            "{draft}"
-        );
+        assert!(draft.contains("O_CREAT") && draft.contains("O_EXCL"), "{draft}");
         assert!(draft.contains(", 0600)"), "{draft}");
     }
     let written = opened.lines().filter(|line| {
-        line.contains("O_CREAT")
-            && !line.contains("/.auditq-")
-            && line.contains(log.root().to_str().unwrap())
+        line.contains("O_CREAT") && !line.contains("/.auditq-") && line.contains(log.root().to_str().unwrap())
     });
     assert_eq!(written.collect::<Vec<_>>(), [] as [&str; 0]);
 }

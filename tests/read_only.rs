@@ -19,14 +19,7 @@ const READING: [&[&str]; 6] = [
 ];
 
 /// The last one has an empty write-ahead log and its index still lying there, as readers leave them.
-const JOURNALS: [&str; 6] = [
-    "delete",
-    "truncate",
-    "persist",
-    "memory",
-    "wal",
-    "wal, read",
-];
+const JOURNALS: [&str; 6] = ["delete", "truncate", "persist", "memory", "wal", "wal, read"];
 
 const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
 
@@ -38,11 +31,7 @@ struct Expected {
 impl Expected {
     fn of(log: &Log) -> Self {
         let requests = log.path("requests.jsonl");
-        fs::write(
-            &requests,
-            "{\"page\": 9}\n{\"actor_id\": 3}\n{\"page\": 2}\n",
-        )
-        .unwrap();
+        fs::write(&requests, "{\"page\": 9}\n{\"actor_id\": 3}\n{\"page\": 2}\n").unwrap();
         let requests = requests.to_str().unwrap().to_owned();
         let mut said = Vec::new();
         let mut add = |arguments: &[&str]| {
@@ -70,22 +59,14 @@ impl Expected {
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(said.lines().count() <= notes, "{what}: {said}");
             assert!(
-                said.is_empty()
-                    || said.contains("lives in memory only")
-                    || said.contains("no index is kept"),
+                said.is_empty() || said.contains("lives in memory only") || said.contains("no index is kept"),
                 "{what}: {said}"
             );
         }
-        let output = command(&["verify-baseline", "--dir", FROZEN])
-            .output()
-            .unwrap();
+        let output = command(&["verify-baseline", "--dir", FROZEN]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         // A verdict: this log is not the contract dataset.
-        assert_eq!(
-            (output.status.code(), said.as_ref()),
-            (Some(1), ""),
-            "{what}"
-        );
+        assert_eq!((output.status.code(), said.as_ref()), (Some(1), ""), "{what}");
     }
 }
 

@@ -18,13 +18,9 @@ struct Reads {
 
 impl Reads {
     fn so_far() -> Self {
-        let text =
-            fs::read_to_string("/proc/thread-self/io").expect("/proc/thread-self/io counts reads");
+        let text = fs::read_to_string("/proc/thread-self/io").expect("/proc/thread-self/io counts reads");
         let number = |name: &str| {
-            let value = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap();
+            let value = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             value.trim().parse().unwrap()
         };
         Reads {
@@ -104,9 +100,7 @@ fn one_positional_read_for_each_event_returned() {
         log.journal_mode(journal_mode);
         for lifetime in [Lifetime::OneShot, Lifetime::LongLived] {
             // A new index, from the disk.
-            log.enhanced(Lifetime::OneShot)
-                .maintain(&|_, _| {})
-                .unwrap();
+            log.enhanced(Lifetime::OneShot).maintain(&|_, _| {}).unwrap();
             let enhanced = log.enhanced(lifetime);
             let mut page = Page::default();
             for (query, events) in requests() {
@@ -114,10 +108,7 @@ fn one_positional_read_for_each_event_returned() {
                 enhanced.page(&query, &mut page).unwrap();
                 let reads = Reads::of(|| enhanced.page(&query, &mut page).unwrap());
                 assert_eq!(page.len(), events, "{query:?}");
-                assert_eq!(
-                    reads.calls, events as u64,
-                    "{journal_mode}, {lifetime:?}: {query:?}"
-                );
+                assert_eq!(reads.calls, events as u64, "{journal_mode}, {lifetime:?}: {query:?}");
                 let stored: i64 = page.places().map(|place| place.len).sum();
                 assert!(
                     reads.bytes.abs_diff(stored as u64) < 8,
@@ -138,10 +129,7 @@ struct Holdings {
 
 fn holdings(process: u32) -> Holdings {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let memory = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     Holdings {
         descriptors: fs::read_dir(format!("/proc/{process}/fd")).unwrap().count(),
         memory: memory.trim().trim_end_matches(" kB").parse().unwrap(),
@@ -179,10 +167,7 @@ fn nothing_grows(mode: &str, requests: usize) {
     // Alike, but for the digits of a line's number in an error.
     let (then, now) = (bytes / warm, more / (rounds - warm));
     assert!(then.abs_diff(now) < 16, "{then} bytes a round, then {now}");
-    assert_eq!(
-        after.descriptors, before.descriptors,
-        "{mode}: {before:?}, {after:?}"
-    );
+    assert_eq!(after.descriptors, before.descriptors, "{mode}: {before:?}, {after:?}");
     // Room for what an allocator keeps. A leak of 16 bytes a request would be more, many times over.
     assert!(
         after.memory < before.memory + 2_048,
@@ -229,12 +214,6 @@ fn nothing_is_left_of_an_index_that_was_replaced() {
     renewals(30, &mut coprocess);
     coprocess.ask_many(ROUND, 100);
     let after = holdings(coprocess.id());
-    assert!(
-        after.descriptors <= before.descriptors,
-        "{before:?}, {after:?}"
-    );
-    assert!(
-        after.memory < before.memory + 2_048,
-        "{before:?}, {after:?}"
-    );
+    assert!(after.descriptors <= before.descriptors, "{before:?}, {after:?}");
+    assert!(after.memory < before.memory + 2_048, "{before:?}, {after:?}");
 }

@@ -14,21 +14,13 @@ use crate::harness::dataset::{Dataset, values};
 use crate::harness::program::{assert_refused, pipe_without_reader};
 
 const PARTS: [&str; 3] = ["audit.db", "audit.idx", "payloads.jsonl"];
-const LABELLED: [&str; 4] = [
-    "audit.db",
-    "audit.idx",
-    "payloads.jsonl",
-    "scale-study.json",
-];
+const LABELLED: [&str; 4] = ["audit.db", "audit.idx", "payloads.jsonl", "scale-study.json"];
 
 /// Which file each name leads to, and when it was last written.
 fn traces(dataset: &Dataset) -> BTreeMap<String, (u64, i64, i64, u64)> {
     let trace = |name: String| {
         let file = fs::symlink_metadata(dataset.path(&name)).unwrap();
-        (
-            name,
-            (file.ino(), file.mtime(), file.mtime_nsec(), file.size()),
-        )
+        (name, (file.ino(), file.mtime(), file.mtime_nsec(), file.size()))
     };
     dataset.names().into_iter().map(trace).collect()
 }
@@ -64,10 +56,7 @@ fn the_contract_dataset_and_its_digests() {
     assert_eq!(dataset.names(), PARTS);
     assert_eq!(
         said,
-        format!(
-            "auditq: made the contract dataset in {}\n",
-            dataset.root().display()
-        )
+        format!("auditq: made the contract dataset in {}\n", dataset.root().display())
     );
     assert_eq!(checks.len(), 2);
     for (check, (name, file, digest)) in checks.iter().zip([
@@ -76,10 +65,7 @@ fn the_contract_dataset_and_its_digests() {
     ]) {
         let mut keys: Vec<_> = check.as_object().unwrap().keys().collect();
         keys.sort_unstable();
-        assert_eq!(
-            keys,
-            ["check", "expected", "found", "note", "ok", "subject"]
-        );
+        assert_eq!(keys, ["check", "expected", "found", "note", "ok", "subject"]);
         assert_eq!(check["check"], name);
         assert_eq!(check["subject"], dataset.path(file).to_str().unwrap());
         assert_eq!(check["expected"], digest);
@@ -147,15 +133,9 @@ fn what_differs_is_refused_and_replaced_by_force() {
         ("a row", |dataset| {
             sql(dataset, "UPDATE audit_events SET actor_id = 1 WHERE id = 7")
         }),
-        ("no rows", |dataset| {
-            sql(dataset, "DELETE FROM audit_events")
-        }),
-        ("the schema", |dataset| {
-            sql(dataset, "DROP INDEX idx_created_at")
-        }),
-        ("no table", |dataset| {
-            sql(dataset, "DROP TABLE audit_events")
-        }),
+        ("no rows", |dataset| sql(dataset, "DELETE FROM audit_events")),
+        ("the schema", |dataset| sql(dataset, "DROP INDEX idx_created_at")),
+        ("no table", |dataset| sql(dataset, "DROP TABLE audit_events")),
         ("no database", |dataset| {
             fs::write(dataset.path("audit.db"), "somebody's notes").unwrap()
         }),
@@ -197,10 +177,7 @@ fn a_scale_study_says_what_it_is() {
     let arguments = ["--events", "300", "--anchor", "1700000000"];
     for verb in ["made", "nothing to do: there already is"] {
         let (checks, said) = dataset.seeded(&arguments);
-        assert_eq!(
-            said,
-            format!("auditq: {verb} {name} in {}\n", dataset.root().display())
-        );
+        assert_eq!(said, format!("auditq: {verb} {name} in {}\n", dataset.root().display()));
         for check in &checks {
             assert_eq!(check["note"], name);
             assert_eq!(check["expected"], Value::Null);
@@ -238,11 +215,7 @@ fn a_run_that_was_killed_between_its_renames_is_taken_up() {
     fs::remove_file(dataset.path("audit.db")).unwrap();
     fs::remove_file(dataset.path("audit.idx")).unwrap();
     let output = dataset.auditq(&["query"]);
-    assert_refused(
-        &output,
-        &["audit.db", "no database", "auditq seed"],
-        "half a dataset",
-    );
+    assert_refused(&output, &["audit.db", "no database", "auditq seed"], "half a dataset");
     dataset.seeded(&["--events", "200"]);
     assert!(is_whole(&dataset));
     assert_eq!(dataset.names(), LABELLED);
@@ -273,10 +246,7 @@ fn a_kill_at_any_moment_leaves_the_old_dataset_or_none() {
         seed.kill().unwrap();
         killed += u32::from(!seed.wait().unwrap().success());
         if dataset.path("audit.db").exists() {
-            assert!(
-                is_whole(&dataset),
-                "kill {kill} left a dataset that is neither"
-            );
+            assert!(is_whole(&dataset), "kill {kill} left a dataset that is neither");
             whole += 1;
         } else {
             none += 1;
@@ -303,10 +273,7 @@ fn wait_until(moment: Instant) {
 /// Three at once: one makes it, the others find it made, and all say the same.
 #[test]
 fn three_seeds_at_once() {
-    for arguments in [
-        &["--events", "3000"] as &[&str],
-        &["--events", "3000", "--force"],
-    ] {
+    for arguments in [&["--events", "3000"] as &[&str], &["--events", "3000", "--force"]] {
         let dataset = Dataset::none();
         let seed = || {
             auditq()
@@ -358,11 +325,7 @@ fn a_planted_link_is_not_followed() {
             }
             assert!(is_whole(&dataset), "{what}");
             let left = fs::read(&victim).ok();
-            assert_eq!(
-                left.as_deref(),
-                target_exists.then_some(b"precious" as &[u8]),
-                "{what}"
-            );
+            assert_eq!(left.as_deref(), target_exists.then_some(b"precious" as &[u8]), "{what}");
         }
     }
 }

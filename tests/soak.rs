@@ -113,10 +113,7 @@ struct Soak {
 fn check(query: &Query, events: &Page, committed: i64) {
     let filter = &query.filter;
     let keys: Vec<_> = events.events().map(|event| event.key()).collect();
-    assert!(
-        keys.windows(2).all(|pair| pair[0] > pair[1]),
-        "{query:?}: the order"
-    );
+    assert!(keys.windows(2).all(|pair| pair[0] > pair[1]), "{query:?}: the order");
     for event in events.events() {
         assert_eq!(event.created_at, 1_000_000 + event.id / 2, "{query:?}");
         assert!(
@@ -124,12 +121,7 @@ fn check(query: &Query, events: &Page, committed: i64) {
                 .actor_id
                 .is_none_or(|actor| actor == event.actor_id && actor == event.id % 7)
         );
-        assert!(
-            filter
-                .action
-                .as_deref()
-                .is_none_or(|action| action == event.action)
-        );
+        assert!(filter.action.as_deref().is_none_or(|action| action == event.action));
         let payload = std::str::from_utf8(event.payload).unwrap();
         assert!(
             payload.starts_with(&format!("{{\"event\": {}", event.id)),
@@ -159,8 +151,7 @@ fn check(query: &Query, events: &Page, committed: i64) {
 fn query(round: u64) -> Query {
     let filter = Filter {
         actor_id: (round % 3 == 1).then_some((round % 7) as i64),
-        action: (round % 5 == 2)
-            .then(|| ["LOGIN", "UPDATE", "DELETE"][round as usize % 3].to_owned()),
+        action: (round % 5 == 2).then(|| ["LOGIN", "UPDATE", "DELETE"][round as usize % 3].to_owned()),
         ..Filter::ALL
     };
     let position = match round % 4 {
@@ -213,11 +204,7 @@ fn watcher(soak: &Soak, index: &Path) {
 fn is_exact(log: &Log, enhanced: &Enhanced) {
     for round in 0..24 {
         let query = query(round);
-        assert_eq!(
-            answer(enhanced, &query),
-            answer(&log.baseline(), &query),
-            "{query:?}"
-        );
+        assert_eq!(answer(enhanced, &query), answer(&log.baseline(), &query), "{query:?}");
     }
     assert_eq!(
         enhanced.count(&Filter::ALL).unwrap(),
@@ -318,9 +305,7 @@ fn soak(journal_mode: &str, time: Duration) {
             writer.order("rest\n");
             wait_for("the writer's rest", &|| soak.rests.load(Ordering::SeqCst));
             is_exact(&log, &enhanced);
-            wait_for("a renewal", &|| {
-                soak.renewals.load(Ordering::SeqCst) > renewals
-            });
+            wait_for("a renewal", &|| soak.renewals.load(Ordering::SeqCst) > renewals);
             is_exact(&log, &enhanced);
             writer.order("go\n");
             turns += 1;
@@ -331,10 +316,7 @@ fn soak(journal_mode: &str, time: Duration) {
         }
     });
     let (first, last) = (first.unwrap(), Level::now(&soak));
-    let rates = (
-        first.rate_since(start, 0),
-        last.rate_since(first.at, first.asked),
-    );
+    let rates = (first.rate_since(start, 0), last.rate_since(first.at, first.asked));
     let committed = soak.committed.load(Ordering::SeqCst) - EVENTS;
     report(&format!(
         "soak, {journal_mode}: {} answers by {THREADS} threads in {:.1?}, {committed} commits, {} renewals, {turns} \

@@ -149,11 +149,7 @@ fn tables() {
             assert_eq!(output.status.code(), Some(0));
             both(&output, &format!("{arguments:?}"));
             let lines = output.stdout.iter().filter(|&&it| it == b'\n').count();
-            assert_eq!(
-                lines,
-                texts().len() + 1,
-                "a line for each event, and a heading"
-            );
+            assert_eq!(lines, texts().len() + 1, "a line for each event, and a heading");
             let shown = String::from_utf8(output.stdout).unwrap();
             assert!(shown.contains("\\u{1b}[31mred"), "shown, but escaped");
         }
@@ -177,10 +173,7 @@ fn json_lines_say_the_same_escaped() {
         // A payload's own bytes are evidence and pass as they are stored; everything else is ASCII.
         for line in String::from_utf8(output.stdout).unwrap().lines() {
             let (metadata, _) = line.split_once("\"payload\": ").unwrap();
-            assert!(
-                metadata.bytes().all(|it| (b' '..=b'~').contains(&it)),
-                "{metadata:?}"
-            );
+            assert!(metadata.bytes().all(|it| (b' '..=b'~').contains(&it)), "{metadata:?}");
         }
     }
 }
@@ -224,9 +217,7 @@ fn errors_and_notes() {
         }
         let log = Log::plain(30);
         let quoted = text.replace('\'', "''");
-        log.sql(&format!(
-            "UPDATE audit_events SET actor_id = '{quoted}' WHERE id = 30"
-        ));
+        log.sql(&format!("UPDATE audit_events SET actor_id = '{quoted}' WHERE id = 30"));
         for mode in MODES {
             let output = log.auditq(&["query", "--mode", mode]);
             assert_eq!(output.status.code(), Some(2), "{mode}: {text:?}");

@@ -13,9 +13,7 @@ use crate::harness::dataset::{Dataset, sha256, values};
 use crate::harness::program::assert_quiet;
 
 fn frozen_dir() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "fixtures/baseline"]
-        .iter()
-        .collect()
+    [env!("CARGO_MANIFEST_DIR"), "fixtures/baseline"].iter().collect()
 }
 
 /// A copy of the frozen files, for a test to change.
@@ -42,10 +40,7 @@ fn failures(output: &Output, checks: usize) -> Vec<Value> {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let all = values(&output.stdout);
     assert_eq!(all.len(), checks, "{all:#?}");
-    let failed: Vec<_> = all
-        .into_iter()
-        .filter(|check| check["ok"] != true)
-        .collect();
+    let failed: Vec<_> = all.into_iter().filter(|check| check["ok"] != true).collect();
     assert_eq!(output.status.code(), Some(i32::from(!failed.is_empty())));
     failed
 }
@@ -57,10 +52,7 @@ fn failing(dataset: &Dataset) -> Vec<String> {
         assert!(check["expected"].is_string(), "{check}");
         assert_ne!(check["expected"], check["found"], "{check}");
         let subject = check["subject"].as_str().unwrap();
-        assert!(
-            subject.starts_with(dataset.root().to_str().unwrap()),
-            "{check}"
-        );
+        assert!(subject.starts_with(dataset.root().to_str().unwrap()), "{check}");
     }
     let name = |check: &Value| check["check"].as_str().unwrap().to_owned();
     failed.iter().map(name).collect()
@@ -72,21 +64,13 @@ fn everything_is_as_the_contract_says() {
     let output = verify(dataset.root(), &frozen_dir());
     assert_quiet(&output, "verify-baseline");
     let checks = values(&output.stdout);
-    let names: Vec<_> = checks
-        .iter()
-        .map(|check| check["check"].as_str().unwrap())
-        .collect();
+    let names: Vec<_> = checks.iter().map(|check| check["check"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        [
-            "sha256", "sha256", "sha256", "rows", "objects", "columns", "index"
-        ]
+        ["sha256", "sha256", "sha256", "rows", "objects", "columns", "index"]
     );
     for (check, file) in checks.iter().zip(our_files()) {
-        assert_eq!(
-            check["subject"],
-            frozen_dir().join(file.name).to_str().unwrap()
-        );
+        assert_eq!(check["subject"], frozen_dir().join(file.name).to_str().unwrap());
         assert_eq!(check["expected"], file.sha256);
     }
     assert_eq!(checks[2]["found"], PAYLOADS_SHA256);
@@ -94,10 +78,7 @@ fn everything_is_as_the_contract_says() {
     for check in &checks {
         let mut keys: Vec<_> = check.as_object().unwrap().keys().collect();
         keys.sort_unstable();
-        assert_eq!(
-            keys,
-            ["check", "expected", "found", "note", "ok", "subject"]
-        );
+        assert_eq!(keys, ["check", "expected", "found", "note", "ok", "subject"]);
         assert_eq!(check["expected"], check["found"]);
         assert_eq!(check["ok"], true);
         assert!(check["note"].is_null() || check["check"] == "sha256");
@@ -149,12 +130,7 @@ fn a_frozen_file_that_is_missing() {
     fs::remove_file(copy.path().join("runner.py")).unwrap();
     let failed = failures(&verify(nowhere.root(), copy.path()), 2);
     assert_eq!(failed.len(), 1);
-    assert!(
-        failed[0]["subject"]
-            .as_str()
-            .unwrap()
-            .ends_with("runner.py")
-    );
+    assert!(failed[0]["subject"].as_str().unwrap().ends_with("runner.py"));
     assert_eq!(failed[0]["found"], Value::Null);
     assert!(failed[0]["note"].as_str().unwrap().contains("no such file"));
     let failed = failures(&verify(nowhere.root(), &copy.path().join("no/such")), 2);
@@ -176,10 +152,7 @@ fn as_a_table() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let table = String::from_utf8(output.stdout).unwrap();
-    let runner = our_files()
-        .into_iter()
-        .find(|file| file.name == "runner.py")
-        .unwrap();
+    let runner = our_files().into_iter().find(|file| file.name == "runner.py").unwrap();
     for part in [
         "DIFFERS",
         &format!("expected {}", runner.sha256),
@@ -266,9 +239,18 @@ fn the_schema_changed() {
         ("CREATE INDEX another ON audit_events (actor_id)", &["objects", "index"]),
         ("CREATE TABLE another (x)", &["objects"]),
         ("CREATE VIEW another AS SELECT 1", &["objects"]),
-        ("CREATE TRIGGER another AFTER INSERT ON audit_events BEGIN SELECT 1; END", &["objects"]),
-        ("DROP INDEX idx_created_at; CREATE INDEX idx_created_at ON audit_events (created_at DESC)", &["index"]),
-        ("DROP INDEX idx_created_at; CREATE INDEX idx_created_at ON audit_events (created_at, id)", &["index"]),
+        (
+            "CREATE TRIGGER another AFTER INSERT ON audit_events BEGIN SELECT 1; END",
+            &["objects"],
+        ),
+        (
+            "DROP INDEX idx_created_at; CREATE INDEX idx_created_at ON audit_events (created_at DESC)",
+            &["index"],
+        ),
+        (
+            "DROP INDEX idx_created_at; CREATE INDEX idx_created_at ON audit_events (created_at, id)",
+            &["index"],
+        ),
         ("ALTER TABLE audit_events ADD COLUMN note TEXT", &["columns"]),
         (
             "ALTER TABLE audit_events RENAME TO old;
@@ -321,8 +303,7 @@ fn a_scale_study_is_labelled() {
     for check in &values(&output.stdout)[2..] {
         let note = check["note"].as_str().unwrap();
         assert!(
-            note.contains("a scale study of 300 events")
-                && note.contains("not the contract dataset"),
+            note.contains("a scale study of 300 events") && note.contains("not the contract dataset"),
             "{note}"
         );
     }

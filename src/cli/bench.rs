@@ -178,19 +178,13 @@ impl Flags {
 }
 
 fn at_most<const MOST: usize>(text: &str) -> std::result::Result<usize, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (1..=MOST).contains(number));
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
     number.ok_or_else(|| format!("a whole number from 1 to {MOST} is accepted"))
 }
 
 fn positive(text: &str) -> std::result::Result<f64, String> {
     // Below a thousandth, or beyond a billion, it is a slip.
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (1e-3..=1e9).contains(number));
+    let number = text.parse().ok().filter(|number| (1e-3..=1e9).contains(number));
     number.ok_or_else(|| "a number from 0.001 to 1000000000 is accepted".to_owned())
 }
 
@@ -239,14 +233,8 @@ mod tests {
 
     #[test]
     fn a_files_name_says_its_form() {
-        assert_eq!(
-            export("a/b.json").map(|export| export.form),
-            Ok(ExportForm::Json)
-        );
-        assert_eq!(
-            export("b.md").map(|export| export.form),
-            Ok(ExportForm::Markdown)
-        );
+        assert_eq!(export("a/b.json").map(|export| export.form), Ok(ExportForm::Json));
+        assert_eq!(export("b.md").map(|export| export.form), Ok(ExportForm::Markdown));
         assert_eq!(svg("x.svg"), Ok(PathBuf::from("x.svg")));
         for text in ["", "json", ".json", "a.txt", "a.svg"] {
             assert!(export(text).is_err(), "{text}");

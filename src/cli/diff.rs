@@ -104,19 +104,13 @@ impl Flags {
             Choice::Legacy => vec![DiffWorkload::Legacy],
             Choice::Deep => vec![DiffWorkload::Deep],
             Choice::Sweep => vec![DiffWorkload::Sweep],
-            Choice::All => vec![
-                DiffWorkload::Legacy,
-                DiffWorkload::Deep,
-                DiffWorkload::Sweep,
-            ],
+            Choice::All => vec![DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep],
         };
         DiffArgs {
             workloads,
             requests: self.requests,
             max_mismatches: self.max_mismatches,
-            threads: self
-                .threads
-                .unwrap_or(environment.threads.clamp(1, MAX_THREADS)),
+            threads: self.threads.unwrap_or(environment.threads.clamp(1, MAX_THREADS)),
         }
     }
 }
@@ -152,11 +146,7 @@ mod tests {
 
     #[test]
     fn without_arguments_everything_is_compared_by_all_threads() {
-        let workloads = vec![
-            DiffWorkload::Legacy,
-            DiffWorkload::Deep,
-            DiffWorkload::Sweep,
-        ];
+        let workloads = vec![DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep];
         let expected = DiffArgs {
             workloads,
             requests: None,

@@ -31,10 +31,7 @@ fn man(mut command: Command) -> String {
     let title = clap_mangen::Man::new(command.clone());
     // Writing to memory cannot fail.
     let _ = title.render(&mut page);
-    for subcommand in command
-        .get_subcommands()
-        .filter(|command| command.get_name() != "help")
-    {
+    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
         let name = format!("auditq {}", subcommand.get_name());
         page.extend_from_slice(format!(".SH \"{}\"\n", name.to_uppercase()).as_bytes());
         let section = clap_mangen::Man::new(subcommand.clone().bin_name(name));

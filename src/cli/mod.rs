@@ -46,8 +46,7 @@ pub fn parse() -> Result<Invocation> {
     parse_from(std::env::args_os(), &Environment::of_process())
 }
 
-const TEMPLATE: &str =
-    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}\n";
+const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}\n";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,13 +113,7 @@ struct Global {
     format: FormatArg,
 
     /// Colour in tables; auto is on a terminal, unless NO_COLOR is set
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        global = true,
-        value_enum
-    )]
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, value_enum)]
     color: ColorArg,
 
     /// No notes and no progress on standard error, only errors
@@ -175,10 +168,7 @@ impl Environment {
     }
 }
 
-fn parse_from(
-    arguments: impl IntoIterator<Item = OsString>,
-    environment: &Environment,
-) -> Result<Invocation> {
+fn parse_from(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Invocation> {
     match Cli::try_parse_from(arguments) {
         Ok(cli) => cli.resolve(environment),
         Err(error) => usage::explain(&error, environment),

@@ -159,18 +159,14 @@ impl Flags {
             } else {
                 BatchSource::File(file)
             };
-            let threads = self
-                .threads
-                .unwrap_or(environment.threads.clamp(1, MAX_THREADS));
+            let threads = self.threads.unwrap_or(environment.threads.clamp(1, MAX_THREADS));
             return Ok(Request::Batch { source, threads });
         }
-        let now = self
-            .now
-            .map_or(Ok(environment.now), |now| now.fixed("--now"))?;
+        let now = self.now.map_or(Ok(environment.now), |now| now.fixed("--now"))?;
         let filter = Filter {
-            from_ts: self.from.map_or(Ok(Filter::ALL.from_ts), |time| {
-                time.first_second("--from", now)
-            })?,
+            from_ts: self
+                .from
+                .map_or(Ok(Filter::ALL.from_ts), |time| time.first_second("--from", now))?,
             to_ts: self
                 .to
                 .map_or(Ok(Filter::ALL.to_ts), |time| time.last_second("--to", now))?,
@@ -196,19 +192,11 @@ fn whole_number(text: &str) -> std::result::Result<u64, String> {
 }
 
 fn actor(text: &str) -> std::result::Result<i64, String> {
-    text.parse().map_err(|_| {
-        format!(
-            "a whole number from {} to {} is accepted",
-            i64::MIN,
-            i64::MAX
-        )
-    })
+    text.parse()
+        .map_err(|_| format!("a whole number from {} to {} is accepted", i64::MIN, i64::MAX))
 }
 
 pub(super) fn threads(text: &str) -> std::result::Result<usize, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (1..=MAX_THREADS).contains(number));
+    let number = text.parse().ok().filter(|number| (1..=MAX_THREADS).contains(number));
     number.ok_or_else(|| format!("a whole number from 1 to {MAX_THREADS} is accepted"))
 }

@@ -70,13 +70,7 @@ mod tests {
 
     #[test]
     fn the_default_anchor_is_the_contracts() {
-        assert_eq!(
-            time::parse("2025-12-30")
-                .unwrap()
-                .fixed("--anchor")
-                .unwrap(),
-            ANCHOR
-        );
+        assert_eq!(time::parse("2025-12-30").unwrap().fixed("--anchor").unwrap(), ANCHOR);
     }
 
     #[test]

@@ -61,9 +61,7 @@ fn a_bare_query_is_the_newest_page_of_everything() {
 
 #[test]
 fn every_filter_arrives() {
-    let args = query(
-        "--mode baseline --page 7 --size 50 --from 7d --to 2025-12-30 --actor -4 --action=-X",
-    );
+    let args = query("--mode baseline --page 7 --size 50 --from 7d --to 2025-12-30 --actor -4 --action=-X");
     let filter = Filter {
         from_ts: 1_766_448_000,
         to_ts: 1_767_139_199,
@@ -95,13 +93,7 @@ fn a_cursor_takes_the_place_of_the_page() {
     };
     assert_eq!(
         (page.position, page.page_size),
-        (
-            Position::After(Key {
-                created_at: -5,
-                id: 7
-            }),
-            3
-        )
+        (Position::After(Key { created_at: -5, id: 7 }), 3)
     );
 }
 
@@ -143,14 +135,8 @@ fn what_makes_no_sense_together_is_refused() {
 #[test]
 fn a_bad_value_is_named_with_what_is_accepted() {
     for (line, words) in [
-        (
-            "query --mode fast",
-            ["--mode", "\"fast\"", "baseline, enhanced"],
-        ),
-        (
-            "query --format xml",
-            ["--format", "\"xml\"", "auto, table, jsonl"],
-        ),
+        ("query --mode fast", ["--mode", "\"fast\"", "baseline, enhanced"]),
+        ("query --format xml", ["--format", "\"xml\"", "auto, table, jsonl"]),
         ("query --page 0", ["page 0", "from 1", ""]),
         ("query --page -1", ["--page", "\"-1\"", "from 1"]),
         ("query --page x", ["--page", "\"x\"", "whole number"]),
@@ -164,21 +150,12 @@ fn a_bad_value_is_named_with_what_is_accepted() {
             "query --page 99999999999999999999",
             ["\"99999999999999999999\"", "18446744073709551615", ""],
         ),
-        (
-            "query --from yesterday",
-            ["--from", "\"yesterday\"", "epoch seconds"],
-        ),
+        ("query --from yesterday", ["--from", "\"yesterday\"", "epoch seconds"]),
         ("query --to -7d", ["--to", "\"-7d\"", "RFC 3339"]),
-        (
-            "query --now 7d",
-            ["--now", "no point in time", "epoch seconds"],
-        ),
+        ("query --now 7d", ["--now", "no point in time", "epoch seconds"]),
         ("query --actor x", ["--actor", "\"x\"", "whole number"]),
         ("query --after 5", ["--after", "\"5\"", "CREATED_AT:ID"]),
-        (
-            "query --batch f --threads 0",
-            ["--threads", "\"0\"", "1 to 1024"],
-        ),
+        ("query --batch f --threads 0", ["--threads", "\"0\"", "1 to 1024"]),
         (
             "query --pgae 3",
             ["\"--pgae\"", "did you mean --page?", "auditq query --help"],
@@ -191,18 +168,13 @@ fn a_bad_value_is_named_with_what_is_accepted() {
         ("--quiet", ["no command", "seed", "query"]),
     ] {
         let message = refused(line);
-        assert!(
-            words.iter().all(|word| message.contains(word)),
-            "{line}: {message}"
-        );
+        assert!(words.iter().all(|word| message.contains(word)), "{line}: {message}");
     }
 }
 
 #[test]
 fn nothing_at_all_gets_the_help_on_standard_error() {
-    assert!(
-        matches!(invoke("", &PLAIN), Ok(Invocation::NothingAsked(help)) if help.contains("Examples:"))
-    );
+    assert!(matches!(invoke("", &PLAIN), Ok(Invocation::NothingAsked(help)) if help.contains("Examples:")));
 }
 
 #[test]
@@ -234,22 +206,13 @@ fn the_surroundings_decide_what_is_left_to_them() {
         Ok(Invocation::Run(config)) => (config.display.format, config.display.color),
         other => panic!("{line}: {other:?}"),
     };
-    assert_eq!(
-        display("query --format auto", &PLAIN),
-        (Format::Jsonl, false)
-    );
-    assert_eq!(
-        display("query --format auto", &terminal),
-        (Format::Table, true)
-    );
+    assert_eq!(display("query --format auto", &PLAIN), (Format::Jsonl, false));
+    assert_eq!(display("query --format auto", &terminal), (Format::Table, true));
     let without_color = Environment {
         no_color: true,
         ..terminal
     };
-    assert_eq!(
-        display("query --format jsonl", &without_color),
-        (Format::Jsonl, false)
-    );
+    assert_eq!(display("query --format jsonl", &without_color), (Format::Jsonl, false));
     assert_eq!(
         display("query --format table --color always", &PLAIN),
         (Format::Table, true)
@@ -269,12 +232,7 @@ fn global_flags_may_stand_on_either_side() {
         let config = config(line);
         assert!(config.display.quiet);
         assert_eq!(config.data_dir.root(), Path::new("d"));
-        let Task::Seed(args) = config.task else {
-            panic!()
-        };
-        assert_eq!(
-            (args.events, args.anchor, args.force),
-            (7, 1_767_052_800, false)
-        );
+        let Task::Seed(args) = config.task else { panic!() };
+        assert_eq!((args.events, args.anchor, args.force), (7, 1_767_052_800, false));
     }
 }

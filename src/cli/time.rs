@@ -70,9 +70,7 @@ impl Time {
     pub(super) fn first_second(self, flag: &str, now: i64) -> Result<i64> {
         match self {
             // A fraction: the second that it lies in has begun before it.
-            Time::Instant(instant) => {
-                narrow(-(-instant.as_nanosecond()).div_euclid(NANOSECONDS), flag)
-            }
+            Time::Instant(instant) => narrow(-(-instant.as_nanosecond()).div_euclid(NANOSECONDS), flag),
             Time::Day(day) => narrow(start_of(day)?, flag),
             Time::Ago(back) => narrow(
                 -(back.as_nanos() - i128::from(now) * NANOSECONDS).div_euclid(NANOSECONDS),
@@ -184,11 +182,7 @@ mod tests {
             ("P1DT12H", 129_600),
             ("1.5h", 5_400),
         ] {
-            assert_eq!(
-                (first(text), last(text)),
-                (NOW - seconds, NOW - seconds),
-                "{text}"
-            );
+            assert_eq!((first(text), last(text)), (NOW - seconds, NOW - seconds), "{text}");
         }
     }
 

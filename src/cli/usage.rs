@@ -23,9 +23,9 @@ pub(super) fn explain(error: &clap::Error, environment: &Environment) -> Result<
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             Ok(Invocation::Show(colored(environment.stdout_is_terminal)))
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(Invocation::NothingAsked(
-            colored(std::io::stderr().is_terminal()),
-        )),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Ok(Invocation::NothingAsked(colored(std::io::stderr().is_terminal())))
+        }
         _ => Err(Error::usage(format!(
             "{}; `{} --help` says more",
             problem(error),
@@ -49,11 +49,7 @@ fn problem(error: &clap::Error) -> String {
         (ErrorKind::InvalidValue, Some(argument), Some(value)) if value.is_empty() => {
             format!(
                 "{argument} has no value: {}",
-                if accepted.is_empty() {
-                    "give one"
-                } else {
-                    &accepted
-                }
+                if accepted.is_empty() { "give one" } else { &accepted }
             )
         }
         (ErrorKind::InvalidValue, Some(argument), Some(value)) => {
@@ -61,26 +57,21 @@ fn problem(error: &clap::Error) -> String {
         }
         (ErrorKind::UnknownArgument, Some(argument), _) => {
             let similar = text(error, ContextKind::SuggestedArg);
-            let hint =
-                similar.map_or_else(String::new, |similar| format!(": did you mean {similar}?"));
+            let hint = similar.map_or_else(String::new, |similar| format!(": did you mean {similar}?"));
             format!("there is no argument {argument:?}{hint}")
         }
-        (ErrorKind::ArgumentConflict, Some(argument), _) => {
-            match names(error, ContextKind::PriorArg) {
-                Some(other) if other == argument => format!("{argument} is given more than once"),
-                Some(others) => format!("{argument} and {others} exclude each other"),
-                None => format!("{argument} excludes other arguments given"),
-            }
-        }
+        (ErrorKind::ArgumentConflict, Some(argument), _) => match names(error, ContextKind::PriorArg) {
+            Some(other) if other == argument => format!("{argument} is given more than once"),
+            Some(others) => format!("{argument} and {others} exclude each other"),
+            None => format!("{argument} excludes other arguments given"),
+        },
         (ErrorKind::MissingRequiredArgument, _, _) => match names(error, ContextKind::InvalidArg) {
             Some(missing) => format!("{missing} is missing"),
             None => first_paragraph(error),
         },
         (ErrorKind::InvalidSubcommand, _, _) => {
             let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!(
-                "there is no command {name:?}: seed, verify-baseline, query, diff and bench are there"
-            )
+            format!("there is no command {name:?}: seed, verify-baseline, query, diff and bench are there")
         }
         _ => first_paragraph(error),
     }
@@ -90,10 +81,7 @@ fn problem(error: &clap::Error) -> String {
 fn first_paragraph(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let lines = text
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .map(str::trim);
+    let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
     lines.collect::<Vec<_>>().join(" ")
 }
 
@@ -107,13 +95,7 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
 fn names(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind) {
         Some(ContextValue::String(name)) => Some(flag(name)),
-        Some(ContextValue::Strings(names)) => Some(
-            names
-                .iter()
-                .map(|name| flag(name))
-                .collect::<Vec<_>>()
-                .join(", "),
-        ),
+        Some(ContextValue::Strings(names)) => Some(names.iter().map(|name| flag(name)).collect::<Vec<_>>().join(", ")),
         _ => None,
     }
 }
@@ -129,13 +111,8 @@ fn command(error: &clap::Error) -> String {
         return "auditq".to_owned();
     };
     let usage = usage.to_string();
-    let words = usage
-        .split_whitespace()
-        .skip_while(|word| *word != "auditq");
-    let words = words.take_while(|word| {
-        word.bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
-    });
+    let words = usage.split_whitespace().skip_while(|word| *word != "auditq");
+    let words = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
     let words: Vec<_> = words.take_while(|word| !word.starts_with('-')).collect();
     if words.is_empty() {
         "auditq".to_owned()

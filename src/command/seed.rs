@@ -31,8 +31,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
         events: args.events,
         anchor: args.anchor,
     };
-    fs::create_dir_all(dir.root())
-        .map_err(Error::io(dir.root(), "cannot create the data directory"))?;
+    fs::create_dir_all(dir.root()).map_err(Error::io(dir.root(), "cannot create the data directory"))?;
     let lock = lock(dir.root(), display)?;
     dataset::recover_staged(dir, &lock)?;
     let state = if args.force {
@@ -51,10 +50,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     // The index is made under the same lock, by whoever makes it.
     drop(lock);
     make_index(dir, display)?;
-    note(
-        display,
-        &format!("{verb} {} in {}", spec.name(), dir.root().display()),
-    );
+    note(display, &format!("{verb} {} in {}", spec.name(), dir.root().display()));
     unless_closed(verdict::print(display, &checks(dir, spec, &digests)))?;
     Ok(Exit::Fine)
 }
@@ -65,10 +61,7 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
     }
     note(
         display,
-        &format!(
-            "{}: staged for another process that writes here",
-            root.display()
-        ),
+        &format!("{}: staged for another process that writes here", root.display()),
     );
     DirLock::acquire(root)
 }
@@ -80,12 +73,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     let progress = Progress::new(display, "checking");
     let (payloads, (database, expected)) = rayon::join(
         || dataset::payloads(dir, &|done, total| progress.report(done, total)),
-        || {
-            rayon::join(
-                || dataset::database(dir),
-                || dataset::expected_digests(spec),
-            )
-        },
+        || rayon::join(|| dataset::database(dir), || dataset::expected_digests(spec)),
     );
     let taken = |what: &str| Ok(State::Taken(what.to_owned()));
     let payloads_are_right = match payloads? {
@@ -100,9 +88,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
         Ok(database) => database,
     };
     match database {
-        None if payloads_are_right && !dir.wal().exists() && !dir.journal().exists() => {
-            Ok(State::Free)
-        }
+        None if payloads_are_right && !dir.wal().exists() && !dir.journal().exists() => Ok(State::Free),
         None => taken("it has no database, but files that belong to one"),
         Some(found) if found.rows != expected.rows => taken("its rows have another digest"),
         Some(found) if found.schema != Schema::of_contract()? => taken("its schema is another one"),
@@ -142,8 +128,7 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
     let progress = Progress::new(display, "indexing");
     match index::rebuild(dir, &|done, total| progress.report(done, total))? {
         RebuildOutcome::Done {
-            in_memory: Some(error),
-            ..
+            in_memory: Some(error), ..
         } => note(display, &format!("no index was written: {error}")),
         RebuildOutcome::Done { .. } | RebuildOutcome::Raced | RebuildOutcome::LockedElsewhere => {}
     }
@@ -168,11 +153,6 @@ fn checks(dir: &DataDir, spec: DatasetSpec, digests: &Digests) -> Vec<Check> {
             contract.as_ref().map(|it| it.payloads.clone()),
             &digests.payloads,
         ),
-        check(
-            "rows",
-            dir.database(),
-            contract.map(|it| it.rows),
-            &digests.rows,
-        ),
+        check("rows", dir.database(), contract.map(|it| it.rows), &digests.rows),
     ]
 }

@@ -86,42 +86,20 @@ fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let progress = Progress::new(display, "verifying");
     let (payloads, (database, expected)) = rayon::join(
         || dataset::payloads(dir, &|done, total| progress.report(done, total)),
-        || {
-            rayon::join(
-                || dataset::database(dir),
-                || dataset::expected_digests(spec),
-            )
-        },
+        || rayon::join(|| dataset::database(dir), || dataset::expected_digests(spec)),
     );
     let payloads = payloads?.map(|(_, sum)| sum);
     let missing = || Some("no such file".to_owned());
-    let note = if payloads.is_some() {
-        label.clone()
-    } else {
-        missing()
-    };
-    let mut checks = vec![compare(
-        "sha256",
-        &dir.payloads(),
-        expected.payloads,
-        payloads,
-        note,
-    )];
+    let note = if payloads.is_some() { label.clone() } else { missing() };
+    let mut checks = vec![compare("sha256", &dir.payloads(), expected.payloads, payloads, note)];
     let (found, note) = match database {
         Ok(Some(found)) => (Some(found), label),
         Ok(None) => (None, missing()),
         // There is a verdict: what cannot be read as the contract's table is not the contract's table.
-        Err(error @ (Error::Database { .. } | Error::Row { .. })) => {
-            (None, Some(error.to_string()))
-        }
+        Err(error @ (Error::Database { .. } | Error::Row { .. })) => (None, Some(error.to_string())),
         Err(error) => return Err(error),
     };
-    checks.extend(database_checks(
-        dir.database(),
-        &expected.rows,
-        found,
-        note.as_deref(),
-    )?);
+    checks.extend(database_checks(dir.database(), &expected.rows, found, note.as_deref())?);
     Ok(checks)
 }
 
@@ -141,8 +119,7 @@ fn database_checks(
         }) => (Some(objects), Some(columns), Some(indexes)),
         None => (None, None, None),
     };
-    let check =
-        |what, expected, found| compare(what, path, expected, found, note.map(str::to_owned));
+    let check = |what, expected, found| compare(what, path, expected, found, note.map(str::to_owned));
     Ok(vec![
         check("rows", expected_rows.to_owned(), rows),
         check("objects", contract.objects, objects),

@@ -137,11 +137,7 @@ impl Rows {
         let actor_id = random.randint(1, ACTORS).into();
         let action = random.choice(&ACTIONS);
         let resource_type = random.choice(&RESOURCE_TYPES);
-        write_resource_id(
-            &mut self.resource_id,
-            resource_type,
-            random.randint(1, RESOURCES),
-        );
+        write_resource_id(&mut self.resource_id, resource_type, random.randint(1, RESOURCES));
         let line = self.payload.line(random);
 
         let payload_offset = self.offset;
@@ -222,8 +218,7 @@ impl PayloadWriter {
             if tag > 0 {
                 self.line.extend_from_slice(b", ");
             }
-            self.line
-                .extend_from_slice(&[b'"', random.choice(&TAG_NAMES), b'"']);
+            self.line.extend_from_slice(&[b'"', random.choice(&TAG_NAMES), b'"']);
         }
     }
 
@@ -242,9 +237,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::contract::digests::{
-        DISTINCT_CREATED_AT, PAYLOADS_SHA256, PAYLOADS_SIZE, ROWS_SHA256, RowsDigest, hex,
-    };
+    use crate::contract::digests::{DISTINCT_CREATED_AT, PAYLOADS_SHA256, PAYLOADS_SIZE, ROWS_SHA256, RowsDigest, hex};
 
     #[test]
     fn the_first_row_is_the_contracts() {

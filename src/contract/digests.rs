@@ -9,8 +9,7 @@ use crate::model::Row;
 /// Bytes in the contract dataset's payload file.
 pub const PAYLOADS_SIZE: u64 = 61_024_030;
 /// The contract dataset's payload file.
-pub const PAYLOADS_SHA256: &str =
-    "7e9120858b688cdd6d73c4277a1d8e21c5dae1134b3735538409b914f0dd0d38";
+pub const PAYLOADS_SHA256: &str = "7e9120858b688cdd6d73c4277a1d8e21c5dae1134b3735538409b914f0dd0d38";
 /// The contract dataset's rows, as [`RowsDigest`] takes them.
 pub const ROWS_SHA256: &str = "adea431ef0ebb918d38cfad82b2e3db4a31a4be7abd5772315c811dd328c412a";
 /// How many different seconds the contract dataset's 50,000 events have.
@@ -19,8 +18,7 @@ pub const DISTINCT_CREATED_AT: usize = 49_516;
 /// How many legacy requests [`LEGACY_REQUESTS_SHA256`] covers.
 pub const LEGACY_REQUESTS: usize = 2_000;
 /// The legacy stream's first requests: their `query` objects, one a line.
-pub const LEGACY_REQUESTS_SHA256: &str =
-    "5222d5723d880c0db793d7e107262b2a30e322848d4673a6aa13167cd53a1c63";
+pub const LEGACY_REQUESTS_SHA256: &str = "5222d5723d880c0db793d7e107262b2a30e322848d4673a6aa13167cd53a1c63";
 
 /// What the contract dataset answers to a stream's first requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,10 +159,7 @@ mod tests {
     use crate::contract::dataset::{ANCHOR, Rows};
 
     fn is_digest(text: &str) -> bool {
-        text.len() == 64
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     }
 
     #[test]
@@ -178,11 +173,7 @@ mod tests {
         let ours = our_files();
         let names = |files: &[FrozenFile]| files.iter().map(|file| file.name).collect::<Vec<_>>();
         assert_eq!(names(&ours), names(&LIVE_FILES));
-        assert!(
-            ours.iter()
-                .chain(&LIVE_FILES)
-                .all(|file| is_digest(file.sha256))
-        );
+        assert!(ours.iter().chain(&LIVE_FILES).all(|file| is_digest(file.sha256)));
     }
 
     #[test]
@@ -216,10 +207,7 @@ mod tests {
         let mut line = Vec::new();
         write_list_line(&mut line, &rows.next_row().unwrap().row());
         let text = String::from_utf8(line).unwrap();
-        assert_eq!(
-            text,
-            "1|1764461757|1896|CREATE|PRODUCT|PRODUCT-4789719|0|1493\n"
-        );
+        assert_eq!(text, "1|1764461757|1896|CREATE|PRODUCT|PRODUCT-4789719|0|1493\n");
     }
 
     #[test]

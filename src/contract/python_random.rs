@@ -65,10 +65,7 @@ impl PythonRandom {
     /// A draw from `low` to `high`, both inclusive. The range must hold 1 to 2³² − 1 numbers.
     #[inline]
     pub fn randint(&mut self, low: u32, high: u32) -> u32 {
-        debug_assert!(
-            low <= high && high - low < u32::MAX,
-            "no range: {low} to {high}"
-        );
+        debug_assert!(low <= high && high - low < u32::MAX, "no range: {low} to {high}");
         low + self.below(high - low + 1)
     }
 
@@ -96,9 +93,7 @@ fn seeded(seed: u32) -> [u32; WORDS] {
     let mut previous = seed;
     state[0] = seed;
     for (index, word) in (0_u32..).zip(&mut state).skip(1) {
-        previous = scrambled(previous)
-            .wrapping_mul(1_812_433_253)
-            .wrapping_add(index);
+        previous = scrambled(previous).wrapping_mul(1_812_433_253).wrapping_add(index);
         *word = previous;
     }
     state
@@ -118,12 +113,7 @@ fn seeded_by_array(key: u32) -> [u32; WORDS] {
 }
 
 /// One pass of `init_by_array`: each word in turn takes in the one before it and its own addend.
-fn stir(
-    state: &mut [u32; WORDS],
-    places: impl Iterator<Item = usize>,
-    factor: u32,
-    addend: impl Fn(usize) -> u32,
-) {
+fn stir(state: &mut [u32; WORDS], places: impl Iterator<Item = usize>, factor: u32, addend: impl Fn(usize) -> u32) {
     for place in places {
         let mixed = scrambled(state[place - 1]).wrapping_mul(factor);
         state[place] = (state[place] ^ mixed).wrapping_add(addend(place));
@@ -176,10 +166,7 @@ mod tests {
 
     fn words(seed: u32, skip: usize, take: usize) -> Vec<u32> {
         let mut random = PythonRandom::new(seed);
-        (0..skip + take)
-            .map(|_| random.next_u32())
-            .skip(skip)
-            .collect()
+        (0..skip + take).map(|_| random.next_u32()).skip(skip).collect()
     }
 
     #[test]
@@ -203,10 +190,7 @@ mod tests {
             [2591043, 2236677, 1534479]
         );
         let mut random = PythonRandom::new(1337);
-        assert_eq!(
-            [0; 5].map(|_| random.randint(1, 2000)),
-            [1266, 1896, 1093, 1454, 750]
-        );
+        assert_eq!([0; 5].map(|_| random.randint(1, 2000)), [1266, 1896, 1093, 1454, 750]);
     }
 
     #[test]

@@ -112,9 +112,7 @@ mod tests {
             panic!("no page: {query:?}")
         };
         let actor_id = actor_id.map_or("null".to_owned(), |id| id.to_string());
-        let action = action
-            .as_ref()
-            .map_or("null".to_owned(), |name| format!("\"{name}\""));
+        let action = action.as_ref().map_or("null".to_owned(), |name| format!("\"{name}\""));
         let size = query.page_size;
         let window = format!(r#""from_ts": {from_ts}, "to_ts": {to_ts}"#);
         let filters = format!(r#""actor_id": {actor_id}, "action": {action}"#);
@@ -160,12 +158,11 @@ mod tests {
             actor_id: None,
             action: None,
         };
-        let expected =
-            [(1266, 50), (1454, 20), (1170, 50), (1499, 10)].map(|(page, page_size)| Query {
-                filter: everything.clone(),
-                position: Position::Page(page),
-                page_size,
-            });
+        let expected = [(1266, 50), (1454, 20), (1170, 50), (1499, 10)].map(|(page, page_size)| Query {
+            filter: everything.clone(),
+            position: Position::Page(page),
+            page_size,
+        });
         assert_eq!(deep().take(4).collect::<Vec<_>>(), expected);
     }
 
@@ -178,10 +175,7 @@ mod tests {
                     position,
                     page_size,
                 } = query.clone();
-                assert_eq!(
-                    Query::new(filter, position, page_size.into()).unwrap(),
-                    query
-                );
+                assert_eq!(Query::new(filter, position, page_size.into()).unwrap(), query);
             }
         }
     }

@@ -25,12 +25,9 @@ impl Baseline {
     /// Runs `ask` on a connection of its own. Where nothing can be written, the service itself could not read a
     /// database in WAL mode at all: it is read without locks instead.
     fn ask(&self, mut ask: impl FnMut(&Connection) -> Result<()>) -> Result<()> {
-        let asked =
-            Connection::open_baseline(self.dir.database()).and_then(|connection| ask(&connection));
+        let asked = Connection::open_baseline(self.dir.database()).and_then(|connection| ask(&connection));
         match asked {
-            Err(error @ Error::Unreadable { .. }) => {
-                ask(&Connection::open_immutable(&self.dir, error)?)
-            }
+            Err(error @ Error::Unreadable { .. }) => ask(&Connection::open_immutable(&self.dir, error)?),
             answered => answered,
         }
     }

@@ -33,8 +33,7 @@ impl Floor {
     /// A place that is none, or a read that fails.
     pub fn read(&self, places: &[PayloadRef], buffer: &mut Vec<u8>) -> Result<()> {
         for place in places {
-            let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len))
-            else {
+            let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len)) else {
                 return Err(Error::io(&self.path, "cannot read")(
                     std::io::ErrorKind::InvalidInput.into(),
                 ));

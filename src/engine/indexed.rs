@@ -15,9 +15,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
 use crate::storage::db_version::JournalMode;
 use crate::storage::fs::platform::{FileState, Identity, is_dir_writable};
-use crate::storage::index::{
-    Corrupted, Index, IndexState, Progress, RebuildOutcome, open_if_current, rebuild,
-};
+use crate::storage::index::{Corrupted, Index, IndexState, Progress, RebuildOutcome, open_if_current, rebuild};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 
@@ -64,8 +62,7 @@ impl Enhanced {
             connections: ThreadLocal::new(),
             notify,
         });
-        let background =
-            (lifetime == Lifetime::LongLived).then(|| BackgroundRefresh::start(&shared));
+        let background = (lifetime == Lifetime::LongLived).then(|| BackgroundRefresh::start(&shared));
         Enhanced {
             shared,
             background,
@@ -75,10 +72,7 @@ impl Enhanced {
     }
 
     /// Answers from the index by `read`, if there is a true one.
-    fn ask_index<T>(
-        &self,
-        read: impl FnOnce(&Index) -> std::result::Result<T, Corrupted>,
-    ) -> Option<T> {
+    fn ask_index<T>(&self, read: impl FnOnce(&Index) -> std::result::Result<T, Corrupted>) -> Option<T> {
         let state = self.shared.state.load();
         let state = state.as_ref().filter(|state| state.is_current())?;
         let index = state.index.as_ref().ok()?;
@@ -108,10 +102,8 @@ impl Engine for Enhanced {
         }
         self.request_refresh();
         self.has_answered.store(true, Ordering::Relaxed);
-        self.is_spared.store(
-            is_short_walk(query) && self.shared.is_large(),
-            Ordering::Relaxed,
-        );
+        self.is_spared
+            .store(is_short_walk(query) && self.shared.is_large(), Ordering::Relaxed);
         self.shared.page_through_sqlite(query, page)?;
         self.shared.payloads.forget();
         self.shared.payloads.fill(page)
@@ -123,8 +115,7 @@ impl Engine for Enhanced {
         }
         self.request_refresh();
         self.has_answered.store(true, Ordering::Relaxed);
-        self.shared
-            .with_connection(|connection| connection.count(filter))
+        self.shared.with_connection(|connection| connection.count(filter))
     }
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
@@ -135,23 +126,14 @@ impl Engine for Enhanced {
             // Waited for long enough already.
             return Err(error);
         }
-        let state = self
-            .shared
-            .state
-            .load_full()
-            .filter(|state| state.is_current());
+        let state = self.shared.state.load_full().filter(|state| state.is_current());
         if let Some(index) = state.as_ref().and_then(|state| state.index.as_ref().ok()) {
             return self.shared.all_from_index(index, filter, sink);
         }
         self.request_refresh();
         self.shared.payloads.forget();
         let connection = Connection::open(&self.shared.dir)?;
-        stream_rows(
-            &connection,
-            filter,
-            |page| self.shared.payloads.fill(page),
-            sink,
-        )
+        stream_rows(&connection, filter, |page| self.shared.payloads.fill(page), sink)
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {
@@ -181,10 +163,7 @@ fn is_short_walk(query: &Query) -> bool {
 impl Shared {
     /// Whether what there is to know of the database's present state is known.
     pub(super) fn is_known(&self) -> bool {
-        self.state
-            .load()
-            .as_ref()
-            .is_some_and(|state| state.is_current())
+        self.state.load().as_ref().is_some_and(|state| state.is_current())
     }
 
     fn is_large(&self) -> bool {
@@ -199,9 +178,7 @@ impl Shared {
                 (self.notify)(&format!("the index lives in memory only: {error}"));
             }
             if let Err(why) = &state.index {
-                (self.notify)(&format!(
-                    "the log cannot be indexed, SQLite answers instead: {why}"
-                ));
+                (self.notify)(&format!("the log cannot be indexed, SQLite answers instead: {why}"));
             }
             self.state.store(Some(Arc::from(state)));
         }
@@ -266,12 +243,7 @@ impl Shared {
     }
 
     /// Page by page from an index that stays as it is, whatever happens to the database meanwhile.
-    fn all_from_index(
-        &self,
-        index: &Index,
-        filter: &Filter,
-        sink: &mut dyn FnMut(&Page) -> Result<()>,
-    ) -> Result<()> {
+    fn all_from_index(&self, index: &Index, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let mut query = Query {
             filter: filter.clone(),
             position: Position::Page(1),
@@ -279,13 +251,11 @@ impl Shared {
         };
         let mut page = Page::default();
         loop {
-            index
-                .page(&query, &mut page)
-                .map_err(|Corrupted| Error::Io {
-                    path: self.dir.index(),
-                    action: "cannot read on: the index was damaged meanwhile",
-                    source: std::io::ErrorKind::InvalidData.into(),
-                })?;
+            index.page(&query, &mut page).map_err(|Corrupted| Error::Io {
+                path: self.dir.index(),
+                action: "cannot read on: the index was damaged meanwhile",
+                source: std::io::ErrorKind::InvalidData.into(),
+            })?;
             let Some(last) = page.events().last().map(|event| event.key()) else {
                 return Ok(());
             };

@@ -62,12 +62,7 @@ const CHUNK: u32 = 500;
 ///
 /// # Errors
 /// There is no log in the directory.
-pub fn open(
-    mode: Mode,
-    dir: &DataDir,
-    lifetime: Lifetime,
-    notify: Notify,
-) -> Result<Box<dyn Engine>> {
+pub fn open(mode: Mode, dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Result<Box<dyn Engine>> {
     dataset::recover(dir)?;
     dir.require()?;
     Ok(match mode {

@@ -36,10 +36,7 @@ fn every_file_of_the_corpus_passes() {
             }
         }
     }
-    assert!(
-        faults.is_empty(),
-        "what these show stands above: {faults:?}"
-    );
+    assert!(faults.is_empty(), "what these show stands above: {faults:?}");
 }
 
 #[test]

@@ -15,12 +15,7 @@ pub enum Depth {
 
 impl Depth {
     /// From the newest on.
-    pub const ALL: [Depth; 4] = [
-        Depth::Shallow,
-        Depth::Middle,
-        Depth::Deep,
-        Depth::PastTheEnd,
-    ];
+    pub const ALL: [Depth; 4] = [Depth::Shallow, Depth::Middle, Depth::Deep, Depth::PastTheEnd];
 
     /// The class of a page with `offset` of `matching` events before it.
     #[must_use]

@@ -37,10 +37,7 @@ pub fn histogram(sorted: &[u64]) -> Vec<Bucket> {
 /// 0, 1, 2, 5, 10, … up to 10,000 seconds.
 fn bounds() -> Vec<u64> {
     let decades = (0..13).flat_map(|exponent| [1, 2, 5].map(|digit| digit * 10_u64.pow(exponent)));
-    std::iter::once(0)
-        .chain(decades)
-        .chain([10_u64.pow(13)])
-        .collect()
+    std::iter::once(0).chain(decades).chain([10_u64.pow(13)]).collect()
 }
 
 /// What no bound is made for.
@@ -61,17 +58,8 @@ mod tests {
 
     #[test]
     fn a_worked_example() {
-        let bucket = |from_ns, to_ns, count| Bucket {
-            from_ns,
-            to_ns,
-            count,
-        };
-        let expected = [
-            bucket(1, 2, 1),
-            bucket(2, 5, 2),
-            bucket(5, 10, 0),
-            bucket(10, 20, 1),
-        ];
+        let bucket = |from_ns, to_ns, count| Bucket { from_ns, to_ns, count };
+        let expected = [bucket(1, 2, 1), bucket(2, 5, 2), bucket(5, 10, 0), bucket(10, 20, 1)];
         assert_eq!(histogram(&[1, 2, 4, 10]), expected);
         assert_eq!(histogram(&[]), []);
         assert_eq!(histogram(&[0]), [bucket(0, 1, 1)]);

@@ -40,12 +40,7 @@ mod tests {
     fn the_frozen_runner_says_the_same() {
         // What `runner.percentile` of fixtures/baseline gave for these under CPython 3.11.
         let sorted: Vec<u64> = (0..1_000).map(|n| n * n + 17).collect();
-        for (p, expected) in [
-            (0.5, RUNNER[0]),
-            (0.9, RUNNER[1]),
-            (0.95, RUNNER[2]),
-            (0.99, RUNNER[3]),
-        ] {
+        for (p, expected) in [(0.5, RUNNER[0]), (0.9, RUNNER[1]), (0.95, RUNNER[2]), (0.99, RUNNER[3])] {
             assert_eq!(percentile(&sorted, p), Some(expected));
         }
     }

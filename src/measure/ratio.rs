@@ -14,8 +14,8 @@ const RESAMPLES: usize = 10_000;
 /// (2015): Φ(−t √(n / (n − 1))), t the 97.5 % quantile of Student's distribution with n − 1 degrees of freedom.
 /// It grows towards 2.5 %; beyond the table its last entry is used, which is slightly too wide.
 const TAILS: [f64; 19] = [
-    0.0, 6.8e-8, 1.2e-4, 9.6e-4, 0.0024, 0.0041, 0.0057, 0.0072, 0.0086, 0.0097, 0.0108, 0.0117,
-    0.0125, 0.0132, 0.0139, 0.0144, 0.0150, 0.0154, 0.0159,
+    0.0, 6.8e-8, 1.2e-4, 9.6e-4, 0.0024, 0.0041, 0.0057, 0.0072, 0.0086, 0.0097, 0.0108, 0.0117, 0.0125, 0.0132,
+    0.0139, 0.0144, 0.0150, 0.0154, 0.0159,
 ];
 
 /// A ratio over paired rounds; above 1 is faster.
@@ -152,13 +152,7 @@ mod tests {
     #[test]
     fn a_subject_against_itself_is_inconclusive() {
         let same = Ratio::of(&[1.0; 5]).unwrap();
-        assert_eq!(
-            same.interval,
-            Some(Interval {
-                low: 1.0,
-                high: 1.0
-            })
-        );
+        assert_eq!(same.interval, Some(Interval { low: 1.0, high: 1.0 }));
         assert_eq!(same.verdict(), Verdict::Inconclusive);
         let noisy = Ratio::of(&[0.97, 1.02, 1.01, 0.99, 1.03]).unwrap();
         assert_eq!(noisy.verdict(), Verdict::Inconclusive);
@@ -170,19 +164,13 @@ mod tests {
         let inverse = rounds.map(|ratio| 1.0 / ratio);
         let (ratio, inverse) = (Ratio::of(&rounds).unwrap(), Ratio::of(&inverse).unwrap());
         assert!((ratio.estimate * inverse.estimate - 1.0).abs() < 1e-12);
-        assert_eq!(
-            (ratio.verdict(), inverse.verdict()),
-            (Verdict::Faster, Verdict::Slower)
-        );
+        assert_eq!((ratio.verdict(), inverse.verdict()), (Verdict::Faster, Verdict::Slower));
     }
 
     #[test]
     fn one_round_is_never_a_finding() {
         let ratio = Ratio::of(&[100.0]).unwrap();
-        assert_eq!(
-            (ratio.interval, ratio.verdict()),
-            (None, Verdict::Inconclusive)
-        );
+        assert_eq!((ratio.interval, ratio.verdict()), (None, Verdict::Inconclusive));
         assert!(!ratio.is_surely_below(1_000.0));
     }
 
@@ -204,12 +192,7 @@ mod tests {
     #[test]
     fn the_interval_keeps_about_its_promise() {
         let mut random = SplitMix(7);
-        let mut normal = || {
-            (0..12)
-                .map(|_| random.next() as f64 / 2f64.powi(64))
-                .sum::<f64>()
-                - 6.0
-        };
+        let mut normal = || (0..12).map(|_| random.next() as f64 / 2f64.powi(64)).sum::<f64>() - 6.0;
         let misses = (0..300)
             .filter(|_| {
                 let rounds: Vec<f64> = (0..5).map(|_| (0.05 * normal()).exp()).collect();

@@ -66,11 +66,7 @@ impl Summary {
     pub fn of(samples: &mut [u64], errors: usize, wall_s: f64) -> Option<Self> {
         let latency = Latency::of(samples)?;
         let rps = latency.n as f64 / wall_s;
-        rps.is_finite().then_some(Summary {
-            latency,
-            errors,
-            rps,
-        })
+        rps.is_finite().then_some(Summary { latency, errors, rps })
     }
 }
 

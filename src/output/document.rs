@@ -67,19 +67,10 @@ fn grid_text(display: &Display, grid: &Grid) -> String {
 
 fn grid_markdown(grid: &Grid) -> String {
     let line = |cells: &[String]| {
-        let cells = cells
-            .iter()
-            .map(|cell| cell.replace('|', "\\|").replace('*', "\\*"));
+        let cells = cells.iter().map(|cell| cell.replace('|', "\\|").replace('*', "\\*"));
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
     };
-    let rule = |column| {
-        if column < grid.text_columns {
-            "---"
-        } else {
-            "---:"
-        }
-        .to_owned()
-    };
+    let rule = |column| if column < grid.text_columns { "---" } else { "---:" }.to_owned();
     let rule = line(&(0..grid.header.len()).map(rule).collect::<Vec<_>>());
     let rows: String = grid.rows.iter().map(|row| line(row)).collect();
     line(&grid.header) + &rule + &rows

@@ -244,10 +244,7 @@ mod tests {
             ("plain ~", r#""plain ~""#),
             ("\"\\/", r#""\"\\/""#),
             ("\n\r\t\u{8}\u{c}", r#""\n\r\t\b\f""#),
-            (
-                "\0\u{b}\u{1f}\u{7f}\u{80}",
-                r#""\u0000\u000b\u001f\u007f\u0080""#,
-            ),
+            ("\0\u{b}\u{1f}\u{7f}\u{80}", r#""\u0000\u000b\u001f\u007f\u0080""#),
             ("é€\u{2028}\u{ffff}", r#""\u00e9\u20ac\u2028\uffff""#),
             ("🦀\u{10ffff}", r#""\ud83e\udd80\udbff\udfff""#),
         ] {
@@ -269,10 +266,7 @@ mod tests {
     fn a_payload_on_a_terminal_keeps_its_value() {
         let stored = "{\"\u{7f}k\u{202e}\": [1,\t\"\\u001b🦀\\n\"]}";
         let shown = printed(|out| ascii(out, stored.as_bytes()));
-        assert_eq!(
-            shown,
-            "{\"\\u007fk\\u202e\": [1,\t\"\\u001b\\ud83e\\udd80\\n\"]}"
-        );
+        assert_eq!(shown, "{\"\\u007fk\\u202e\": [1,\t\"\\u001b\\ud83e\\udd80\\n\"]}");
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&shown), value(stored));
     }
@@ -281,7 +275,8 @@ mod tests {
     fn a_response_is_one_line() {
         let query = query(Position::Page(3));
         let empty = printed(|out| Jsonl::new(false).response(out, &query, &Page::default()));
-        let object = "{\"from_ts\": -1, \"to_ts\": 2, \"actor_id\": null, \"action\": null, \"page\": 3, \"page_size\": 20}";
+        let object =
+            "{\"from_ts\": -1, \"to_ts\": 2, \"actor_id\": null, \"action\": null, \"page\": 3, \"page_size\": 20}";
         assert_eq!(
             empty,
             format!("{{\"query\": {object}, \"events\": [], \"count\": 0}}\n")
@@ -298,10 +293,7 @@ mod tests {
 
     #[test]
     fn a_keyset_query_names_its_cursor() {
-        let mut query = query(Position::After(Key {
-            created_at: -5,
-            id: 9,
-        }));
+        let mut query = query(Position::After(Key { created_at: -5, id: 9 }));
         query.filter.actor_id = Some(-3);
         query.filter.action = Some("É".to_owned());
         assert_eq!(
@@ -319,10 +311,7 @@ mod tests {
         let mut echo = Vec::new();
         request(&mut echo, &query(Position::Page(1)));
         let line = printed(|out| error(out, Some(&echo), "no"));
-        assert!(
-            line.starts_with("{\"query\": {\"from_ts\": -1,")
-                && line.ends_with("}, \"error\": \"no\"}\n")
-        );
+        assert!(line.starts_with("{\"query\": {\"from_ts\": -1,") && line.ends_with("}, \"error\": \"no\"}\n"));
         assert_eq!(
             printed(|out| count(out, u64::MAX)),
             "{\"count\": 18446744073709551615}\n"

@@ -68,12 +68,7 @@ pub fn svg(title: &str, subtitle: &str, panels: &[Panel]) -> Result<String> {
 type Area<'backend> = DrawingArea<SVGBackend<'backend>, Shift>;
 type Failure = Box<dyn std::error::Error>;
 
-fn draw(
-    backend: SVGBackend<'_>,
-    title: &str,
-    subtitle: &str,
-    panels: &[Panel],
-) -> std::result::Result<(), Failure> {
+fn draw(backend: SVGBackend<'_>, title: &str, subtitle: &str, panels: &[Panel]) -> std::result::Result<(), Failure> {
     let area = backend.into_drawing_area();
     area.fill(&WHITE)?;
     let (head, body) = area.split_vertically(TITLE);
@@ -99,8 +94,7 @@ fn colored(panel: &Panel) -> impl Iterator<Item = (&Series, &RGBColor)> {
 fn draw_legend(panels: &[Panel], area: &Area<'_>) -> std::result::Result<(), Failure> {
     let (mut x, y) = (16, 66);
     for (series, color) in panels.first().into_iter().flat_map(colored) {
-        let dash =
-            |from, to, width| PathElement::new([(from, y), (to, y)], color.stroke_width(width));
+        let dash = |from, to, width| PathElement::new([(from, y), (to, y)], color.stroke_width(width));
         area.draw(&dash(x, x + 28, 2))?;
         area.draw_text(
             &format!("{} P50", series.name),
@@ -124,9 +118,7 @@ fn draw_legend(panels: &[Panel], area: &Area<'_>) -> std::result::Result<(), Fai
 fn draw_panel(panel: &Panel, area: &Area<'_>) -> std::result::Result<(), Failure> {
     let points = || panel.series.iter().flat_map(|series| &series.points);
     let deepest = points().map(|point| point.offset).fold(1.0, f64::max);
-    let fastest = points()
-        .map(|point| point.p50_us)
-        .fold(f64::INFINITY, f64::min);
+    let fastest = points().map(|point| point.p50_us).fold(f64::INFINITY, f64::min);
     let slowest = points().map(|point| point.p95_us).fold(0.0, f64::max);
     if !(fastest > 0.0 && slowest >= fastest) {
         return Err("there is no latency above 0".into());
@@ -151,12 +143,8 @@ fn draw_panel(panel: &Panel, area: &Area<'_>) -> std::result::Result<(), Failure
         .y_label_formatter(&|us| units::bound(*us))
         .draw()?;
     for (series, color) in colored(panel) {
-        let line =
-            |value: fn(&Point) -> f64| series.points.iter().map(move |it| (it.offset, value(it)));
-        chart.draw_series(LineSeries::new(
-            line(|point| point.p50_us),
-            color.stroke_width(2),
-        ))?;
+        let line = |value: fn(&Point) -> f64| series.points.iter().map(move |it| (it.offset, value(it)));
+        chart.draw_series(LineSeries::new(line(|point| point.p50_us), color.stroke_width(2)))?;
         let dashes = DashedLineSeries::new(line(|point| point.p95_us), 6, 4, color.stroke_width(1));
         chart.draw_series(dashes)?;
     }

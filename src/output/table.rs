@@ -1,8 +1,6 @@
 //! Tables for people.
 
-use comfy_table::{
-    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
-};
+use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use jiff::Timestamp;
 
 use super::Stdout;
@@ -38,10 +36,7 @@ impl EventTable {
     /// A table as wide as the terminal.
     #[must_use]
     pub fn new(display: &Display) -> Self {
-        let width = Table::new()
-            .width()
-            .map_or(DEFAULT_WIDTH, usize::from)
-            .max(MIN_PAYLOAD);
+        let width = Table::new().width().map_or(DEFAULT_WIDTH, usize::from).max(MIN_PAYLOAD);
         EventTable {
             display: *display,
             width,
@@ -109,15 +104,8 @@ impl EventTable {
     }
 
     fn column_width(&self, rows: &[[String; HEADER.len()]], column: usize) -> usize {
-        let before = self
-            .widths
-            .get(column)
-            .map_or(0, |width| usize::from(*width));
-        let now = rows
-            .iter()
-            .map(|row| display_width(&row[column]))
-            .max()
-            .unwrap_or(0);
+        let before = self.widths.get(column).map_or(0, |width| usize::from(*width));
+        let now = rows.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
         before.max(now.max(HEADER[column].len()) + usize::from(GAP))
     }
 }
@@ -146,10 +134,7 @@ fn time(second: i64) -> String {
 fn beginning(payload: &[u8], characters: usize) -> String {
     // A character has at most four bytes.
     let bytes = &payload[..payload.len().min(characters.saturating_mul(4))];
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .take(characters)
-        .collect()
+    String::from_utf8_lossy(bytes).chars().take(characters).collect()
 }
 
 /// `text` in at most `room` columns, with an ellipsis where something is left out.

@@ -100,10 +100,7 @@ mod tests {
 
     #[test]
     fn thousands_are_marked() {
-        assert_eq!(
-            [whole(0.0), whole(999.0), whole(1_000.0)],
-            ["0", "999", "1,000"]
-        );
+        assert_eq!([whole(0.0), whole(999.0), whole(1_000.0)], ["0", "999", "1,000"]);
         assert_eq!(whole(1_234_567.4), "1,234,567");
     }
 

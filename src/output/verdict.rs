@@ -84,12 +84,7 @@ fn add(table: &mut Table, check: &Check) {
                 .as_deref()
                 .map(|value| format!("expected {}", shown(value))),
         );
-        lines.extend(
-            check
-                .found
-                .as_deref()
-                .map(|value| format!("found    {}", shown(value))),
-        );
+        lines.extend(check.found.as_deref().map(|value| format!("found    {}", shown(value))));
     }
     lines.extend(check.note.as_deref().map(escape_for_terminal));
     table.add_row([
@@ -114,11 +109,7 @@ fn shown(value: &str) -> String {
 struct Ascii;
 
 impl Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut escaped = Vec::with_capacity(fragment.len());
         for character in fragment.chars() {
             match character {
@@ -129,11 +120,7 @@ impl Formatter for Ascii {
         writer.write_all(&escaped)
     }
 
-    fn write_char_escape<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        escape: CharEscape,
-    ) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
         serde_json::ser::CompactFormatter.write_char_escape(writer, escape)
     }
 }
@@ -173,11 +160,7 @@ mod tests {
             stderr_is_terminal: false,
         };
         let text = as_table(&display, &[check(true), check(false)]);
-        assert!(
-            text.contains("expected 00")
-                && text.contains("FAILED")
-                && text.contains("no such file")
-        );
+        assert!(text.contains("expected 00") && text.contains("FAILED") && text.contains("no such file"));
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
     }
 }

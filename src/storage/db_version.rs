@@ -16,9 +16,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use super::data_dir::DataDir;
-use super::fs::platform::{
-    FileState, Identity, clock_grain, coarse_monotonic_ns, file_clock_ns, open_for_state,
-};
+use super::fs::platform::{FileState, Identity, clock_grain, coarse_monotonic_ns, file_clock_ns, open_for_state};
 use crate::error::{Error, Result};
 
 /// The state of a database, as far as it can be told without reading it.
@@ -110,20 +108,13 @@ impl DbWatcher {
     ///
     /// # Errors
     /// Those of `mode`, and I/O errors.
-    pub(crate) fn capture(
-        &self,
-        mode: impl FnOnce() -> Result<JournalMode>,
-    ) -> Result<Option<DbVersion>> {
+    pub(crate) fn capture(&self, mode: impl FnOnce() -> Result<JournalMode>) -> Result<Option<DbVersion>> {
         let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
         let wal = self.wal().map_err(unreadable)?;
         let journal = match (mode()?, wal) {
             (JournalMode::Rollback, None) => Journal::Rollback,
             (JournalMode::Wal { .. }, None) => Journal::WalEmpty,
-            (JournalMode::Wal { frames }, Some(wal))
-                if self.ends_at(frames).map_err(unreadable)? =>
-            {
-                Journal::Wal(wal)
-            }
+            (JournalMode::Wal { frames }, Some(wal)) if self.ends_at(frames).map_err(unreadable)? => Journal::Wal(wal),
             _ => return Ok(None),
         };
         let database = FileState::of_open(&self.database).map_err(unreadable)?;

@@ -28,11 +28,7 @@ fn with(fault: Fault) -> Outcome {
 fn the_two_engines_are_the_same() {
     let log = Log::plain(80);
     let enhanced = log.enhanced(Lifetime::LongLived);
-    for workload in [
-        DiffWorkload::Legacy,
-        DiffWorkload::Deep,
-        DiffWorkload::Sweep,
-    ] {
+    for workload in [DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep] {
         let args = DiffArgs {
             workloads: vec![workload],
             ..sweep()
@@ -121,12 +117,7 @@ fn a_failure_where_the_other_answers_is_an_error() {
 fn a_count_too_low_is_missing() {
     let outcome = with(Fault::Count);
     outcome.has_exactly(&[Class::Missing]);
-    assert!(
-        outcome
-            .mismatches()
-            .iter()
-            .all(|mismatch| mismatch.what == "count")
-    );
+    assert!(outcome.mismatches().iter().all(|mismatch| mismatch.what == "count"));
 }
 
 #[test]

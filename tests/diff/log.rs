@@ -38,10 +38,7 @@ fn a_log_that_changes_in_between_is_asked_again() {
              FROM audit_events ORDER BY id DESC LIMIT 1",
         );
     };
-    let args = DiffArgs {
-        threads: 1,
-        ..sweep()
-    };
+    let args = DiffArgs { threads: 1, ..sweep() };
     let changing = Interrupted {
         engine: &baseline,
         left: AtomicUsize::new(20),
@@ -68,17 +65,13 @@ fn a_log_that_never_rests_has_no_verdict() {
     let log = Log::plain(20);
     let (baseline, stale) = (log.baseline(), Log::plain(20));
     let stale = stale.baseline();
-    let update =
-        || log.sql("UPDATE audit_events SET resource_id = resource_id || 'x' WHERE id = 20");
+    let update = || log.sql("UPDATE audit_events SET resource_id = resource_id || 'x' WHERE id = 20");
     let changing = Interrupted {
         engine: &stale,
         left: AtomicUsize::new(usize::MAX),
         happen: &update,
     };
-    let args = DiffArgs {
-        threads: 1,
-        ..sweep()
-    };
+    let args = DiffArgs { threads: 1, ..sweep() };
     // Only requests whose answer holds the event that changes.
     let args = DiffArgs {
         requests: Some(8),
@@ -103,10 +96,7 @@ fn the_same_error_is_the_same_answer_but_alone_no_verdict() {
     let outcome = diff(&log, &log.baseline(), &enhanced, &deep(20));
     assert_eq!(outcome.verdict().verdict, Finding::None);
     let message = outcome.exit.unwrap_err().to_string();
-    assert!(
-        message.contains("failed alike on all 20 requests"),
-        "{message}"
-    );
+    assert!(message.contains("failed alike on all 20 requests"), "{message}");
     let outcome = diff(&log, &log.baseline(), &enhanced, &sweep());
     assert!(matches!(outcome.exit, Err(Error::Database { .. })));
 }

@@ -44,12 +44,7 @@ pub(crate) struct Outcome {
     pub(crate) lines: Vec<Line>,
 }
 
-pub(crate) fn diff(
-    log: &Log,
-    model: &dyn Engine,
-    candidate: &dyn Engine,
-    args: &DiffArgs,
-) -> Outcome {
+pub(crate) fn diff(log: &Log, model: &dyn Engine, candidate: &dyn Engine, args: &DiffArgs) -> Outcome {
     let mut lines = Vec::new();
     let dir = log.data_dir();
     let setting = Setting {

@@ -26,20 +26,13 @@ fn a_command_line_reproduces_each_request() {
         },
     );
     let mut outcome = diff(&log, &baseline, &elsewhere.baseline(), &args);
-    outcome
-        .lines
-        .extend(diff(&log, &baseline, &faulty, &args).lines);
+    outcome.lines.extend(diff(&log, &baseline, &faulty, &args).lines);
     let odd = outcome
         .mismatches()
         .into_iter()
         .filter(|it| it.reproduce[0].contains("--action"));
     let step = outcome.mismatches().len() / 40;
-    for mismatch in outcome
-        .mismatches()
-        .into_iter()
-        .step_by(step)
-        .chain(odd.take(10))
-    {
+    for mismatch in outcome.mismatches().into_iter().step_by(step).chain(odd.take(10)) {
         let [ours, theirs] = mismatch.reproduce.each_ref().map(|line| shell(line));
         assert_eq!(ours, theirs, "{mismatch:?}");
         if mismatch.class == Class::Missing && mismatch.what == "event" {
@@ -54,9 +47,7 @@ fn a_command_line_reproduces_each_request() {
 
 /// What a shell prints for a line; it must say nothing else.
 fn shell(line: &str) -> String {
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_auditq"))
-        .parent()
-        .unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_auditq")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let output = Command::new("sh")
         .args(["-c", line])
@@ -74,14 +65,8 @@ fn shell(line: &str) -> String {
 fn the_program_prints_lines_of_the_documented_shape() {
     let log = Log::plain(80);
     let lines = log.lines(&["diff", "--requests", "50", "--threads", "2"]);
-    let lines: Vec<serde_json::Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let kinds: Vec<_> = lines
-        .iter()
-        .map(|line| line["type"].as_str().unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
     let each = [
         "self_check",
         "verdict",
@@ -97,10 +82,7 @@ fn the_program_prints_lines_of_the_documented_shape() {
         .zip(lines.iter().filter(|it| it["type"] == "verdict"))
     {
         assert_eq!(line["workload"], *workload);
-        assert_eq!(
-            (&line["verdict"], &line["requests"]),
-            (&"same".into(), &50.into())
-        );
+        assert_eq!((&line["verdict"], &line["requests"]), (&"same".into(), &50.into()));
     }
     assert_eq!(lines[5]["kept"], 50);
 }
@@ -116,15 +98,7 @@ fn the_program_exits_with_its_verdict() {
             String::from_utf8(output.stderr).unwrap(),
         )
     };
-    let (exit, table, _) = code(&[
-        "diff",
-        "--workload",
-        "deep",
-        "--requests",
-        "20",
-        "--format",
-        "table",
-    ]);
+    let (exit, table, _) = code(&["diff", "--workload", "deep", "--requests", "20", "--format", "table"]);
     assert_eq!(exit, 0);
     assert!(
         table.lines().nth(1).unwrap().starts_with("deep") && table.contains(" same\n"),
@@ -159,11 +133,7 @@ fn a_reader_that_has_gone_does_not_change_the_verdict() {
         .arg("--data-dir")
         .arg(log.root())
         .args(["diff", "--workload", "sweep"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));

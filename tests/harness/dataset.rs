@@ -80,11 +80,7 @@ impl Dataset {
 
 /// JSON lines, each parsed.
 pub(crate) fn values(lines: &[u8]) -> Vec<Value> {
-    std::str::from_utf8(lines)
-        .unwrap()
-        .lines()
-        .map(value)
-        .collect()
+    std::str::from_utf8(lines).unwrap().lines().map(value).collect()
 }
 
 /// A JSON line, parsed.

@@ -10,12 +10,7 @@ use tempfile::TempDir;
 use super::auditq;
 
 /// What every data directory may hold once all is done.
-const KNOWN: [&str; 4] = [
-    "audit.db",
-    "audit.idx",
-    "payloads.jsonl",
-    "scale-study.json",
-];
+const KNOWN: [&str; 4] = ["audit.db", "audit.idx", "payloads.jsonl", "scale-study.json"];
 
 /// Says on standard error, past the capture of the test harness, that a form of a test was left out.
 pub(crate) fn skipped(what: &str, why: &str) {
@@ -74,12 +69,7 @@ pub(crate) fn with_size_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Co
 /// The program under a limit of memory, in bytes of address space.
 pub(crate) fn with_memory_limit(bytes: u64, root: &Path, arguments: &[&str]) -> Command {
     let prelude = format!("resource.setrlimit(resource.RLIMIT_AS, ({bytes}, {bytes}))");
-    auditq_by(
-        &["prlimit", &format!("--as={bytes}")],
-        &prelude,
-        root,
-        arguments,
-    )
+    auditq_by(&["prlimit", &format!("--as={bytes}")], &prelude, root, arguments)
 }
 
 /// The program as a user whom rights bind: root without the capabilities to pass over them, or whoever runs
@@ -223,12 +213,7 @@ pub(crate) fn kill_at_call(command: &Command, calls: &str, nth: u32) -> Option<F
 
 /// Runs the command under strace, where the `nth` system call of these, counted for each thread, and every
 /// later one fails with this error; `None` where there is no strace to do that.
-pub(crate) fn with_failing_calls(
-    command: &Command,
-    calls: &str,
-    error: &str,
-    nth: u32,
-) -> Option<Output> {
+pub(crate) fn with_failing_calls(command: &Command, calls: &str, error: &str, nth: u32) -> Option<Output> {
     traced(command, calls, &format!("error={error}:when={nth}+"))
 }
 

@@ -65,10 +65,7 @@ impl Log {
                 line.len() as i64
             ];
             transaction
-                .execute(
-                    "INSERT INTO audit_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    values,
-                )
+                .execute("INSERT INTO audit_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
                 .unwrap();
             payloads.extend_from_slice(line.as_bytes());
         }
@@ -121,9 +118,7 @@ impl Log {
     pub(crate) fn journal_mode(&self, mode: &str) {
         let database = rusqlite::Connection::open(self.path("audit.db")).unwrap();
         let now: String = database
-            .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| {
-                row.get(0)
-            })
+            .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get(0))
             .unwrap();
         assert_eq!(now, mode);
     }
@@ -131,11 +126,7 @@ impl Log {
     /// Runs a Python script in the log's directory, as another process, and waits for it.
     pub(crate) fn python(&self, script: &str) {
         let output = python(script).current_dir(self.root()).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Runs the program on this log.
@@ -179,9 +170,7 @@ pub(crate) fn python(script: &str) -> Command {
 /// What an engine says to a query: the events in full, or the error's text.
 pub(crate) fn answer(engine: &dyn Engine, query: &Query) -> Result<String, String> {
     let mut page = Page::default();
-    engine
-        .page(query, &mut page)
-        .map_err(|error| error.to_string())?;
+    engine.page(query, &mut page).map_err(|error| error.to_string())?;
     Ok(page.events().map(|event| format!("{event:?}\n")).collect())
 }
 
@@ -201,8 +190,6 @@ pub(crate) fn page(number: u64, size: u64) -> Query {
 
 /// How long a test that goes on for a while goes on: `default` seconds, or what the variable says.
 pub(crate) fn seconds(variable: &str, default: u64) -> std::time::Duration {
-    let asked = std::env::var(variable)
-        .ok()
-        .map(|value| value.parse().unwrap());
+    let asked = std::env::var(variable).ok().map(|value| value.parse().unwrap());
     std::time::Duration::from_secs(asked.unwrap_or(default))
 }

@@ -28,10 +28,7 @@ pub(crate) fn assert_refused(output: &Output, says: &[&str], what: &str) {
         String::from_utf8_lossy(&output.stdout)
     );
     assert_eq!(said.lines().count(), 1, "{what}: one line\n{said}");
-    assert!(
-        said.starts_with("auditq: ") && said.ends_with('\n'),
-        "{what}: {said}"
-    );
+    assert!(said.starts_with("auditq: ") && said.ends_with('\n'), "{what}: {said}");
     for part in says {
         assert!(said.contains(part), "{what}: {part:?} is not in: {said}");
     }

@@ -33,12 +33,7 @@ pub(crate) fn window(data: &[u8]) {
 
 /// One time against the model; what the help does not speak of must be in order at least.
 fn is_what_the_help_says(text: &str, time: Option<Time>) {
-    let seconds = time.map(|time| {
-        (
-            time.first_second("--from", NOW),
-            time.last_second("--to", NOW),
-        )
-    });
+    let seconds = time.map(|time| (time.first_second("--from", NOW), time.last_second("--to", NOW)));
     let window = seconds.and_then(|(first, last)| Some((first.ok()?, last.ok()?)));
     match plain::read(text, NOW) {
         Reading::Window(first, last) => {
@@ -60,10 +55,7 @@ fn is_what_the_help_says(text: &str, time: Option<Time>) {
     assert!(expected.contains(&length), "{text:?} is read as {time:?}");
     // A time of day means another moment to everyone who reads it, and none means a span.
     let is_span = matches!(time, Time::Ago(_));
-    assert!(
-        !(is_span && text.contains(':')),
-        "{text:?} is read as {time:?}"
-    );
+    assert!(!(is_span && text.contains(':')), "{text:?} is read as {time:?}");
     is_read_again(time);
 }
 

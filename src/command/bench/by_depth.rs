@@ -13,11 +13,7 @@ pub(super) fn panels(measured: &[Measured]) -> Vec<Panel> {
     let panel = |work: &Measured| {
         let engines = work.subjects.iter().filter(|timed| timed.name != FLOOR);
         Panel {
-            title: format!(
-                "{}: {} requests",
-                work.workload,
-                whole(work.offsets.len() as f64)
-            ),
+            title: format!("{}: {} requests", work.workload, whole(work.offsets.len() as f64)),
             series: engines.map(|timed| series(timed, &work.offsets)).collect(),
         }
     };

@@ -82,12 +82,7 @@ impl Bench<'_> {
                 Ok(())
             })
         })?;
-        let depth = |query: &Query| {
-            Depth::of(
-                query.offset(),
-                matching.get(&query.filter).copied().unwrap_or(0),
-            )
-        };
+        let depth = |query: &Query| Depth::of(query.offset(), matching.get(&query.filter).copied().unwrap_or(0));
         Ok(known
             .map(|(query, answer)| {
                 if answer.events == Some(0) {

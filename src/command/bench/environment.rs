@@ -32,11 +32,7 @@ pub(super) fn run(settings: &Settings, dataset: Dataset) -> Run {
 }
 
 fn method(settings: &Settings, cores: usize) -> Method {
-    let Settings {
-        threads,
-        rounds,
-        pace,
-    } = *settings;
+    let Settings { threads, rounds, pace } = *settings;
     let in_turn = format!("{} in turn", count(rounds, "round"));
     let clients = count(threads, "client");
     let on = format!("on {}", count(cores, "core"));
@@ -47,9 +43,7 @@ fn method(settings: &Settings, cores: usize) -> Method {
             rate_requests_per_s: None,
             think_time_us: Some(0),
             rounds,
-            label: format!(
-                "closed loop, {clients} that yield between requests, no think time, {on}, {in_turn}"
-            ),
+            label: format!("closed loop, {clients} that yield between requests, no think time, {on}, {in_turn}"),
         },
         Pace::Open { requests_per_s } => Method {
             pace: "open",
@@ -86,8 +80,7 @@ fn machine() -> Machine {
             escape_for_terminal(text)
         }
     };
-    let kib = field(&memory, "MemTotal")
-        .and_then(|text| text.strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    let kib = field(&memory, "MemTotal").and_then(|text| text.strip_suffix(" kB")?.trim().parse::<u64>().ok());
     Machine {
         cpu_model: known(field(&cpu, "model name").unwrap_or_default()),
         cores: std::thread::available_parallelism().map_or(1, Into::into),
@@ -106,16 +99,8 @@ fn field<'text>(text: &'text str, name: &str) -> Option<&'text str> {
 
 /// Digests the whole dataset, and says whether it is the contract's.
 pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
-    let (payloads, database) = rayon::join(
-        || dataset::payloads(dir, &|_, _| {}),
-        || dataset::database(dir),
-    );
-    let missing = || {
-        Error::usage(format!(
-            "{}: the dataset has just been removed",
-            dir.root().display()
-        ))
-    };
+    let (payloads, database) = rayon::join(|| dataset::payloads(dir, &|_, _| {}), || dataset::database(dir));
+    let missing = || Error::usage(format!("{}: the dataset has just been removed", dir.root().display()));
     let (payload_bytes, payloads) = payloads?.ok_or_else(missing)?;
     let rows = database?.ok_or_else(missing)?.rows;
     let found = Digests {
@@ -166,9 +151,7 @@ mod tests {
         let open = Settings {
             threads: 1,
             rounds: 1,
-            pace: Pace::Open {
-                requests_per_s: 250.0,
-            },
+            pace: Pace::Open { requests_per_s: 250.0 },
         };
         let label = method(&open, 1).label;
         assert_eq!(

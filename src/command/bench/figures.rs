@@ -60,13 +60,7 @@ pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
     // The last is the floor: it answers nothing, so it is no faster than anything.
     let others = 1..subjects.len().saturating_sub(1);
     let ratios = others.flat_map(|other| {
-        METRICS.map(|metric| {
-            ratio(
-                metric,
-                [&subjects[0], &subjects[other]],
-                [&rounds[0], &rounds[other]],
-            )
-        })
+        METRICS.map(|metric| ratio(metric, [&subjects[0], &subjects[other]], [&rounds[0], &rounds[other]]))
     });
     Ok(report::Workload {
         workload: measured.workload.clone(),
@@ -107,12 +101,7 @@ fn subject(timed: &Timed, rounds: &[Summary], depths: &[Depth]) -> Result<report
             latency: spread(&latency),
         })
     });
-    let raw = timed
-        .rounds
-        .iter()
-        .zip(rounds)
-        .zip(&timed.turns)
-        .enumerate();
+    let raw = timed.rounds.iter().zip(rounds).zip(&timed.turns).enumerate();
     Ok(report::Subject {
         subject: timed.name.clone(),
         passes_per_round: timed.passes,
@@ -131,10 +120,7 @@ fn subject(timed: &Timed, rounds: &[Summary], depths: &[Depth]) -> Result<report
 }
 
 /// Every latency (ns) of the requests that `wanted` picks.
-fn latencies<'a>(
-    rounds: impl IntoIterator<Item = &'a Round>,
-    wanted: impl Fn(usize) -> bool,
-) -> Vec<u64> {
+fn latencies<'a>(rounds: impl IntoIterator<Item = &'a Round>, wanted: impl Fn(usize) -> bool) -> Vec<u64> {
     let samples = rounds.into_iter().flat_map(|round| &round.samples);
     samples
         .filter(|sample| wanted(sample.request as usize))
@@ -143,16 +129,10 @@ fn latencies<'a>(
 }
 
 fn summary<'a>(rounds: impl IntoIterator<Item = &'a Round> + Clone) -> Result<Summary> {
-    let wall_s = rounds
-        .clone()
-        .into_iter()
-        .map(|round| round.wall.as_secs_f64())
-        .sum();
+    let wall_s = rounds.clone().into_iter().map(|round| round.wall.as_secs_f64()).sum();
     let errors = rounds.clone().into_iter().map(|round| round.errors).sum();
     let summary = Summary::of(&mut latencies(rounds, |_| true), errors, wall_s);
-    summary.ok_or_else(|| {
-        Error::usage("nothing was measured: --rounds and --requests take at least 1")
-    })
+    summary.ok_or_else(|| Error::usage("nothing was measured: --rounds and --requests take at least 1"))
 }
 
 /// Of two subjects with their rounds, the model first.
@@ -164,11 +144,7 @@ fn ratio(
     let values = |rounds: &[Summary]| rounds.iter().map(metric.value).collect::<Vec<_>>();
     let pairs = values(model_rounds).into_iter().zip(values(other_rounds));
     let faster = |(model, other)| {
-        if metric.is_rate {
-            other / model
-        } else {
-            model / other
-        }
+        if metric.is_rate { other / model } else { model / other }
     };
     let ratio = known(Ratio::of(&pairs.map(faster).collect::<Vec<f64>>()))?;
     let gain = if metric.is_rate {
@@ -183,8 +159,7 @@ fn ratio(
         speedup: speedup(&ratio),
         verdict: ratio.verdict().name(),
         improvement_percent: gain * 100.0,
-        is_weak: metric.name == "p99"
-            && [model, other].iter().any(|it| it.total.latency.p99_is_weak),
+        is_weak: metric.name == "p99" && [model, other].iter().any(|it| it.total.latency.p99_is_weak),
     })
 }
 
@@ -193,10 +168,7 @@ fn known(ratio: Option<Ratio>) -> Result<Ratio> {
 }
 
 fn speedup(ratio: &Ratio) -> report::Speedup {
-    let (low, high) = ratio
-        .interval
-        .map(|interval| (interval.low, interval.high))
-        .unzip();
+    let (low, high) = ratio.interval.map(|interval| (interval.low, interval.high)).unzip();
     report::Speedup {
         ratio: ratio.estimate,
         low,
@@ -211,9 +183,7 @@ fn costs(costs: &[Cost]) -> Result<Vec<report::Cost>> {
     };
     let of_floor = |cost: &Cost| {
         let pairs = cost.rounds_ns.iter().zip(&floor.rounds_ns);
-        known(Ratio::of(
-            &pairs.map(|(cost, floor)| cost / floor).collect::<Vec<_>>(),
-        ))
+        known(Ratio::of(&pairs.map(|(cost, floor)| cost / floor).collect::<Vec<_>>()))
     };
     let engines = engines
         .iter()
@@ -317,11 +287,7 @@ mod tests {
         for subject in workload(&measured()).unwrap().subjects {
             let classes: usize = subject.depths.iter().map(|depth| depth.latency.n).sum();
             let buckets: usize = subject.histogram.iter().map(|bucket| bucket.count).sum();
-            let rounds: usize = subject
-                .rounds
-                .iter()
-                .map(|round| round.summary.latency.n)
-                .sum();
+            let rounds: usize = subject.rounds.iter().map(|round| round.summary.latency.n).sum();
             assert_eq!([classes, buckets, rounds], [subject.total.latency.n; 3]);
             assert_eq!((subject.total.errors, subject.total.rps), (2, 4.0));
         }
@@ -337,19 +303,11 @@ mod tests {
             .collect();
         assert_eq!(
             ratios,
-            [
-                ("rps", 1.0),
-                ("p50", 10.0),
-                ("p90", 10.0),
-                ("p95", 10.0),
-                ("p99", 10.0)
-            ]
+            [("rps", 1.0), ("p50", 10.0), ("p90", 10.0), ("p95", 10.0), ("p99", 10.0)]
         );
         assert_eq!(figures.ratios[0].verdict, "inconclusive");
         assert_eq!(figures.ratios[1].verdict, "faster");
-        assert!(
-            (figures.ratios[4].improvement_percent - 90.0).abs() < 1.0 && figures.ratios[4].is_weak
-        );
+        assert!((figures.ratios[4].improvement_percent - 90.0).abs() < 1.0 && figures.ratios[4].is_weak);
     }
 
     #[test]
@@ -363,12 +321,7 @@ mod tests {
     #[test]
     fn the_gate_fails_only_where_the_whole_interval_is_below() {
         let mut figures = workload(&measured()).unwrap();
-        let names = |gate: &report::Gate| {
-            gate.failures
-                .iter()
-                .map(|it| it.ratio.metric)
-                .collect::<Vec<_>>()
-        };
+        let names = |gate: &report::Gate| gate.failures.iter().map(|it| it.ratio.metric).collect::<Vec<_>>();
         let strict = gate(1.5, std::slice::from_ref(&figures));
         assert_eq!((strict.passed, names(&strict)), (false, vec!["rps"]));
         figures.ratios[0].speedup.high = Some(1.5);

@@ -33,10 +33,7 @@ pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn split(path: &Path) -> Result<(&Path, &str)> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let name =
-        name.ok_or_else(|| Error::usage(format!("{}: no name for a file", path.display())))?;
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let name = name.ok_or_else(|| Error::usage(format!("{}: no name for a file", path.display())))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok((parent.unwrap_or(Path::new(".")), name))
 }

@@ -48,12 +48,7 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
         return print_requests(&works).map(|()| Exit::Fine);
     }
     // What can be known to fail must not fail after all the work.
-    for path in args
-        .export
-        .iter()
-        .map(|export| &export.path)
-        .chain(&args.plot)
-    {
+    for path in args.export.iter().map(|export| &export.path).chain(&args.plot) {
         files::require_directory(path)?;
     }
     let pace = args
@@ -71,11 +66,7 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
     }
     if let Some(path) = &args.plot {
         let title = "Latency by page depth";
-        let svg = plot::svg(
-            title,
-            &report.run.method.label,
-            &by_depth::panels(&measured),
-        )?;
+        let svg = plot::svg(title, &report.run.method.label, &by_depth::panels(&measured))?;
         files::publish(path, svg.as_bytes())?;
     }
     let passed = report.gate.as_ref().is_none_or(|gate| gate.passed);
@@ -102,30 +93,15 @@ fn report(
     settings: &Settings,
 ) -> Result<(report::Report, Vec<Measured>)> {
     let [baseline, enhanced] = engines(config)?;
-    let engines = [
-        ("baseline", baseline.as_ref()),
-        ("enhanced", enhanced.as_ref()),
-    ];
+    let engines = [("baseline", baseline.as_ref()), ("enhanced", enhanced.as_ref())];
     let dataset = environment::dataset(&config.data_dir, enhanced.as_ref())?;
     let run = environment::run(settings, dataset);
     let progress = Progress::new(&config.display, "measuring");
     let report = |done, total| progress.report(done, total);
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
-    let workloads: Vec<_> = measured
-        .iter()
-        .map(figures::workload)
-        .collect::<Result<_>>()?;
-    let gate = args
-        .min_speedup
-        .map(|least| figures::gate(least, &workloads));
-    Ok((
-        report::Report {
-            run,
-            workloads,
-            gate,
-        },
-        measured,
-    ))
+    let workloads: Vec<_> = measured.iter().map(figures::workload).collect::<Result<_>>()?;
+    let gate = args.min_speedup.map(|least| figures::gate(least, &workloads));
+    Ok((report::Report { run, workloads, gate }, measured))
 }
 
 /// Both, the second with its index.

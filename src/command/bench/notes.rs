@@ -22,10 +22,7 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         );
     }
     if method.pace == "open" {
-        notes.push(
-            "In the open loop, a latency includes the moment a sleeping thread takes to wake."
-                .to_owned(),
-        );
+        notes.push("In the open loop, a latency includes the moment a sleeping thread takes to wake.".to_owned());
     }
     let depths = subjects()
         .flat_map(|subject| &subject.depths)
@@ -35,9 +32,7 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         .chain(depths)
         .any(|latency| latency.p99_is_weak)
     {
-        notes.push(
-            "* from fewer than 1,000 samples: fewer than ten lie beyond this P99.".to_owned(),
-        );
+        notes.push("* from fewer than 1,000 samples: fewer than ten lie beyond this P99.".to_owned());
     }
     notes.extend(report.gate.as_ref().map(gate));
     notes
@@ -60,8 +55,5 @@ fn gate(gate: &Gate) -> String {
         )
     };
     let failures: Vec<_> = gate.failures.iter().map(failure).collect();
-    format!(
-        "GATE FAILED: surely below {least}: {}.",
-        failures.join("; ")
-    )
+    format!("GATE FAILED: surely below {least}: {}.", failures.join("; "))
 }

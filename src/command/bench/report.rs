@@ -244,11 +244,7 @@ pub(super) fn lines(report: &Report, with_histogram: bool) -> Vec<Line<'_>> {
                 });
             }
         }
-        lines.extend(
-            work.ratios
-                .iter()
-                .map(|ratio| Line::Ratio { workload, ratio }),
-        );
+        lines.extend(work.ratios.iter().map(|ratio| Line::Ratio { workload, ratio }));
         lines.extend(work.costs.iter().map(|cost| Line::Cost { workload, cost }));
     }
     lines.extend(report.gate.as_ref().map(Line::Gate));

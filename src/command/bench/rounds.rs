@@ -85,10 +85,7 @@ pub fn measure(
         steps: Steps::new(works, settings, progress),
     };
     // All before any figure.
-    let checked: Vec<_> = works
-        .iter()
-        .map(|work| bench.check(work))
-        .collect::<Result<_>>()?;
+    let checked: Vec<_> = works.iter().map(|work| bench.check(work)).collect::<Result<_>>()?;
     works
         .iter()
         .zip(checked)
@@ -118,19 +115,13 @@ impl Bench<'_> {
             .engines
             .iter()
             .map(|(name, engine)| (*name, Subject::Engine(*engine)));
-        let subjects: Vec<_> = engines
-            .chain([(FLOOR, Subject::Floor(&self.floor))])
-            .collect();
+        let subjects: Vec<_> = engines.chain([(FLOOR, Subject::Floor(&self.floor))]).collect();
         let mut timed = Vec::new();
         for (place, (name, subject)) in subjects.iter().enumerate() {
             let passes = match checked.took.get(place) {
                 _ if self.settings.pace != Pace::Closed => 1,
                 Some(took) if *took > LONG_PASS => 1,
-                _ => passes(
-                    self.round(work, name, *subject, task(1), Pace::Closed)?
-                        .wall,
-                    task(1),
-                ),
+                _ => passes(self.round(work, name, *subject, task(1), Pace::Closed)?.wall, task(1)),
             };
             timed.push(Timed {
                 name: (*name).to_owned(),
@@ -143,8 +134,7 @@ impl Bench<'_> {
             for turn in 0..subjects.len() {
                 let place = (round + turn) % subjects.len();
                 let ((name, subject), timed) = (subjects[place], &mut timed[place]);
-                let done =
-                    self.round(work, name, subject, task(timed.passes), self.settings.pace)?;
+                let done = self.round(work, name, subject, task(timed.passes), self.settings.pace)?;
                 timed.rounds.push(done);
                 timed.turns.push(turn);
             }
@@ -161,14 +151,7 @@ impl Bench<'_> {
         })
     }
 
-    fn round(
-        &self,
-        work: &Work,
-        name: &str,
-        subject: Subject<'_>,
-        task: Task<'_>,
-        pace: Pace,
-    ) -> Result<Round> {
+    fn round(&self, work: &Work, name: &str, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> Result<Round> {
         match self.workers.round(subject, task, pace) {
             (round, None) => Ok(round),
             (_, Some(request)) => Err(Error::usage(format!(

@@ -26,10 +26,7 @@ impl Subject<'_> {
     /// Answers one request: how many events, `None` where it failed. The floor reads what `known` names.
     pub(super) fn ask(self, query: &Query, known: &Answer, scratch: &mut Scratch) -> Option<usize> {
         match self {
-            Subject::Engine(engine) => engine
-                .page(query, &mut scratch.page)
-                .ok()
-                .map(|()| scratch.page.len()),
+            Subject::Engine(engine) => engine.page(query, &mut scratch.page).ok().map(|()| scratch.page.len()),
             Subject::Floor(floor) => {
                 let read = floor.read(&known.places, &mut scratch.buffer);
                 read.ok().and(known.events)

@@ -28,16 +28,10 @@ pub(super) fn environment(report: &Report) -> Vec<Block> {
             ),
         ),
         ("kernel", machine.kernel.clone()),
-        (
-            "auditq",
-            format!("{}, commit {}", run.auditq_version, run.commit),
-        ),
+        ("auditq", format!("{}, commit {}", run.auditq_version, run.commit)),
         ("payloads, SHA-256", run.dataset.payloads_sha256.clone()),
         ("rows, SHA-256", run.dataset.rows_sha256.clone()),
-        (
-            "started",
-            format!("{} (epoch seconds)", run.started_at_epoch_s),
-        ),
+        ("started", format!("{} (epoch seconds)", run.started_at_epoch_s)),
     ];
     let rows = rows
         .into_iter()
@@ -66,12 +60,7 @@ pub(super) fn figures(report: &Report, with_histogram: bool) -> Vec<Block> {
     ))];
     for work in &report.workloads {
         blocks.push(Block::Grid(summaries(work)));
-        blocks.extend(
-            work.subjects
-                .iter()
-                .filter_map(|it| ratios(work, it))
-                .map(Block::Grid),
-        );
+        blocks.extend(work.subjects.iter().filter_map(|it| ratios(work, it)).map(Block::Grid));
         blocks.push(Block::Grid(costs(work)));
         blocks.push(Block::Grid(depths(work)));
         blocks.extend(with_histogram.then(|| Block::Grid(histograms(work))));
@@ -91,29 +80,19 @@ fn grid(title: String, header: &[&str], text_columns: usize, rows: Vec<Vec<Strin
 
 fn summaries(work: &Workload) -> Grid {
     let row = |it: &Subject| {
-        let mut row = vec![
-            it.subject.clone(),
-            count(it.total.latency.n),
-            count(it.total.errors),
-        ];
+        let mut row = vec![it.subject.clone(), count(it.total.latency.n), count(it.total.errors)];
         row.push(digits(it.total.rps));
         row.extend(spread(&it.total.latency));
         row
     };
     let title = format!("{}: {} requests", work.workload, count(work.requests));
-    let header = [
-        "subject", "n", "errors", "RPS", "P50", "P90", "P95", "P99", "max",
-    ];
+    let header = ["subject", "n", "errors", "RPS", "P50", "P90", "P95", "P99", "max"];
     grid(title, &header, 1, work.subjects.iter().map(row).collect())
 }
 
 /// Of a subject that has any.
 fn ratios(work: &Workload, subject: &Subject) -> Option<Grid> {
-    let ratios: Vec<_> = work
-        .ratios
-        .iter()
-        .filter(|it| it.subject == subject.subject)
-        .collect();
+    let ratios: Vec<_> = work.ratios.iter().filter(|it| it.subject == subject.subject).collect();
     let against = ratios.first()?.against.as_str();
     let model = work.subjects.iter().find(|it| it.subject == against)?;
     let row = |it: &&Ratio| {
@@ -172,11 +151,7 @@ fn depths(work: &Workload) -> Grid {
     for depth in Depth::ALL.map(Depth::name) {
         for subject in &work.subjects {
             for it in subject.depths.iter().filter(|it| it.depth == depth) {
-                let mut row = vec![
-                    depth.replace('_', " "),
-                    subject.subject.clone(),
-                    count(it.latency.n),
-                ];
+                let mut row = vec![depth.replace('_', " "), subject.subject.clone(), count(it.latency.n)];
                 row.extend(spread(&it.latency));
                 rows.push(row);
             }
@@ -209,20 +184,12 @@ fn histograms(work: &Workload) -> Grid {
     let mut header = vec!["from", "to"];
     header.extend(work.subjects.iter().map(|subject| subject.subject.as_str()));
     let title = format!("{}: requests by latency", work.workload);
-    grid(
-        title,
-        &header,
-        header.len(),
-        bounds.iter().map(row).collect(),
-    )
+    grid(title, &header, header.len(), bounds.iter().map(row).collect())
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn bar(subject: &Subject, from_us: f64) -> String {
-    let bucket = subject
-        .histogram
-        .iter()
-        .find(|bucket| bucket.from_us == from_us);
+    let bucket = subject.histogram.iter().find(|bucket| bucket.from_us == from_us);
     let count = bucket.map_or(0, |bucket| bucket.count);
     if count == 0 {
         return String::new();
@@ -241,13 +208,7 @@ fn spread(latency: &Latency) -> [String; 5] {
         max_us,
         ..
     } = *latency;
-    [
-        time(p50_us),
-        time(p90_us),
-        time(p95_us),
-        p99(latency),
-        time(max_us),
-    ]
+    [time(p50_us), time(p90_us), time(p95_us), p99(latency), time(max_us)]
 }
 
 fn p99(latency: &Latency) -> String {

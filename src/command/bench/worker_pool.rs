@@ -83,12 +83,7 @@ impl WorkerPool {
 
     /// Asks every request, all threads at once. The other result is a request, if there is one, that was
     /// answered otherwise than is known.
-    pub(super) fn round(
-        &self,
-        subject: Subject<'_>,
-        task: Task<'_>,
-        pace: Pace,
-    ) -> (Round, Option<usize>) {
+    pub(super) fn round(&self, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> (Round, Option<usize>) {
         let next = AtomicUsize::new(0);
         let (ready, started) = (Barrier::new(self.workers.len()), OnceLock::new());
         let ends = self.pool.broadcast(|context| {
@@ -138,11 +133,7 @@ impl Worker {
     fn closed_loop(&mut self, subject: Subject<'_>, task: Task<'_>, next: &AtomicUsize) {
         while let Some((_, request)) = task.take(next) {
             let start = Instant::now();
-            let events = subject.ask(
-                &task.requests[request],
-                &task.known[request],
-                &mut self.scratch,
-            );
+            let events = subject.ask(&task.requests[request], &task.known[request], &mut self.scratch);
             self.note(task, request, start.elapsed(), events);
             // With more clients than processors, the scheduler would else stop a client wherever it happens to
             // be, mostly in the middle of a request, and the tail would say how long the others' turns are.
@@ -161,11 +152,7 @@ impl Worker {
         while let Some((turn, request)) = task.take(next) {
             let intended = started + Duration::from_secs_f64(turn as f64 / requests_per_s);
             std::thread::sleep(intended.saturating_duration_since(Instant::now()));
-            let events = subject.ask(
-                &task.requests[request],
-                &task.known[request],
-                &mut self.scratch,
-            );
+            let events = subject.ask(&task.requests[request], &task.known[request], &mut self.scratch);
             self.note(task, request, intended.elapsed(), events);
         }
     }

@@ -22,34 +22,22 @@ pub(super) struct Difference {
 
 /// Whether two answers are the same, in every field and byte.
 pub(super) fn same(model: &Response, candidate: &Response) -> bool {
-    model.outcome == candidate.outcome
-        && model.len() == candidate.len()
-        && model.events().eq(candidate.events())
+    model.outcome == candidate.outcome && model.len() == candidate.len() && model.events().eq(candidate.events())
 }
 
 /// Every difference between two answers. None only where they are the same.
 pub(super) fn differences(model: &Response, candidate: &Response) -> Vec<Difference> {
     match (&model.outcome, &candidate.outcome) {
         (Outcome::Events, Outcome::Events) => {
-            let (ours, theirs): (Vec<_>, Vec<_>) =
-                (model.events().collect(), candidate.events().collect());
+            let (ours, theirs): (Vec<_>, Vec<_>) = (model.events().collect(), candidate.events().collect());
             Pairing::of(&ours, &theirs).differences()
         }
         (Outcome::Count(ours), Outcome::Count(theirs)) if ours != theirs => {
-            let class = if theirs < ours {
-                Class::Missing
-            } else {
-                Class::Extra
-            };
+            let class = if theirs < ours { Class::Missing } else { Class::Extra };
             vec![whole(class, "count", ours.to_string(), theirs.to_string())]
         }
         (ours, theirs) if ours != theirs => {
-            vec![whole(
-                Class::Error,
-                "answer",
-                describe(model),
-                describe(candidate),
-            )]
+            vec![whole(Class::Error, "answer", describe(model), describe(candidate))]
         }
         _ => Vec::new(),
     }
@@ -108,14 +96,8 @@ impl<'a> Pairing<'a> {
     }
 
     fn differences(&self) -> Vec<Difference> {
-        let missing = self
-            .missing
-            .iter()
-            .map(|&place| gap(Class::Missing, self.ours, place));
-        let extra = self
-            .extra
-            .iter()
-            .map(|&place| gap(Class::Extra, self.theirs, place));
+        let missing = self.missing.iter().map(|&place| gap(Class::Missing, self.ours, place));
+        let extra = self.extra.iter().map(|&place| gap(Class::Extra, self.theirs, place));
         let mut found: Vec<_> = missing.chain(extra).collect();
         found.extend(self.reordered());
         for &(our, their) in &self.pairs {
@@ -129,9 +111,7 @@ impl<'a> Pairing<'a> {
         let sequence: Vec<_> = self.pairs.iter().map(|&(our, _)| our).collect();
         order::out_of_place(&sequence).into_iter().map(|index| {
             let (our, their) = self.pairs[index];
-            let place = |place: usize, events: &[Event<'_>]| {
-                format!("place {} of {}", place + 1, events.len())
-            };
+            let place = |place: usize, events: &[Event<'_>]| format!("place {} of {}", place + 1, events.len());
             Difference {
                 class: Class::Reordered,
                 event: Some(self.ours[our].id),
@@ -146,12 +126,7 @@ impl<'a> Pairing<'a> {
 /// An event that only one of the answers has.
 fn gap(class: Class, events: &[Event<'_>], place: usize) -> Difference {
     let event = &events[place];
-    let there = format!(
-        "place {} of {}: {}",
-        place + 1,
-        events.len(),
-        value::event(event)
-    );
+    let there = format!("place {} of {}: {}", place + 1, events.len(), value::event(event));
     let nothing = "nothing".to_owned();
     let (model, candidate) = if class == Class::Missing {
         (there, nothing)

@@ -40,9 +40,7 @@ impl Comparison<'_> {
             if block.is_empty() {
                 return sum;
             }
-            let more = self.block(&block, &|| {
-                done(finished.fetch_add(1, Ordering::Relaxed) + 1)
-            });
+            let more = self.block(&block, &|| done(finished.fetch_add(1, Ordering::Relaxed) + 1));
             sum = sum.join(more, self.max_mismatches);
         }
     }
@@ -59,9 +57,7 @@ impl Comparison<'_> {
             })
             .map(|(tally, _)| tally)
             // Neighbours are joined, never whoever is ready first: what is shown does not depend on timing.
-            .reduce(Tally::default, |sum, later| {
-                sum.join(later, self.max_mismatches)
-            })
+            .reduce(Tally::default, |sum, later| sum.join(later, self.max_mismatches))
     }
 
     fn mismatch(self, request: &Request, difference: Difference) -> Mismatch {

@@ -46,9 +46,7 @@ pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
     prepare(&*enhanced)?;
     let mut report = Report::new(&display);
     let setting = Setting { dir, display, args };
-    let exit = setting.diff(&*baseline, &*enhanced, &mut |line| {
-        unless_closed(report.add(line))
-    });
+    let exit = setting.diff(&*baseline, &*enhanced, &mut |line| unless_closed(report.add(line)));
     // What has been found is shown, whatever came after it.
     unless_closed(report.finish())?;
     exit
@@ -118,9 +116,7 @@ impl Setting<'_> {
             workload,
             max_mismatches,
         };
-        report(Line::SelfCheck(
-            pool.install(|| self_check::run(comparison, sample))?,
-        ))?;
+        report(Line::SelfCheck(pool.install(|| self_check::run(comparison, sample))?))?;
         for part in thinned {
             report(Line::Subsampled(part))?;
         }
@@ -143,10 +139,7 @@ fn pool(threads: usize) -> Result<ThreadPool> {
 
 /// A difference is a verdict, whatever else is left open. No request compared is none.
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
-    if verdicts
-        .iter()
-        .any(|verdict| verdict.verdict == Finding::Different)
-    {
+    if verdicts.iter().any(|verdict| verdict.verdict == Finding::Different) {
         return Ok(Exit::Negative);
     }
     if verdicts.iter().all(|verdict| verdict.requests == 0) {
@@ -154,10 +147,7 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
             "no request was compared, so there is no verdict: request for at least one",
         ));
     }
-    match verdicts
-        .iter()
-        .find(|verdict| verdict.verdict == Finding::None)
-    {
+    match verdicts.iter().find(|verdict| verdict.verdict == Finding::None) {
         None => Ok(Exit::Fine),
         Some(open) => Err(Error::usage(no_verdict(open))),
     }
@@ -171,9 +161,7 @@ fn no_verdict(verdict: &Verdict) -> String {
         ..
     } = verdict;
     if *requests == 0 {
-        return format!(
-            "{workload}: no request was compared, so there is no verdict: request for at least one"
-        );
+        return format!("{workload}: no request was compared, so there is no verdict: request for at least one");
     }
     if *unsettled > 0 {
         return format!(

@@ -28,12 +28,7 @@ impl Plan {
     ///
     /// # Errors
     /// The sweep is made from the log: those of [`Engine::all`] on the model.
-    pub(super) fn of(
-        workload: DiffWorkload,
-        requests: Option<usize>,
-        model: &dyn Engine,
-        most: usize,
-    ) -> Result<Self> {
+    pub(super) fn of(workload: DiffWorkload, requests: Option<usize>, model: &dyn Engine, most: usize) -> Result<Self> {
         match workload {
             DiffWorkload::Legacy => Ok(Self::stream(Workload::Legacy, requests, most)),
             DiffWorkload::Deep => Ok(Self::stream(Workload::Deep, requests, most)),
@@ -59,9 +54,7 @@ impl Plan {
         Ok(Plan {
             workload: sweep::NAME,
             total: sweep.requests.len(),
-            sample: evenly_spaced
-                .map(|index| sweep.requests[index].clone())
-                .collect(),
+            sample: evenly_spaced.map(|index| sweep.requests[index].clone()).collect(),
             requests: Box::new(sweep.requests.into_iter()),
             thinned: sweep.thinned,
         })

@@ -19,10 +19,7 @@ fn command_line(dir: &DataDir, mode: &str, request: &Request) -> String {
     match request {
         // What no command line can hold, a batch can.
         Request::Page(query) if !query.filter.action.as_deref().is_none_or(is_plain) => {
-            format!(
-                "printf '%s\\n' {} | {program} --batch -",
-                quoted(&request_line(query))
-            )
+            format!("printf '%s\\n' {} | {program} --batch -", quoted(&request_line(query)))
         }
         Request::Page(query) => program + &conditions(&query.filter) + &place(query),
         Request::Count(filter) => program + &conditions(filter) + " --count",
@@ -104,10 +101,7 @@ mod tests {
 
     fn baseline(request: &Request) -> String {
         let [baseline, enhanced] = command_lines(&DataDir::new(Path::new("my data")), request);
-        assert_eq!(
-            enhanced,
-            baseline.replace("--mode baseline", "--mode enhanced")
-        );
+        assert_eq!(enhanced, baseline.replace("--mode baseline", "--mode enhanced"));
         baseline
     }
 
@@ -135,14 +129,9 @@ mod tests {
 
     #[test]
     fn a_keyset_page_has_its_cursor() {
-        let after = Position::After(Key {
-            created_at: -1,
-            id: 7,
-        });
+        let after = Position::After(Key { created_at: -1, id: 7 });
         let query = Query::new(Filter::ALL, after, 10).unwrap();
-        assert!(
-            baseline(&Request::Page(query)).ends_with("--mode baseline --after=-1:7 --size=10")
-        );
+        assert!(baseline(&Request::Page(query)).ends_with("--mode baseline --after=-1:7 --size=10"));
     }
 
     #[test]
@@ -150,10 +139,7 @@ mod tests {
         let query = Query::new(acted("a\0'"), Position::Page(1), 10).unwrap();
         let line = baseline(&Request::Page(query));
         assert!(line.starts_with("printf '%s\\n' '{\"from_ts\": "), "{line}");
-        assert!(
-            line.contains(r#""action": "a\u0000'\''", "page": 1"#),
-            "{line}"
-        );
+        assert!(line.contains(r#""action": "a\u0000'\''", "page": 1"#), "{line}");
         assert!(
             line.ends_with("| auditq --data-dir 'my data' query --mode baseline --batch -"),
             "{line}"
@@ -162,16 +148,8 @@ mod tests {
 
     #[test]
     fn counts_and_all_have_no_page() {
-        assert!(
-            baseline(&Request::Count(acted(""))).ends_with("--mode baseline --action='' --count")
-        );
-        assert!(
-            baseline(&Request::All(acted("\u{1b}é'")))
-                .ends_with(r"--action=$'\033\303\251\'' --all")
-        );
-        assert!(
-            baseline(&Request::All(acted("LOGIN")))
-                .ends_with("--mode baseline --action=LOGIN --all")
-        );
+        assert!(baseline(&Request::Count(acted(""))).ends_with("--mode baseline --action='' --count"));
+        assert!(baseline(&Request::All(acted("\u{1b}é'"))).ends_with(r"--action=$'\033\303\251\'' --all"));
+        assert!(baseline(&Request::All(acted("LOGIN"))).ends_with("--mode baseline --action=LOGIN --all"));
     }
 }

@@ -55,9 +55,7 @@ impl Response {
     pub(super) fn fetch(&mut self, engine: &dyn Engine, request: &Request) {
         self.used = 0;
         let outcome = match request {
-            Request::Page(query) => engine
-                .page(query, self.next_page())
-                .map(|()| Outcome::Events),
+            Request::Page(query) => engine.page(query, self.next_page()).map(|()| Outcome::Events),
             Request::Count(filter) => engine.count(filter).map(Outcome::Count),
             Request::All(filter) => engine
                 .all(filter, &mut |page| self.keep(page))

@@ -19,20 +19,14 @@ pub(super) const REQUESTS: usize = 64;
 pub(super) fn run(comparison: Comparison<'_>, mut requests: Vec<Request>) -> Result<SelfCheck> {
     let planted = planted(comparison)?;
     // One that has events, wherever there are any.
-    requests.push(Request::Page(Query::new(
-        Filter::ALL,
-        Position::Page(1),
-        50,
-    )?));
+    requests.push(Request::Page(Query::new(Filter::ALL, Position::Page(1), 50)?));
     let (workload, baseline) = (comparison.workload, comparison.engines.model);
     let (shown, verdict) = between(comparison, baseline, baseline)
         .run(&mut requests.into_iter(), &|_| ())
         .finish(workload, 1);
     if verdict.verdict == Finding::Different {
         let example = shown.first().map_or("", |mismatch| &mismatch.reproduce[0]);
-        return Err(failed(&format!(
-            "the baseline differs from itself: {example}"
-        )));
+        return Err(failed(&format!("the baseline differs from itself: {example}")));
     }
     let (requests, events) = (verdict.requests, verdict.events);
     Ok(SelfCheck {
@@ -51,23 +45,13 @@ fn planted(comparison: Comparison<'_>) -> Result<usize> {
         if find(comparison, &sound, &sound, &request) != Counts::default() {
             return Err(failed("a difference was found where none is"));
         }
-        for class in Class::EACH
-            .into_iter()
-            .filter(|class| shows(*class, &request))
-        {
+        for class in Class::EACH.into_iter().filter(|class| shows(*class, &request)) {
             let mut expected = Counts::default();
             *expected.get_mut(class) = 1;
-            let found = find(
-                comparison,
-                &sound,
-                &FixtureEngine { fault: Some(class) },
-                &request,
-            );
+            let found = find(comparison, &sound, &FixtureEngine { fault: Some(class) }, &request);
             if found != expected {
                 let class = class.name();
-                return Err(failed(&format!(
-                    "a planted difference ({class}) was not found as such"
-                )));
+                return Err(failed(&format!("a planted difference ({class}) was not found as such")));
             }
             planted += 1;
         }
@@ -90,22 +74,12 @@ fn shows(class: Class, request: &Request) -> bool {
     in_a_number || !matches!(request, Request::Count(_))
 }
 
-fn find(
-    comparison: Comparison<'_>,
-    model: &FixtureEngine,
-    candidate: &FixtureEngine,
-    request: &Request,
-) -> Counts {
-    let tally =
-        between(comparison, model, candidate).run(&mut [request.clone()].into_iter(), &|_| ());
+fn find(comparison: Comparison<'_>, model: &FixtureEngine, candidate: &FixtureEngine, request: &Request) -> Counts {
+    let tally = between(comparison, model, candidate).run(&mut [request.clone()].into_iter(), &|_| ());
     tally.finish(comparison.workload, 0).1.mismatches
 }
 
-fn between<'a>(
-    comparison: Comparison<'a>,
-    model: &'a dyn Engine,
-    candidate: &'a dyn Engine,
-) -> Comparison<'a> {
+fn between<'a>(comparison: Comparison<'a>, model: &'a dyn Engine, candidate: &'a dyn Engine) -> Comparison<'a> {
     Comparison {
         engines: Engines { model, candidate },
         ..comparison
@@ -113,7 +87,5 @@ fn between<'a>(
 }
 
 fn failed(why: &str) -> Error {
-    Error::usage(format!(
-        "the self-check failed, so there is no verdict: {why}"
-    ))
+    Error::usage(format!("the self-check failed, so there is no verdict: {why}"))
 }

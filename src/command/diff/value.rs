@@ -24,18 +24,13 @@ pub(super) fn event(event: &Event<'_>) -> String {
         resource_id,
         ..
     } = event;
-    let [action, resource_id] =
-        [action, resource_id].map(|field| window(field.as_bytes(), 0, ROOM / 2));
+    let [action, resource_id] = [action, resource_id].map(|field| window(field.as_bytes(), 0, ROOM / 2));
     format!("id {id}, created_at {created_at}, actor {actor_id}, {action}, {resource_id}")
 }
 
 /// Two byte strings that differ, shown around their first difference.
 pub(super) fn bytes(ours: &[u8], theirs: &[u8]) -> (String, String) {
-    let common = ours
-        .iter()
-        .zip(theirs)
-        .take_while(|(our, their)| our == their)
-        .count();
+    let common = ours.iter().zip(theirs).take_while(|(our, their)| our == their).count();
     let shown = |bytes: &[u8]| {
         if bytes.len() <= ROOM && ours.len().max(theirs.len()) <= ROOM {
             return quoted(bytes, 0);
@@ -82,10 +77,7 @@ mod tests {
 
     #[test]
     fn a_short_value_is_shown_whole() {
-        assert_eq!(
-            bytes(b"LOGIN", b""),
-            ("\"LOGIN\"".to_owned(), "\"\"".to_owned())
-        );
+        assert_eq!(bytes(b"LOGIN", b""), ("\"LOGIN\"".to_owned(), "\"\"".to_owned()));
     }
 
     #[test]
@@ -106,10 +98,7 @@ mod tests {
         let (our, their) = bytes(b"\x1b", b"\\u{1b}");
         assert_ne!(our, their);
         let (our, their) = bytes(b"\xff", "\u{fffd}".as_bytes());
-        assert_eq!(
-            (our.as_str(), their.as_str()),
-            ("\"\\xff\"", "\"\u{fffd}\"")
-        );
+        assert_eq!((our.as_str(), their.as_str()), ("\"\\xff\"", "\"\u{fffd}\""));
         let (our, their) = bytes(&[b'x'; 300], &[b'x'; 301]);
         assert_ne!(our, their);
     }

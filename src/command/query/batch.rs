@@ -30,12 +30,7 @@ const PER_THREAD: usize = 8;
 const MAX_WAITING: usize = 64 << 20;
 
 /// Answers every line of the batch. What has come is answered and written before more is waited for.
-pub(super) fn run(
-    display: &Display,
-    engine: &dyn Engine,
-    source: &BatchSource,
-    threads: usize,
-) -> Result<Exit> {
+pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, threads: usize) -> Result<Exit> {
     let (name, input): (&Path, Box<dyn Read>) = match source {
         BatchSource::Stdin => (Path::new("standard input"), Box::new(std::io::stdin())),
         BatchSource::File(path) => (
@@ -105,11 +100,7 @@ impl<R: Read> Lines<R> {
         while chunk.len() < most && (chunk.is_empty() || self.input.buffer().contains(&b'\n')) {
             match self.next_line()? {
                 None => break,
-                Some(line)
-                    if line
-                        .text
-                        .as_ref()
-                        .is_some_and(|text| text.trim_ascii().is_empty()) => {}
+                Some(line) if line.text.as_ref().is_some_and(|text| text.trim_ascii().is_empty()) => {}
                 Some(line) => chunk.push(line),
             }
         }
@@ -119,13 +110,7 @@ impl<R: Read> Lines<R> {
     fn next_line(&mut self) -> std::io::Result<Option<Line>> {
         let mut text = Vec::new();
         let limit = MAX_LINE as u64 + 1;
-        if self
-            .input
-            .by_ref()
-            .take(limit)
-            .read_until(b'\n', &mut text)?
-            == 0
-        {
+        if self.input.by_ref().take(limit).read_until(b'\n', &mut text)? == 0 {
             return Ok(None);
         }
         self.number += 1;
@@ -183,10 +168,7 @@ impl Answerer<'_> {
     fn answer(&self, line: &Line, page: &mut Page) -> Answer {
         let mut out = Vec::new();
         let Some(text) = &line.text else {
-            let message = format!(
-                "line {}: longer than {MAX_LINE} bytes: no request is",
-                line.number
-            );
+            let message = format!("line {}: longer than {MAX_LINE} bytes: no request is", line.number);
             jsonl::error(&mut out, None, &message);
             return Answer {
                 line: out,

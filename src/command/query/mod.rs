@@ -61,9 +61,7 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
             return batch::run(&display, engine, source, *threads);
         }
     }
-    noted
-        .try_iter()
-        .for_each(|line| progress::note(&display, &line));
+    noted.try_iter().for_each(|line| progress::note(&display, &line));
     Ok(Exit::Fine)
 }
 

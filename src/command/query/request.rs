@@ -57,13 +57,10 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
     if line.trim_ascii_start().first() != Some(&b'{') {
         return Err(not_understood("no object"));
     }
-    let wire: Wire =
-        serde_json::from_slice(line).map_err(|error| not_understood(&error.to_string()))?;
+    let wire: Wire = serde_json::from_slice(line).map_err(|error| not_understood(&error.to_string()))?;
     let position = match (wire.page, &wire.after) {
         (Some(_), Some(_)) => {
-            return Err(Error::usage(
-                "page and after exclude each other: give one of them",
-            ));
+            return Err(Error::usage("page and after exclude each other: give one of them"));
         }
         (page, None) => Position::Page(page.unwrap_or(1)),
         (None, Some(after)) => Position::After(after.parse::<Key>()?),
@@ -92,10 +89,7 @@ mod tests {
             actor_id: None,
             action: Some("A".to_owned()),
         };
-        assert_eq!(
-            parse(line).unwrap(),
-            Query::new(filter, Position::Page(3), 50).unwrap()
-        );
+        assert_eq!(parse(line).unwrap(), Query::new(filter, Position::Page(3), 50).unwrap());
     }
 
     #[test]
@@ -104,10 +98,7 @@ mod tests {
             parse(b"{}").unwrap(),
             Query::new(Filter::ALL, Position::Page(1), 20).unwrap()
         );
-        let after = Position::After(Key {
-            created_at: -5,
-            id: 7,
-        });
+        let after = Position::After(Key { created_at: -5, id: 7 });
         assert_eq!(
             parse(br#"{"after": "-5:7"}"#).unwrap(),
             Query::new(Filter::ALL, after, 20).unwrap()
@@ -148,10 +139,7 @@ mod tests {
             "\u{fffd}",
         ] {
             let error = parse(line.as_bytes()).unwrap_err().to_string();
-            assert!(
-                !error.is_empty() && !error.contains('\n'),
-                "{line}: {error}"
-            );
+            assert!(!error.is_empty() && !error.contains('\n'), "{line}: {error}");
         }
     }
 }

@@ -57,8 +57,7 @@ impl Report {
 }
 
 fn json(line: &Line) -> Result<Vec<u8>> {
-    let mut bytes =
-        serde_json::to_vec(line).map_err(|error| Error::Output(io::Error::from(error)))?;
+    let mut bytes = serde_json::to_vec(line).map_err(|error| Error::Output(io::Error::from(error)))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -66,14 +65,7 @@ fn json(line: &Line) -> Result<Vec<u8>> {
 fn as_table(display: &Display, lines: &[Line]) -> String {
     let mut verdicts = table::plain(display);
     let classes = Class::EACH.map(Class::name);
-    verdicts.set_header(
-        [
-            &["workload", "requests", "events"][..],
-            &classes,
-            &["verdict"],
-        ]
-        .concat(),
-    );
+    verdicts.set_header([&["workload", "requests", "events"][..], &classes, &["verdict"]].concat());
     let (mut notes, mut mismatches) = (String::new(), String::new());
     for line in lines {
         match line {
@@ -88,9 +80,7 @@ fn as_table(display: &Display, lines: &[Line]) -> String {
                 kept,
                 of,
             }) => {
-                notes.push_str(&format!(
-                    "{workload}: thinned out: {part}: {kept} of {of}\n"
-                ));
+                notes.push_str(&format!("{workload}: thinned out: {part}: {kept} of {of}\n"));
             }
             Line::Mismatch(mismatch) => mismatches.push_str(&block(mismatch)),
         }
@@ -126,11 +116,7 @@ fn row(verdict: &Verdict) -> Vec<Cell> {
         .into_iter()
         .chain(counts)
         .map(Cell::new);
-    [Cell::new(workload)]
-        .into_iter()
-        .chain(numbers)
-        .chain([word])
-        .collect()
+    [Cell::new(workload)].into_iter().chain(numbers).chain([word]).collect()
 }
 
 fn self_check(check: &SelfCheck) -> String {
@@ -157,10 +143,7 @@ fn remarks(verdict: &Verdict) -> String {
     let mut remarks = String::new();
     for (count, what) in [
         (failed_alike, "were answered by both with the same error"),
-        (
-            asked_again,
-            "were asked again, because the log had changed in between",
-        ),
+        (asked_again, "were asked again, because the log had changed in between"),
         (
             unsettled,
             "have no verdict, because the log changed each time they were asked",

@@ -95,10 +95,7 @@ pub(super) fn generate(spec: DatasetSpec, to: &[SyncSender<Arc<Batch>>; 2]) {
     let mut rows = Rows::new(spec.events, spec.anchor);
     while let Some(batch) = Batch::next(&mut rows) {
         let batch = Arc::new(batch);
-        if to
-            .iter()
-            .any(|receiver| receiver.send(Arc::clone(&batch)).is_err())
-        {
+        if to.iter().any(|receiver| receiver.send(Arc::clone(&batch)).is_err()) {
             return;
         }
     }

@@ -92,9 +92,7 @@ pub(crate) fn expected_digests(spec: DatasetSpec) -> Digests {
             digest.update(batch.lines());
             payload_bytes += batch.lines().len() as u64;
         }
-        let rows = rows
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let rows = rows.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         Digests {
             payload_bytes,
             payloads: hex(&digest.finalize()),
@@ -110,10 +108,7 @@ pub(crate) fn sha256(path: &Path, progress: Progress<'_>) -> Result<Option<FileD
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(path, "cannot open")(error)),
     };
-    let size = file
-        .metadata()
-        .map_err(Error::io(path, "cannot look at"))?
-        .len();
+    let size = file.metadata().map_err(Error::io(path, "cannot look at"))?.len();
     let mut digest = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     let mut bytes = 0;

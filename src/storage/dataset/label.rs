@@ -33,12 +33,7 @@ pub(crate) fn read(root: &Path) -> Option<DatasetSpec> {
 
 /// Writes the label of a spec to `target`: an empty one for the contract's, which has none. It gets the rights
 /// of the database it speaks of.
-pub(super) fn write(
-    target: &Path,
-    lock: &DirLock,
-    spec: DatasetSpec,
-    database: &Path,
-) -> Result<()> {
+pub(super) fn write(target: &Path, lock: &DirLock, spec: DatasetSpec, database: &Path) -> Result<()> {
     let draft = TempFile::create(lock, LABEL)?;
     draft.copy_permissions(database)?;
     text(spec)

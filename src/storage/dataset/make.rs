@@ -32,12 +32,7 @@ pub(crate) struct TempFiles {
 
 /// Writes the spec's dataset, down to the disk itself, and checks that the database holds the rows it was
 /// given.
-pub(crate) fn make(
-    dir: &DataDir,
-    lock: &DirLock,
-    spec: DatasetSpec,
-    progress: Progress<'_>,
-) -> Result<TempFiles> {
+pub(crate) fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, progress: Progress<'_>) -> Result<TempFiles> {
     let database = TempFile::create_shared(lock, "audit.db")?;
     if dir.database().exists() {
         database.copy_permissions(dir.database())?;
@@ -96,16 +91,11 @@ pub(crate) fn set_label(dir: &DataDir, lock: &DirLock, spec: DatasetSpec) -> Res
 }
 
 fn is_labelled(dir: &DataDir, spec: DatasetSpec) -> bool {
-    DatasetSpec::of_dir(dir.root()) == spec
-        && spec.is_contract() != label::path(dir.root()).exists()
+    DatasetSpec::of_dir(dir.root()) == spec && spec.is_contract() != label::path(dir.root()).exists()
 }
 
 /// Writes and digests every line; then waits for the disk.
-fn write_payloads(
-    draft: &TempFile,
-    target: &Path,
-    batches: Receiver<Arc<Batch>>,
-) -> Result<(u64, String)> {
+fn write_payloads(draft: &TempFile, target: &Path, batches: Receiver<Arc<Batch>>) -> Result<(u64, String)> {
     let mut digest = Sha256::new();
     let mut bytes = 0;
     for batch in batches {
@@ -116,22 +106,13 @@ fn write_payloads(
             .map_err(Error::io(target, "cannot write"))?;
         bytes += batch.lines().len() as u64;
     }
-    draft
-        .file()
-        .sync_all()
-        .map_err(Error::io(target, "cannot write"))?;
+    draft.file().sync_all().map_err(Error::io(target, "cannot write"))?;
     Ok((bytes, hex(&digest.finalize())))
 }
 
 /// Inserts every row, then makes the index; gives the digest of the rows.
-fn fill_database(
-    path: &Path,
-    batches: Receiver<Arc<Batch>>,
-    events: u64,
-    progress: Progress<'_>,
-) -> Result<String> {
-    let (table, index) =
-        SCHEMA_SQL.split_at(SCHEMA_SQL.find("CREATE INDEX").unwrap_or(SCHEMA_SQL.len()));
+fn fill_database(path: &Path, batches: Receiver<Arc<Batch>>, events: u64, progress: Progress<'_>) -> Result<String> {
+    let (table, index) = SCHEMA_SQL.split_at(SCHEMA_SQL.find("CREATE INDEX").unwrap_or(SCHEMA_SQL.len()));
     let mut writer = Writer::create(path, table)?;
     let mut digest = RowsDigest::new();
     let mut done = 0;
@@ -158,11 +139,7 @@ fn named(error: Error, target: &Path) -> Error {
     match error {
         Error::Database { problem, .. } => Error::Database { path, problem },
         Error::Unreadable { problem, .. } => Error::Unreadable { path, problem },
-        Error::Io { action, source, .. } => Error::Io {
-            path,
-            action,
-            source,
-        },
+        Error::Io { action, source, .. } => Error::Io { path, action, source },
         other => other,
     }
 }

@@ -11,9 +11,7 @@ mod label;
 mod make;
 mod publish;
 
-pub(crate) use inspect::{
-    DatabaseContents, database, expected_digests, is_anything_there, payloads, sha256,
-};
+pub(crate) use inspect::{DatabaseContents, database, expected_digests, is_anything_there, payloads, sha256};
 use label::read as labelled;
 pub(crate) use make::{TempFiles, make, set_label};
 pub(crate) use publish::{publish, recover, recover_staged, tidy};

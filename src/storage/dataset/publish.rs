@@ -23,10 +23,7 @@ struct Staged {
 
 impl Staged {
     fn in_dir(dir: &DataDir) -> Self {
-        let staged = |name| {
-            dir.root()
-                .join(format!("{}{name}", atomic_file::STAGED_PREFIX))
-        };
+        let staged = |name| dir.root().join(format!("{}{name}", atomic_file::STAGED_PREFIX));
         Staged {
             database: staged("audit.db"),
             payloads: staged("payloads.jsonl"),
@@ -36,12 +33,7 @@ impl Staged {
 }
 
 /// Replaces whatever is there. A kill at any moment leaves the old dataset or the new one.
-pub(crate) fn publish(
-    dir: &DataDir,
-    lock: &DirLock,
-    drafts: TempFiles,
-    spec: DatasetSpec,
-) -> Result<()> {
+pub(crate) fn publish(dir: &DataDir, lock: &DirLock, drafts: TempFiles, spec: DatasetSpec) -> Result<()> {
     let staged = Staged::in_dir(dir);
     label::write(&staged.label, lock, spec, drafts.database.path())?;
     drafts.payloads.publish(&staged.payloads)?;

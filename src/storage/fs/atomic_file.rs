@@ -48,9 +48,7 @@ impl DirLock {
 
     /// Makes every rename and removal so far outlast a power failure.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.dir
-            .sync_all()
-            .map_err(Error::io(&self.path, "cannot sync"))
+        self.dir.sync_all().map_err(Error::io(&self.path, "cannot sync"))
     }
 
     fn hold(path: &Path, dir: File) -> Self {
@@ -90,10 +88,7 @@ pub(crate) fn has_leftovers(path: &Path) -> bool {
 fn ours(path: &Path) -> impl Iterator<Item = DirEntry> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries.filter(|entry| {
-        entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(PREFIX.as_bytes())
+        entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())
             && entry.file_type().is_ok_and(|kind| kind.is_file())
     })
 }
@@ -143,8 +138,7 @@ impl TempFile {
 
     /// Gives it the rights of `model`.
     pub(crate) fn copy_permissions(&self, model: &Path) -> Result<()> {
-        platform::copy_permissions(model, self.file())
-            .map_err(Error::io(self.path(), "cannot set the rights"))
+        platform::copy_permissions(model, self.file()).map_err(Error::io(self.path(), "cannot set the rights"))
     }
 
     /// Puts it in the place of whatever is called `target`. A link there is replaced, not followed.
@@ -203,10 +197,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
         let draft = TempFile::create(&lock, "file").unwrap();
-        assert_eq!(
-            draft.file().metadata().unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(draft.file().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         drop(draft);
         assert!(names(dir.path()).is_empty());
     }

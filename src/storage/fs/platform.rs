@@ -40,8 +40,7 @@ impl FileState {
 
     #[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
     fn from_stat(stat: &Stat) -> Self {
-        let ns =
-            |seconds: i64, ns: u64| seconds.wrapping_mul(1_000_000_000).wrapping_add(ns as i64);
+        let ns = |seconds: i64, ns: u64| seconds.wrapping_mul(1_000_000_000).wrapping_add(ns as i64);
         FileState {
             inode: stat.st_ino,
             size: stat.st_size as u64,
@@ -101,18 +100,14 @@ pub(crate) fn clock_grain(state: &FileState) -> Duration {
 /// Nanoseconds since the epoch by the clock that file times are taken from.
 pub(crate) fn file_clock_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    now.tv_sec
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(now.tv_nsec)
+    now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
 }
 
 /// The clock tick that is running, in nanoseconds: it changes every few milliseconds, and reading it is no
 /// system call.
 pub(crate) fn coarse_monotonic_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-    now.tv_sec
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(now.tv_nsec)
+    now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
 }
 
 /// Gives `file` the permission bits of `model`, less any execute bit, and its owner where that is allowed.
@@ -127,10 +122,7 @@ pub(crate) fn copy_permissions(model: &Path, file: &File) -> io::Result<()> {
             return Ok(());
         }
     }
-    Ok(rustix::fs::fchmod(
-        file,
-        Mode::from_raw_mode(like.st_mode & 0o666),
-    )?)
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(like.st_mode & 0o666))?)
 }
 
 /// Lets a write beyond the process's limit of file sizes (`ulimit -f`) fail like one to a full disk: by default
@@ -138,10 +130,7 @@ pub(crate) fn copy_permissions(model: &Path, file: &File) -> io::Result<()> {
 pub fn ignore_sigxfsz() {
     // The write's own error says all there is to know, so nobody looks at the flag. Where the signal cannot be
     // caught, the process ends as it would have.
-    let _ = signal_hook::flag::register(
-        signal_hook::consts::SIGXFSZ,
-        Arc::new(AtomicBool::new(false)),
-    );
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
 /// Whether rights and file system let this process make files in a directory. A full disk does not count.

@@ -70,11 +70,7 @@ fn record(blocks: &Blocks, rank: u64) -> Result<(i64, EventRecord), Corrupted> {
 }
 
 /// Appends an event's action, resource type and resource id. Tells where each of them ends.
-fn append_texts(
-    blocks: &Blocks,
-    event: &EventRecord,
-    text: &mut Vec<u8>,
-) -> Result<[usize; 3], Corrupted> {
+fn append_texts(blocks: &Blocks, event: &EventRecord, text: &mut Vec<u8>) -> Result<[usize; 3], Corrupted> {
     let name = |section, number: i64| {
         let record = blocks.sized_record(section, number.cast_unsigned())?;
         Ok(TextRecord::decode(record))

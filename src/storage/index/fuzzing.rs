@@ -1,9 +1,5 @@
 //! The index reader against files that nobody wrote so: forged ones, and true ones that were damaged.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what a fuzzer finds, it says by these"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what a fuzzer finds, it says by these")]
 
 mod damaged;
 mod forged;

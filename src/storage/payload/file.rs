@@ -24,10 +24,7 @@ pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page) -> Result<()> {
     let path = dir.payloads();
     page.fill_payloads(|event, place, buffer| {
         let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
-        let size = file
-            .metadata()
-            .map_err(Error::io(&path, "cannot look at"))?
-            .len();
+        let size = file.metadata().map_err(Error::io(&path, "cannot look at"))?.len();
         read_payload(event, place, size, buffer, |room, offset| {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(room)
@@ -123,23 +120,12 @@ fn read_payload(
     buffer: &mut PayloadBuffer<'_>,
     read_at: impl FnOnce(&mut [u8], u64) -> io::Result<()>,
 ) -> Result<()> {
-    let wrong = |problem: String| {
-        Err(Error::Payload {
-            event,
-            place,
-            problem,
-        })
-    };
+    let wrong = |problem: String| Err(Error::Payload { event, place, problem });
     let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len)) else {
         return wrong("an offset or a length below 0 is no place in a file".to_owned());
     };
-    if offset
-        .checked_add(len as u64)
-        .is_none_or(|end| end > file_size)
-    {
-        return wrong(format!(
-            "lies past the end of payloads.jsonl ({file_size} bytes)"
-        ));
+    if offset.checked_add(len as u64).is_none_or(|end| end > file_size) {
+        return wrong(format!("lies past the end of payloads.jsonl ({file_size} bytes)"));
     }
     if buffer.held().saturating_add(len) > MAX_PAGE_BYTES {
         return wrong("the page's payloads are more than 1 GiB: ask for a smaller page".to_owned());

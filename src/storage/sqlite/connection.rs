@@ -80,11 +80,7 @@ impl Connection {
             // The next writer, if there ever is one, starts a write-ahead log.
             return Ok(JournalMode::Wal { frames: 0 });
         }
-        let mode: String = self.map_err(self.sqlite.query_row(
-            "PRAGMA journal_mode",
-            [],
-            |row| row.get(0),
-        ))?;
+        let mode: String = self.map_err(self.sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0)))?;
         if mode != "wal" {
             return Ok(JournalMode::Rollback);
         }
@@ -117,16 +113,10 @@ impl Connection {
 
     /// What SQLite gave, if it counts; its error in the words of this crate.
     pub(super) fn map_err<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
-        if self
-            .snapshot
-            .as_ref()
-            .is_some_and(|snapshot| !snapshot.is_unchanged())
-        {
+        if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_unchanged()) {
             return Err(Error::Unreadable {
                 path: self.path.clone(),
-                problem:
-                    "it was written to while it was read from where no lock can be held: ask again"
-                        .to_owned(),
+                problem: "it was written to while it was read from where no lock can be held: ask again".to_owned(),
             });
         }
         result.map_err(|error| to_error(&self.path, &error))
@@ -164,12 +154,9 @@ fn to_error(path: &Path, error: &rusqlite::Error) -> Error {
             return unreadable(path, &sqlite_message(error));
         }
         Some(ErrorCode::NotADatabase) => {
-            "the file is no SQLite database: --data-dir must name an audit log's directory"
-                .to_owned()
+            "the file is no SQLite database: --data-dir must name an audit log's directory".to_owned()
         }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            "the database is damaged: restore it from a backup".to_owned()
-        }
+        Some(ErrorCode::DatabaseCorrupt) => "the database is damaged: restore it from a backup".to_owned(),
         _ => {
             let said = sqlite_message(error);
             if said.starts_with("no such") {

@@ -49,8 +49,6 @@ impl ImmutableSnapshot {
 pub(super) fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     let bytes = path.as_os_str().as_bytes().iter();
     let escaped: String = bytes.map(|byte| format!("%{byte:02x}")).collect();
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     rusqlite::Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
 }

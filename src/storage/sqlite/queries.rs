@@ -129,20 +129,14 @@ impl Connection {
     }
 
     /// Gives every matching row to `visit`, newest first, in bounded memory, until it fails.
-    pub(crate) fn each(
-        &self,
-        filter: &Filter,
-        mut visit: impl FnMut(&Row<'_>) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn each(&self, filter: &Filter, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let Filter {
             from_ts,
             to_ts,
             actor_id,
             action,
         } = filter;
-        let values = params![
-            from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64
-        ];
+        let values = params![from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64];
         self.visit(BASELINE_PAGE, values, &mut visit)
     }
 

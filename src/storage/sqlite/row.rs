@@ -31,9 +31,7 @@ pub(super) fn read<'row>(row: &'row rusqlite::Row<'_>) -> Result<Row<'row>> {
         other => Err(mismatch(id, column, other)),
     };
     let text = |column| match value(row, column) {
-        ValueRef::Text(bytes) => {
-            std::str::from_utf8(bytes).map_err(|_| problem(id, column, "is not UTF-8"))
-        }
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| problem(id, column, "is not UTF-8")),
         other => Err(mismatch(id, column, other)),
     };
     Ok(Row {
@@ -62,10 +60,7 @@ fn mismatch(event: i64, column: usize, found: ValueRef<'_>) -> Error {
         ValueRef::Real(value) => format!("holds {value}, a number with a fraction"),
         ValueRef::Text(bytes) => {
             let text: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
-            format!(
-                "holds the text \"{}\", not a whole number",
-                escape_for_terminal(&text)
-            )
+            format!("holds the text \"{}\", not a whole number", escape_for_terminal(&text))
         }
         ValueRef::Blob(bytes) => format!("holds {} bytes of binary data", bytes.len()),
     };

@@ -33,16 +33,12 @@ impl Connection {
         });
         let (kind, sql) = match found {
             Err(rusqlite::Error::QueryReturnedNoRows) => {
-                return Ok(Soundness::Unsound(
-                    "there is no table audit_events".to_owned(),
-                ));
+                return Ok(Soundness::Unsound("there is no table audit_events".to_owned()));
             }
             found => self.map_err(found)?,
         };
         if kind != "table" || sql.to_ascii_uppercase().contains("COLLATE") {
-            return Ok(Soundness::Unsound(format!(
-                "audit_events is no plain {kind}"
-            )));
+            return Ok(Soundness::Unsound(format!("audit_events is no plain {kind}")));
         }
         let unlike = "
             SELECT (SELECT count(*) FROM pragma_index_list('audit_events') WHERE origin = 'pk')
@@ -59,11 +55,8 @@ impl Connection {
             SELECT count(*), coalesce(sum(i.name = 'idx_created_at' AND i.partial = 0
               AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = 'created_at'), 0)
             FROM pragma_index_list('audit_events') AS i";
-        let (all, by_time): (i64, i64) = self.map_err(self.sqlite.query_row(
-            indexes,
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        ))?;
+        let (all, by_time): (i64, i64) =
+            self.map_err(self.sqlite.query_row(indexes, [], |row| Ok((row.get(0)?, row.get(1)?))))?;
         Ok(Soundness::Sound {
             has_time_index: by_time == 1,
             has_other_indexes: all != by_time,
@@ -73,9 +66,7 @@ impl Connection {
     /// Whether the pages of the table and of its indexes are what SQLite takes them for.
     pub(crate) fn is_intact(&self) -> Result<bool> {
         let check = "PRAGMA quick_check('audit_events')";
-        let found = self
-            .sqlite
-            .query_row(check, [], |row| row.get::<_, String>(0));
+        let found = self.sqlite.query_row(check, [], |row| row.get::<_, String>(0));
         Ok(self.map_err(found)? == "ok")
     }
 
@@ -92,10 +83,7 @@ impl Connection {
             Ok((is_leaf, row.get::<_, i64>(1)?.unsigned_abs()))
         });
         let pages = self.map_err(pages)?;
-        let pages = pages.map(|page| {
-            self.map_err(page)
-                .map(|(is_leaf, rows)| is_leaf.then_some(rows))
-        });
+        let pages = pages.map(|page| self.map_err(page).map(|(is_leaf, rows)| is_leaf.then_some(rows)));
         pages.collect()
     }
 
@@ -116,27 +104,17 @@ impl Connection {
     /// The lowest and the highest id; `None` for an empty table.
     pub(crate) fn id_bounds(&self) -> Result<Option<RangeInclusive<i64>>> {
         let bound = |order: &str| {
-            let statement =
-                format!("SELECT id FROM audit_events NOT INDEXED ORDER BY id {order} LIMIT 1");
-            match self
-                .sqlite
-                .query_row(&statement, [], |row| row.get::<_, i64>(0))
-            {
+            let statement = format!("SELECT id FROM audit_events NOT INDEXED ORDER BY id {order} LIMIT 1");
+            match self.sqlite.query_row(&statement, [], |row| row.get::<_, i64>(0)) {
                 Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
                 other => self.map_err(other).map(Some),
             }
         };
-        Ok(bound("ASC")?
-            .zip(bound("DESC")?)
-            .map(|(first, last)| first..=last))
+        Ok(bound("ASC")?.zip(bound("DESC")?).map(|(first, last)| first..=last))
     }
 
     /// Gives every row with an id in `ids` to `visit`, by id.
-    pub(crate) fn scan(
-        &self,
-        ids: &RangeInclusive<i64>,
-        mut visit: impl FnMut(&Row<'_>) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn scan(&self, ids: &RangeInclusive<i64>, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let statement = format!(
             "SELECT {} FROM audit_events NOT INDEXED WHERE id BETWEEN ? AND ? ORDER BY id",
             row::COLUMNS.join(", ")

@@ -115,16 +115,9 @@ mod tests {
             ("(created_at)", "(created_at) WHERE id > 5"),
             ("CREATE INDEX", "CREATE TABLE more (x); CREATE INDEX"),
         ] {
-            assert_ne!(
-                schema(&SCHEMA_SQL.replace(from, to)),
-                contract,
-                "{from} → {to}"
-            );
+            assert_ne!(schema(&SCHEMA_SQL.replace(from, to)), contract, "{from} → {to}");
         }
-        assert_ne!(
-            schema(SCHEMA_SQL.split_once("CREATE INDEX").unwrap().0),
-            contract
-        );
+        assert_ne!(schema(SCHEMA_SQL.split_once("CREATE INDEX").unwrap().0), contract);
         assert_eq!(schema("").indexes, "none");
     }
 }

@@ -73,9 +73,7 @@ impl Writer {
                 .execute_batch(&format!("COMMIT; {finish}; PRAGMA journal_mode = DELETE")),
         )?;
         let path = self.path;
-        self.sqlite
-            .close()
-            .map_err(|(_, error)| write_error(&path, &error))
+        self.sqlite.close().map_err(|(_, error)| write_error(&path, &error))
     }
 
     fn map_err<T>(&self, result: rusqlite::Result<T>) -> Result<T> {

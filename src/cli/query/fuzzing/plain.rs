@@ -26,8 +26,7 @@ pub(super) fn read(text: &str, now: i64) -> Reading {
         .bytes()
         .all(|byte| byte.is_ascii_digit());
     if is_number {
-        return whole_number(text.as_bytes())
-            .map_or(Reading::Refused, |second| Reading::Window(second, second));
+        return whole_number(text.as_bytes()).map_or(Reading::Refused, |second| Reading::Window(second, second));
     }
     if let Some((date, rest)) = date_of(text.as_bytes()) {
         return match date {
@@ -89,26 +88,9 @@ fn date_of(text: &[u8]) -> Option<(Option<i64>, &[u8])> {
     let [a, b, c, d, b'-', e, f, b'-', g, h] = date else {
         return None;
     };
-    let (year, month, day) = (
-        digits(&[*a, *b, *c, *d])?,
-        digits(&[*e, *f])?,
-        digits(&[*g, *h])?,
-    );
+    let (year, month, day) = (digits(&[*a, *b, *c, *d])?, digits(&[*e, *f])?, digits(&[*g, *h])?);
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let lengths = [
-        31,
-        28 + i64::from(is_leap),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ];
+    let lengths = [31, 28 + i64::from(is_leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let Some((&length, before)) = usize::try_from(month - 1)
         .ok()
         .and_then(|month| Some((lengths.get(month)?, &lengths[..month])))
@@ -133,10 +115,7 @@ fn time_of_day(text: &[u8]) -> Option<(i128, &[u8])> {
         nanoseconds += i128::from(second) * NANOSECONDS;
         rest = behind;
         if let [b'.', fraction @ ..] = rest {
-            let len = fraction
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let len = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if !(1..=9).contains(&len) {
                 return None;
             }
@@ -174,13 +153,7 @@ fn zone_of(text: &[u8]) -> Option<i128> {
 
 /// Numbers with the units w, d, h, m and s, the longest first, in seconds.
 fn span_of(mut text: &[u8]) -> Option<i128> {
-    const UNITS: [(u8, i128); 5] = [
-        (b'w', 604_800),
-        (b'd', 86_400),
-        (b'h', 3_600),
-        (b'm', 60),
-        (b's', 1),
-    ];
+    const UNITS: [(u8, i128); 5] = [(b'w', 604_800), (b'd', 86_400), (b'h', 3_600), (b'm', 60), (b's', 1)];
     let mut shorter = &UNITS[..];
     let mut seconds = 0;
     while !text.is_empty() {

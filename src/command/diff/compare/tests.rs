@@ -16,10 +16,7 @@ fn events(ids: &[i64]) -> Vec<Event<'static>> {
 
 fn classes(ours: &[Event<'_>], theirs: &[Event<'_>]) -> Vec<(Class, Option<i64>, &'static str)> {
     let found = Pairing::of(ours, theirs).differences();
-    found
-        .into_iter()
-        .map(|it| (it.class, it.event, it.what))
-        .collect()
+    found.into_iter().map(|it| (it.class, it.event, it.what)).collect()
 }
 
 #[test]
@@ -33,10 +30,7 @@ fn a_shifted_page_lacks_its_first_event_and_has_one_too_many() {
     let found = classes(&events(&[5, 4, 3]), &events(&[4, 3, 2]));
     assert_eq!(
         found,
-        [
-            (Class::Missing, Some(5), "event"),
-            (Class::Extra, Some(2), "event")
-        ]
+        [(Class::Missing, Some(5), "event"), (Class::Extra, Some(2), "event")]
     );
 }
 
@@ -47,10 +41,7 @@ fn an_event_that_comes_twice_is_extra_once() {
     let found = classes(&events(&[5, 4]), &events(&[5, 5]));
     assert_eq!(
         found,
-        [
-            (Class::Missing, Some(4), "event"),
-            (Class::Extra, Some(5), "event")
-        ]
+        [(Class::Missing, Some(4), "event"), (Class::Extra, Some(5), "event")]
     );
 }
 
@@ -64,13 +55,7 @@ fn every_field_is_compared() {
                 ..EVENT
             },
         ),
-        (
-            "actor_id",
-            Event {
-                actor_id: 2,
-                ..EVENT
-            },
-        ),
+        ("actor_id", Event { actor_id: 2, ..EVENT }),
         (
             "action",
             Event {

@@ -17,10 +17,7 @@ const LOOK: u64 = 550;
 
 /// How many of the requests fit into so many seconds, evenly evenly_spaced: two at least.
 pub(super) fn fit_budget(profile: &LogProfile, requests: &[Request], seconds: u64) -> usize {
-    let total: u128 = requests
-        .iter()
-        .map(|request| u128::from(cost(profile, request)))
-        .sum();
+    let total: u128 = requests.iter().map(|request| u128::from(cost(profile, request))).sum();
     let budget = u128::from(seconds) * 1_000_000_000;
     if total <= budget {
         return requests.len();
@@ -53,11 +50,7 @@ fn page(profile: &LogProfile, query: &Query, rows: u64, matching: u64) -> (u64, 
     match query.position {
         Position::Page(_) => {
             let last = query.offset().saturating_add(size);
-            let visited = if last >= matching {
-                rows
-            } else {
-                rows * last / matching
-            };
+            let visited = if last >= matching { rows } else { rows * last / matching };
             (visited, matching.saturating_sub(query.offset()).min(size))
         }
         Position::After(key) => {
@@ -76,9 +69,7 @@ fn page(profile: &LogProfile, query: &Query, rows: u64, matching: u64) -> (u64, 
 fn matching(profile: &LogProfile, filter: &Filter, rows: u64) -> u64 {
     let all = profile.keys().len().max(1) as u64;
     let everywhen = |filter: Filter| profile.count(&filter) as u64;
-    let Filter {
-        actor_id, action, ..
-    } = filter.clone();
+    let Filter { actor_id, action, .. } = filter.clone();
     let actor = actor_id.map_or(all, |_| {
         everywhen(Filter {
             actor_id,
@@ -87,10 +78,7 @@ fn matching(profile: &LogProfile, filter: &Filter, rows: u64) -> u64 {
     });
     let acted = match &action {
         None => all,
-        Some(_) => everywhen(Filter {
-            action,
-            ..Filter::ALL
-        }),
+        Some(_) => everywhen(Filter { action, ..Filter::ALL }),
     };
     let share = |part: u64, of: u64| (u128::from(part) * u128::from(of) / u128::from(all)) as u64;
     share(share(actor, acted), rows)

@@ -112,11 +112,7 @@ pub(super) fn filtered(profile: &LogProfile) -> Vec<Request> {
             },
         ];
         for filter in &filters {
-            requests.extend(
-                beside(key)
-                    .into_iter()
-                    .filter_map(|key| after(filter, key, 20)),
-            );
+            requests.extend(beside(key).into_iter().filter_map(|key| after(filter, key, 20)));
         }
     }
     requests

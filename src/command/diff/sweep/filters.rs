@@ -51,8 +51,7 @@ pub(super) fn every_actor(profile: &LogProfile) -> Vec<Request> {
     let size = SIZES[SIZES.len() - 1];
     let pages = |id| {
         let matching = profile.count(&actor(id));
-        (1..=matching.div_ceil(size as usize))
-            .filter_map(move |number| page(&actor(id), number, size))
+        (1..=matching.div_ceil(size as usize)).filter_map(move |number| page(&actor(id), number, size))
     };
     profile.actors().into_iter().flat_map(pages).collect()
 }
@@ -151,16 +150,8 @@ fn unknown_filters(profile: &LogProfile) -> Vec<Filter> {
 
 /// The first two pages of what the log does not have.
 pub(super) fn unknown(profile: &LogProfile) -> Vec<Request> {
-    let pages = |filter: Filter| {
-        [1, 2]
-            .map(|number| page(&filter, number, 20))
-            .into_iter()
-            .flatten()
-    };
-    unknown_filters(profile)
-        .into_iter()
-        .flat_map(pages)
-        .collect()
+    let pages = |filter: Filter| [1, 2].map(|number| page(&filter, number, 20)).into_iter().flatten();
+    unknown_filters(profile).into_iter().flat_map(pages).collect()
 }
 
 /// How many events there are: in all, of each action, of actors with actions, of what is unknown, in windows.
@@ -175,12 +166,7 @@ pub(super) fn counts(profile: &LogProfile) -> Vec<Request> {
 
 /// How many events each actor has.
 pub(super) fn actor_counts(profile: &LogProfile) -> Vec<Request> {
-    profile
-        .actors()
-        .into_iter()
-        .map(actor)
-        .map(Request::Count)
-        .collect()
+    profile.actors().into_iter().map(actor).map(Request::Count).collect()
 }
 
 /// Every event of results that an answer can hold: each action, some actors, some windows.

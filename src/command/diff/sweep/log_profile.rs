@@ -121,10 +121,7 @@ impl LogProfile {
 
     /// The actor and the action of an event.
     pub(super) fn event(&self, place: usize) -> (i64, &str) {
-        (
-            self.actors[place],
-            &self.names[self.actions[place] as usize],
-        )
+        (self.actors[place], &self.names[self.actions[place] as usize])
     }
 
     /// The newest and the oldest second, 0 and 0 in an empty log.
@@ -137,10 +134,7 @@ impl LogProfile {
     pub(super) fn ties(&self) -> Vec<std::ops::Range<usize>> {
         let mut ties = Vec::new();
         let mut start = 0;
-        for run in self
-            .keys
-            .chunk_by(|one, next| one.created_at == next.created_at)
-        {
+        for run in self.keys.chunk_by(|one, next| one.created_at == next.created_at) {
             if run.len() > 1 {
                 ties.push(start..start + run.len());
             }
@@ -168,11 +162,7 @@ impl LogProfile {
             (actor, action) => self
                 .window(filter.from_ts, filter.to_ts)
                 .filter(|place| actor.is_none_or(|actor| self.actors[*place] == actor))
-                .filter(|place| {
-                    action
-                        .flatten()
-                        .is_none_or(|action| self.actions[*place] == *action)
-                })
+                .filter(|place| action.flatten().is_none_or(|action| self.actions[*place] == *action))
                 .count(),
         }
     }

@@ -13,9 +13,7 @@ const OTHER_SIZES: [u64; 6] = [1, 2, 7, 100, 999, MAX_PAGE_SIZE as u64];
 /// A page, if there can be such a page.
 pub(super) fn page(filter: &Filter, number: usize, size: u64) -> Option<Request> {
     let position = Position::Page(number as u64);
-    Query::new(filter.clone(), position, size)
-        .ok()
-        .map(Request::Page)
+    Query::new(filter.clone(), position, size).ok().map(Request::Page)
 }
 
 /// The first page, the last full one, the last, and the first empty one.
@@ -89,20 +87,9 @@ pub(super) fn beyond(profile: &LogProfile) -> Vec<Request> {
     for size in SIZES.into_iter().chain([1, MAX_PAGE_SIZE.into()]) {
         let last = i64::MAX as usize / size as usize + 1;
         let pages = events / size as usize;
-        let numbers = [
-            pages + 2,
-            2 * pages + 3,
-            1_000_000,
-            u32::MAX as usize,
-            last - 1,
-            last,
-        ];
+        let numbers = [pages + 2, 2 * pages + 3, 1_000_000, u32::MAX as usize, last - 1, last];
         for filter in &filters {
-            requests.extend(
-                numbers
-                    .iter()
-                    .filter_map(|number| page(filter, *number, size)),
-            );
+            requests.extend(numbers.iter().filter_map(|number| page(filter, *number, size)));
         }
     }
     requests

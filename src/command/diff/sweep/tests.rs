@@ -81,10 +81,7 @@ fn every_page_of_every_size_is_there_and_the_first_empty_one() {
     let requests: HashSet<_> = requests(105).into_iter().collect();
     for (size, pages) in [(10, 11), (20, 6), (50, 3)] {
         for number in 1..=pages + 1 {
-            assert!(
-                requests.contains(&page(Filter::ALL, number, size)),
-                "{number} {size}"
-            );
+            assert!(requests.contains(&page(Filter::ALL, number, size)), "{number} {size}");
         }
     }
     assert!(requests.contains(&page(Filter::ALL, i64::MAX as u64 / 50 + 1, 50)));
@@ -102,20 +99,14 @@ fn each_action_and_every_actor_is_there() {
         for number in 1..=3 {
             assert!(requests.contains(&page(filter.clone(), number, 20)));
         }
-        assert!(
-            requests.contains(&Request::Count(filter.clone()))
-                && requests.contains(&Request::All(filter))
-        );
+        assert!(requests.contains(&Request::Count(filter.clone())) && requests.contains(&Request::All(filter)));
     }
     for actor in 0..7 {
         let filter = Filter {
             actor_id: Some(actor),
             ..Filter::ALL
         };
-        assert!(
-            requests.contains(&page(filter.clone(), 1, 50))
-                && requests.contains(&Request::Count(filter))
-        );
+        assert!(requests.contains(&page(filter.clone(), 1, 50)) && requests.contains(&Request::Count(filter)));
     }
 }
 
@@ -134,10 +125,7 @@ fn windows_end_on_events_on_ties_between_and_beyond() {
         window(i64::MAX, i64::MIN),
         window(1_156, 1_155),
     ] {
-        assert!(
-            requests.contains(&page(filter.clone(), 1, 20)),
-            "{filter:?}"
-        );
+        assert!(requests.contains(&page(filter.clone(), 1, 20)), "{filter:?}");
         assert!(requests.contains(&Request::Count(filter)));
     }
 }
@@ -157,10 +145,7 @@ fn cursors_stand_on_and_beside_the_ends_and_ties() {
         (i64::MIN, i64::MIN),
         (i64::MAX, i64::MAX),
     ] {
-        assert!(
-            requests.iter().any(after(created_at, id)),
-            "{created_at}:{id}"
-        );
+        assert!(requests.iter().any(after(created_at, id)), "{created_at}:{id}");
     }
 }
 

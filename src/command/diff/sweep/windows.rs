@@ -18,12 +18,8 @@ const DAY: i64 = 24 * 60 * 60;
 pub(super) fn marks(profile: &LogProfile, events: usize, ties: usize) -> Vec<usize> {
     let all = profile.ties();
     let longest = all.iter().max_by_key(|tie| tie.len()).cloned();
-    let ties = some(&all, ties)
-        .chain(longest)
-        .flat_map(|tie| [tie.start, tie.end - 1]);
-    let mut marks: Vec<_> = super::evenly_spaced(profile.keys().len(), events)
-        .chain(ties)
-        .collect();
+    let ties = some(&all, ties).chain(longest).flat_map(|tie| [tie.start, tie.end - 1]);
+    let mut marks: Vec<_> = super::evenly_spaced(profile.keys().len(), events).chain(ties).collect();
     marks.sort_unstable();
     marks.dedup();
     marks
@@ -89,9 +85,7 @@ pub(super) fn filters(profile: &LogProfile) -> Vec<Filter> {
 
 fn around_event(profile: &LogProfile, place: usize) -> Vec<(i64, i64)> {
     let second = profile.keys()[place].created_at;
-    let older = profile.keys()[place..]
-        .iter()
-        .find(|key| key.created_at < second);
+    let older = profile.keys()[place..].iter().find(|key| key.created_at < second);
     around(second, older.map(|key| key.created_at))
 }
 
@@ -116,11 +110,7 @@ pub(super) fn windows(profile: &LogProfile) -> Vec<Request> {
                 action: Some(action.to_owned()),
                 ..by_actor.clone()
             };
-            requests.extend(
-                [acted, by_actor, both]
-                    .iter()
-                    .filter_map(|filter| page(filter, 1, 20)),
-            );
+            requests.extend([acted, by_actor, both].iter().filter_map(|filter| page(filter, 1, 20)));
         }
     }
     requests

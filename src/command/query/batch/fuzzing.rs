@@ -1,9 +1,5 @@
 //! Any bytes as a batch: how it is cut into lines, what each line asks, and what is answered in its place.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what a fuzzer finds, it says by these"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what a fuzzer finds, it says by these")]
 
 mod plain;
 
@@ -79,15 +75,9 @@ fn is_answered(answerer: &Answerer<'_>, line: &Line, query: Option<&Query>) {
     };
     match query {
         Some(query) => {
-            assert_eq!(
-                (document.events, document.count),
-                (Some([]), Some(0)),
-                "{shown}"
-            );
+            assert_eq!((document.events, document.count), (Some([]), Some(0)), "{shown}");
             assert_eq!(document.error, None, "{shown}");
-            let echo = document
-                .query
-                .map(|echo| request::parse(echo.get().as_bytes()));
+            let echo = document.query.map(|echo| request::parse(echo.get().as_bytes()));
             assert_eq!(echo.and_then(Result::ok).as_ref(), Some(query), "{shown}");
         }
         None => {
@@ -96,13 +86,8 @@ fn is_answered(answerer: &Answerer<'_>, line: &Line, query: Option<&Query>) {
             assert!(error.starts_with(&place), "{shown}");
             // What was asked is shown as it came, where it can be.
             let text = line.text.as_deref().unwrap_or_default();
-            if let (Some(echo), Ok(asked)) = (document.query, serde_json::from_slice::<Value>(text))
-            {
-                assert_eq!(
-                    serde_json::from_str::<Value>(echo.get()).ok(),
-                    Some(asked),
-                    "{shown}"
-                );
+            if let (Some(echo), Ok(asked)) = (document.query, serde_json::from_slice::<Value>(text)) {
+                assert_eq!(serde_json::from_str::<Value>(echo.get()).ok(), Some(asked), "{shown}");
             }
         }
     }

@@ -75,10 +75,7 @@ fn a_line_has_the_documented_keys() {
 fn a_class_is_named_and_counted_as_json_has_it() {
     let mut counts = Counts::default();
     for (number, class) in (1..).zip(Class::EACH) {
-        assert_eq!(
-            serde_json::to_string(&class).unwrap(),
-            format!("\"{}\"", class.name())
-        );
+        assert_eq!(serde_json::to_string(&class).unwrap(), format!("\"{}\"", class.name()));
         *counts.get_mut(class) = number;
     }
     for (number, class) in (1..).zip(Class::EACH) {
@@ -100,24 +97,15 @@ fn a_table_has_a_row_a_workload_and_the_mismatches_below() {
     };
     let text = as_table(
         &display,
-        &[
-            mismatch(),
-            Line::Verdict(verdict(1)),
-            Line::Verdict(verdict(0)),
-        ],
+        &[mismatch(), Line::Verdict(verdict(1)), Line::Verdict(verdict(0))],
     );
     let lines: Vec<_> = text.lines().collect();
-    assert!(
-        lines[0].starts_with("workload  requests  events  missing"),
-        "{text}"
-    );
+    assert!(lines[0].starts_with("workload  requests  events  missing"), "{text}");
     assert!(
         lines[1].starts_with("deep") && lines[1].ends_with("DIFFERENT"),
         "{text}"
     );
     assert!(lines[2].ends_with("same"), "{text}");
     assert!(text.contains("deep: 2 requests were asked again"), "{text}");
-    assert!(text.ends_with(
-        "deep, field: actor_id of event 7\n  baseline  1\n  enhanced  2\n  auditq a\n  auditq b\n"
-    ));
+    assert!(text.ends_with("deep, field: actor_id of event 7\n  baseline  1\n  enhanced  2\n  auditq a\n  auditq b\n"));
 }

@@ -41,9 +41,7 @@ impl Blocks {
         if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
             return Err(Corrupted);
         }
-        let groups = usize::try_from(layout.blocks)
-            .map_err(|_| Corrupted)?
-            .div_ceil(GROUP);
+        let groups = usize::try_from(layout.blocks).map_err(|_| Corrupted)?.div_ceil(GROUP);
         Ok(Blocks {
             file,
             header,
@@ -90,12 +88,7 @@ impl Blocks {
     }
 
     /// How `len` bytes of the text section compare with `other`.
-    pub(crate) fn compare_text(
-        &self,
-        start: u64,
-        len: u64,
-        other: &[u8],
-    ) -> Result<Ordering, Corrupted> {
+    pub(crate) fn compare_text(&self, start: u64, len: u64, other: &[u8]) -> Result<Ordering, Corrupted> {
         let mut rest = other;
         let mut order = Ordering::Equal;
         self.each_piece(start, len, |piece| {
@@ -111,12 +104,7 @@ impl Blocks {
     }
 
     /// Gives the pieces of a range of text, which may go on from block to block.
-    fn each_piece(
-        &self,
-        start: u64,
-        len: u64,
-        mut visit: impl FnMut(&[u8]),
-    ) -> Result<(), Corrupted> {
+    fn each_piece(&self, start: u64, len: u64, mut visit: impl FnMut(&[u8])) -> Result<(), Corrupted> {
         let end = start.checked_add(len).ok_or(Corrupted)?;
         if end > self.header.counts.text_bytes {
             return Err(Corrupted);
@@ -146,11 +134,7 @@ impl Blocks {
     }
 
     #[cold]
-    fn first_touch<'a>(
-        &self,
-        cell: &'a OnceLock<Box<Block>>,
-        number: u64,
-    ) -> Result<&'a Block, Corrupted> {
+    fn first_touch<'a>(&self, cell: &'a OnceLock<Box<Block>>, number: u64) -> Result<&'a Block, Corrupted> {
         let block = read_block(&self.file, number)?;
         Ok(cell.get_or_init(|| block))
     }

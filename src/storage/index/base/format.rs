@@ -91,9 +91,7 @@ impl Counts {
     /// Whether a file can hold as much: nothing is added up before this was asked.
     fn are_plausible(&self) -> bool {
         let most = [self.actors, self.actions, self.resource_types, self.pairs];
-        self.events <= MAX_EVENTS
-            && self.text_bytes <= 1 << 48
-            && most.into_iter().all(|count| count <= self.events)
+        self.events <= MAX_EVENTS && self.text_bytes <= 1 << 48 && most.into_iter().all(|count| count <= self.events)
     }
 }
 
@@ -389,11 +387,7 @@ mod tests {
                 Header::decode(&content)
             };
             assert_eq!(other(8, 1), None, "another version");
-            assert_eq!(
-                [other(144, 0), other(144, 9)],
-                [None, None],
-                "no such width"
-            );
+            assert_eq!([other(144, 0), other(144, 9)], [None, None], "no such width");
         }
     }
 

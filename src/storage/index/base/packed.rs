@@ -61,9 +61,7 @@ impl PackedColumn {
     /// A column as a file describes it; `None` if no column is that wide.
     pub(crate) fn new(base: i64, width: u64) -> Option<Self> {
         let width = u8::try_from(width).ok()?;
-        (1..=8)
-            .contains(&width)
-            .then_some(PackedColumn { base, width })
+        (1..=8).contains(&width).then_some(PackedColumn { base, width })
     }
 
     pub(crate) const fn base(self) -> i64 {
@@ -129,16 +127,10 @@ mod tests {
         assert_eq!(width(i64::MIN, i64::MAX), 8);
         assert_eq!(PackedColumn::of(MinMax::NONE).width(), 1);
         assert_eq!(
-            [
-                PackedColumn::for_len(256).width(),
-                PackedColumn::for_len(257).width()
-            ],
+            [PackedColumn::for_len(256).width(), PackedColumn::for_len(257).width()],
             [1, 2]
         );
-        assert_eq!(
-            [PackedColumn::new(0, 0), PackedColumn::new(0, 9)],
-            [None, None]
-        );
+        assert_eq!([PackedColumn::new(0, 0), PackedColumn::new(0, 9)], [None, None]);
         assert_eq!(
             PackedColumn::new(7, 2),
             Some(PackedColumn::of(MinMax {
@@ -150,13 +142,7 @@ mod tests {
 
     #[test]
     fn numbers_come_back_wherever_they_lie() {
-        for (least, greatest) in [
-            (0, 0),
-            (5, 260),
-            (-3, 70_000),
-            (i64::MIN, i64::MAX),
-            (-1, i64::MAX - 2),
-        ] {
+        for (least, greatest) in [(0, 0), (5, 260), (-3, 70_000), (i64::MIN, i64::MAX), (-1, i64::MAX - 2)] {
             let column = PackedColumn::of(MinMax { least, greatest });
             for number in [least, least / 2 + greatest / 2, greatest] {
                 for room in column.width()..20 {

@@ -22,11 +22,7 @@ enum List {
     /// No filter: every rank.
     All { events: u64 },
     /// A slice of the postings of a section.
-    Postings {
-        section: Section,
-        start: u64,
-        end: u64,
-    },
+    Postings { section: Section, start: u64, end: u64 },
 }
 
 impl List {
@@ -134,9 +130,7 @@ impl Index {
     fn first_in(&self, list: &List, rank: u64) -> Result<u64, Corrupted> {
         match list {
             List::All { events } => Ok(rank.min(*events)),
-            List::Postings { .. } => {
-                partition_point(0, list.len(), |index| Ok(self.rank(list, index)? < rank))
-            }
+            List::Postings { .. } => partition_point(0, list.len(), |index| Ok(self.rank(list, index)? < rank)),
         }
     }
 
@@ -166,9 +160,7 @@ impl Index {
     fn list(&self, filter: &Filter, skipped: u64) -> Result<List, Corrupted> {
         let Some(actor_id) = filter.actor_id else {
             return match &filter.action {
-                None => Ok(List::All {
-                    events: self.events(),
-                }),
+                None => Ok(List::All { events: self.events() }),
                 Some(action) => self.action_list(action),
             };
         };
@@ -192,12 +184,7 @@ impl Index {
         self.postings(Section::ByAction, this.postings, next.postings)
     }
 
-    fn pair_list(
-        &self,
-        actor: &ActorRecord,
-        next_actor: &ActorRecord,
-        action: &str,
-    ) -> Result<List, Corrupted> {
+    fn pair_list(&self, actor: &ActorRecord, next_actor: &ActorRecord, action: &str) -> Result<List, Corrupted> {
         let Some(action) = self.find_action(action)? else {
             return Ok(List::NONE);
         };
@@ -205,9 +192,7 @@ impl Index {
         if first > end {
             return Err(Corrupted);
         }
-        let found = partition_point(first, end, |pair| {
-            Ok(u64::from(self.pair(pair)?.action) < action)
-        })?;
+        let found = partition_point(first, end, |pair| Ok(u64::from(self.pair(pair)?.action) < action))?;
         if found >= end || u64::from(self.pair(found)?.action) != action {
             return Ok(List::NONE);
         }
@@ -220,11 +205,7 @@ impl Index {
         if start > end || end > self.events() {
             return Err(Corrupted);
         }
-        Ok(List::Postings {
-            section,
-            start,
-            end,
-        })
+        Ok(List::Postings { section, start, end })
     }
 
     fn find_actor(&self, actor_id: i64) -> Result<Option<u64>, Corrupted> {
@@ -268,21 +249,15 @@ impl Index {
     }
 
     fn actor(&self, index: u64) -> Result<ActorRecord, Corrupted> {
-        Ok(ActorRecord::decode(
-            self.blocks.sized_record(Section::Actors, index)?,
-        ))
+        Ok(ActorRecord::decode(self.blocks.sized_record(Section::Actors, index)?))
     }
 
     fn action(&self, index: u64) -> Result<TextRecord, Corrupted> {
-        Ok(TextRecord::decode(
-            self.blocks.sized_record(Section::Actions, index)?,
-        ))
+        Ok(TextRecord::decode(self.blocks.sized_record(Section::Actions, index)?))
     }
 
     fn pair(&self, index: u64) -> Result<PairRecord, Corrupted> {
-        Ok(PairRecord::decode(
-            self.blocks.sized_record(Section::Pairs, index)?,
-        ))
+        Ok(PairRecord::decode(self.blocks.sized_record(Section::Pairs, index)?))
     }
 }
 

@@ -202,16 +202,12 @@ impl PairRecord {
 
 #[inline(always)]
 fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
-    bytes[at..]
-        .first_chunk()
-        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    bytes[at..].first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
 #[inline(always)]
 fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
-    bytes[at..]
-        .first_chunk()
-        .map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    bytes[at..].first_chunk().map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }
 
 #[cfg(test)]
@@ -233,10 +229,7 @@ mod tests {
             postings: 9,
         };
         assert_eq!(TextRecord::decode(&text.encode()), text);
-        let pair = PairRecord {
-            action: 3,
-            postings: 4,
-        };
+        let pair = PairRecord { action: 3, postings: 4 };
         assert_eq!(PairRecord::decode(&pair.encode()), pair);
     }
 

@@ -61,13 +61,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-fn make_block(
-    log: &SegmentData,
-    header: &Header,
-    layout: &Layout,
-    number: u64,
-    block: &mut [u8; BLOCK],
-) {
+fn make_block(log: &SegmentData, header: &Header, layout: &Layout, number: u64, block: &mut [u8; BLOCK]) {
     block.fill(0);
     let content = &mut block[..CONTENT];
     match layout.section(number) {
@@ -81,9 +75,7 @@ fn make_block(
 fn fill(log: &SegmentData, section: Section, place: &Place, number: u64, content: &mut [u8]) {
     let Range { start, end } = place.records_in(number);
     let records = start as usize..end as usize;
-    let Columns {
-        created_at, rank, ..
-    } = log.columns;
+    let Columns { created_at, rank, .. } = log.columns;
     match section {
         Section::Times => put(content, place.size, records, |event, bytes| {
             created_at.put(log.time(event), bytes);
@@ -119,11 +111,7 @@ fn put_ranks(content: &mut [u8], column: PackedColumn, ranks: &[u32]) {
     });
 }
 
-fn put_sized<T, const SIZE: usize>(
-    content: &mut [u8],
-    records: &[T],
-    encode: impl Fn(&T) -> [u8; SIZE],
-) {
+fn put_sized<T, const SIZE: usize>(content: &mut [u8], records: &[T], encode: impl Fn(&T) -> [u8; SIZE]) {
     for (place, record) in content.chunks_exact_mut(SIZE).zip(records) {
         place.copy_from_slice(&encode(record));
     }

@@ -36,11 +36,7 @@ pub(crate) enum BuiltIndex {
 ///
 /// # Errors
 /// The database cannot be read at all, or is locked.
-pub(crate) fn try_build(
-    dir: &DataDir,
-    lock: Option<&DirLock>,
-    progress: Progress<'_>,
-) -> Result<Option<Attempt>> {
+pub(crate) fn try_build(dir: &DataDir, lock: Option<&DirLock>, progress: Progress<'_>) -> Result<Option<Attempt>> {
     let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
     let connection = Connection::open(dir)?;
     let Some(watcher) = DbWatcher::open(dir).map_err(unreadable)? else {
@@ -59,11 +55,7 @@ pub(crate) fn try_build(
         Err(error) => return Err(error),
     };
     let after = watcher.capture(|| connection.journal_mode())?;
-    Ok((after == Some(version)).then_some(Attempt {
-        watcher,
-        version,
-        made,
-    }))
+    Ok((after == Some(version)).then_some(Attempt { watcher, version, made }))
 }
 
 /// Makes the index, or says why the log cannot be indexed.
@@ -146,10 +138,7 @@ fn write_index(
         Some(Err(error)) => Some(error),
         None => None,
     };
-    Ok(BuiltIndex::Memory(
-        write_memory(dir, &ranked, version, wrote)?,
-        error,
-    ))
+    Ok(BuiltIndex::Memory(write_memory(dir, &ranked, version, wrote)?, error))
 }
 
 fn write_draft(

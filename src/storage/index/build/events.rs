@@ -37,10 +37,7 @@ impl Events {
         let digests = turns.into_par_iter().enumerate();
         let digests = digests.map(|(turn, (records, actors, actions))| {
             let ranks = turn * TURN..turn * TURN + actors.len();
-            let rows: Vec<CompactRow> = ranks
-                .clone()
-                .map(|rank| table.row(order.place(rank)))
-                .collect();
+            let rows: Vec<CompactRow> = ranks.clone().map(|rank| table.row(order.place(rank))).collect();
             for ((row, actor), action) in rows.iter().zip(actors).zip(actions) {
                 (*actor, *action) = (row.actor, row.action);
             }

@@ -44,8 +44,7 @@ impl ByActor {
             rank,
         };
         let (mut postings, starts) = grouped(actors, actor_ids.len(), posting);
-        let ranks =
-            |postings: &[Posting]| postings.par_iter().map(|posting| posting.rank).collect();
+        let ranks = |postings: &[Posting]| postings.par_iter().map(|posting| posting.rank).collect();
         let by_actor = ranks(&postings);
         let (actors, pairs) = pairs(actor_ids, &starts, &mut postings);
         ByActor {
@@ -65,11 +64,7 @@ struct Posting {
 }
 
 /// Sorts each actor's postings by action; gives the actors and the pairs, each with an end mark.
-fn pairs(
-    actor_ids: &[i64],
-    starts: &[u32],
-    postings: &mut [Posting],
-) -> (Vec<ActorRecord>, Vec<PairRecord>) {
+fn pairs(actor_ids: &[i64], starts: &[u32], postings: &mut [Posting]) -> (Vec<ActorRecord>, Vec<PairRecord>) {
     lists(starts, postings)
         .into_par_iter()
         .for_each(|list| list.sort_unstable());

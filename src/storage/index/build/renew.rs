@@ -69,12 +69,7 @@ pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOu
         Err(error) => Err(error),
     };
     for _ in 0..ATTEMPTS {
-        let Some(Attempt {
-            watcher,
-            version,
-            made,
-        }) = try_build(dir, lock.as_ref().ok(), progress)?
-        else {
+        let Some(Attempt { watcher, version, made }) = try_build(dir, lock.as_ref().ok(), progress)? else {
             continue;
         };
         let (index, in_memory) = match made {

@@ -134,9 +134,7 @@ pub(crate) struct ChunkedBytes(Vec<(u64, Vec<u8>)>);
 impl ChunkedBytes {
     /// Bytes of all pieces.
     pub(crate) fn len(&self) -> u64 {
-        self.0
-            .last()
-            .map_or(0, |(before, piece)| before + piece.len() as u64)
+        self.0.last().map_or(0, |(before, piece)| before + piece.len() as u64)
     }
 
     /// Copies the text from byte `start` on into `out`. Tells how many bytes that were: fewer where the text ends.

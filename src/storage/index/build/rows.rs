@@ -111,8 +111,7 @@ impl Part {
             action: self.actions.number(row.action),
             resource_type: self.resource_types.number(row.resource_type),
         });
-        self.resource_ids
-            .extend_from_slice(row.resource_id.as_bytes());
+        self.resource_ids.extend_from_slice(row.resource_id.as_bytes());
     }
 }
 
@@ -157,11 +156,7 @@ pub(crate) fn merged<'part, T: Ord + 'part>(
     for (dictionary, of) in dictionaries.zip(0..) {
         let numbers = std::mem::take(&mut dictionary.numbers);
         places.push(vec![0; numbers.len()]);
-        found.extend(
-            numbers
-                .into_iter()
-                .map(|(value, number)| (value, of, number)),
-        );
+        found.extend(numbers.into_iter().map(|(value, number)| (value, of, number)));
     }
     found.sort_unstable();
     let mut values = Vec::new();
@@ -182,22 +177,14 @@ const PROGRESS_STEP: u64 = 16_384;
 ///
 /// Each part is read by a connection and in a snapshot of its own: the caller makes sure that nothing changes
 /// meanwhile, or throws the result away.
-pub(crate) fn collect(
-    dir: &DataDir,
-    ids: &RangeInclusive<i64>,
-    read: &(dyn Fn(u64) + Sync),
-) -> Result<Vec<Part>> {
+pub(crate) fn collect(dir: &DataDir, ids: &RangeInclusive<i64>, read: &(dyn Fn(u64) + Sync)) -> Result<Vec<Part>> {
     split(ids)
         .into_par_iter()
         .map(|part| collect_part(dir, &part, read))
         .collect()
 }
 
-fn collect_part(
-    dir: &DataDir,
-    ids: &RangeInclusive<i64>,
-    read: &(dyn Fn(u64) + Sync),
-) -> Result<Part> {
+fn collect_part(dir: &DataDir, ids: &RangeInclusive<i64>, read: &(dyn Fn(u64) + Sync)) -> Result<Part> {
     let mut part = Part::default();
     Connection::open(dir)?.scan(ids, |row| {
         part.push(row);
@@ -246,28 +233,18 @@ mod tests {
             let parts = split(&ids);
             assert_eq!(parts.first().unwrap().start(), ids.start());
             assert_eq!(parts.last().unwrap().end(), ids.end());
-            assert!(
-                parts
-                    .windows(2)
-                    .all(|pair| *pair[0].end() == pair[1].start() - 1)
-            );
+            assert!(parts.windows(2).all(|pair| *pair[0].end() == pair[1].start() - 1));
         }
     }
 
     #[test]
     fn merged_numberings_number_in_ascending_order() {
         let (mut one, mut other) = (Dictionary::<Box<str>>::default(), Dictionary::default());
-        assert_eq!(
-            [one.number("b"), one.number("a"), one.number("b")],
-            [0, 1, 0]
-        );
+        assert_eq!([one.number("b"), one.number("a"), one.number("b")], [0, 1, 0]);
         assert_eq!([other.number("c"), other.number("a")], [0, 1]);
         assert_eq!(
             merged([&mut one, &mut other].into_iter()),
-            (
-                vec!["a".into(), "b".into(), "c".into()],
-                vec![vec![1, 0], vec![2, 0]]
-            )
+            (vec!["a".into(), "b".into(), "c".into()], vec![vec![1, 0], vec![2, 0]])
         );
     }
 }

@@ -34,9 +34,7 @@ impl Order {
         let time_bits = bits(times.greatest.abs_diff(times.least));
         let distance = |time: i64| time.abs_diff(times.least);
         let keys = if time_bits + place_bits <= 64 {
-            Keys::Narrow(sorted(table, |time, place| {
-                distance(time) << place_bits | place
-            }))
+            Keys::Narrow(sorted(table, |time, place| distance(time) << place_bits | place))
         } else {
             Keys::Wide(sorted(table, |time, place| {
                 u128::from(distance(time)) << place_bits | u128::from(place)

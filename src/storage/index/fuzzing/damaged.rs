@@ -41,10 +41,7 @@ pub(crate) fn damaged(data: &[u8]) {
     let mut page = Page::default();
     for query in questions {
         match index.page(&query, &mut page) {
-            Ok(()) => assert!(
-                is_right(&page, &log.page(&query)),
-                "{query:?}: {page:?} of {log:?}"
-            ),
+            Ok(()) => assert!(is_right(&page, &log.page(&query)), "{query:?}: {page:?} of {log:?}"),
             Err(Corrupted) => assert!(!is_written, "{query:?} of {log:?}"),
         }
         match index.count(&query.filter) {

@@ -47,10 +47,7 @@ fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
     let rows = page.len() as u64;
     assert!(rows <= u64::from(query.page_size), "{query:?}: {rows} rows");
     let keys: Vec<Key> = page.events().map(|event| event.key()).collect();
-    assert!(
-        keys.is_sorted_by(|newer, older| newer > older),
-        "{query:?}: {keys:?}"
-    );
+    assert!(keys.is_sorted_by(|newer, older| newer > older), "{query:?}: {keys:?}");
     if let (Position::After(cursor), Some(&newest)) = (query.position, keys.first()) {
         assert!(newest < cursor, "{query:?}: {newest}");
     }

@@ -43,9 +43,7 @@ pub(super) fn pack(image: &Image) -> Vec<u8> {
 
 /// Gives the file the length that its header says, where that is not too large.
 pub(super) fn fit(image: &mut Image) {
-    let header = image
-        .first()
-        .and_then(|block| Header::decode(&block[..CONTENT]));
+    let header = image.first().and_then(|block| Header::decode(&block[..CONTENT]));
     if let Some(header) = header
         && let Ok(blocks) = usize::try_from(Layout::new(&header).blocks)
         && blocks <= MOST_BLOCKS

@@ -42,10 +42,7 @@ impl Stored {
         self.key.created_at >= filter.from_ts
             && self.key.created_at <= filter.to_ts
             && filter.actor_id.is_none_or(|actor| actor == self.actor_id)
-            && filter
-                .action
-                .as_ref()
-                .is_none_or(|action| *action == self.texts[0])
+            && filter.action.as_ref().is_none_or(|action| *action == self.texts[0])
     }
 }
 
@@ -63,15 +60,7 @@ impl Log {
         let mut id = draw.number();
         for number in 0..events {
             let text = |draw: &mut Draw<'_>| {
-                let texts = [
-                    "LOGIN",
-                    "LOG",
-                    "UPDATE",
-                    "",
-                    "\u{dc}\u{1f980}\u{0}",
-                    "LOGIO",
-                    "long",
-                ];
+                let texts = ["LOGIN", "LOG", "UPDATE", "", "\u{dc}\u{1f980}\u{0}", "LOGIO", "long"];
                 match draw.one_of(&texts) {
                     Some(&"long") => "x".repeat(LONG),
                     text => text.map_or_else(String::new, |text| (*text).to_owned()),
@@ -134,27 +123,17 @@ impl Log {
 
     /// The rows of a page: all that match, sorted, those before the page left out.
     pub(super) fn page(&self, query: &Query) -> Vec<&Stored> {
-        let mut rows: Vec<_> = self
-            .rows
-            .iter()
-            .filter(|row| row.is_in(&query.filter))
-            .collect();
+        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.is_in(&query.filter)).collect();
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.key));
         let skipped = match query.position {
-            Position::Page(page) => {
-                usize::try_from((page - 1) * u64::from(query.page_size)).unwrap()
-            }
+            Position::Page(page) => usize::try_from((page - 1) * u64::from(query.page_size)).unwrap(),
             Position::After(key) => rows.iter().filter(|row| row.key >= key).count(),
         };
-        rows.into_iter()
-            .skip(skipped)
-            .take(query.page_size as usize)
-            .collect()
+        rows.into_iter().skip(skipped).take(query.page_size as usize).collect()
     }
 }
 
 /// Whether a page holds just these rows, payload places and all.
 pub(super) fn is_right(page: &Page, rows: &[&Stored]) -> bool {
-    page.events().eq(rows.iter().map(|row| row.event()))
-        && page.places().eq(rows.iter().map(|row| row.place))
+    page.events().eq(rows.iter().map(|row| row.event())) && page.places().eq(rows.iter().map(|row| row.place))
 }

@@ -52,11 +52,7 @@ impl Known {
             size => u64::from(size % 8 + 1),
         };
         let far = Position::Page(draw.number().unsigned_abs());
-        let position = if is_asked(5) && is_asked(6) {
-            far
-        } else {
-            position
-        };
+        let position = if is_asked(5) && is_asked(6) { far } else { position };
         Query::new(filter.clone(), position, size)
             .or_else(|_| Query::new(filter, Position::Page(1), size))
             .unwrap()
@@ -70,10 +66,7 @@ impl Known {
             5 => draw.number(),
             _ => number,
         };
-        let key = known.unwrap_or(Key {
-            created_at: 0,
-            id: 0,
-        });
+        let key = known.unwrap_or(Key { created_at: 0, id: 0 });
         Key {
             created_at: near(key.created_at, draw),
             id: near(key.id, draw),

@@ -57,14 +57,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         ("two-blocks-of-events", log(500, |id| id, plain)),
     ];
     // Each asks three things: a page and a cursor with all filters, a window, an actor's action.
-    let kinds = [
-        0b0001_1111,
-        0b0000_0011,
-        0b0000_1100,
-        0b0001_0000,
-        0,
-        0b0110_1000,
-    ];
+    let kinds = [0b0001_1111, 0b0000_0011, 0b0000_1100, 0b0001_0000, 0, 0b0110_1000];
     let mut seeds = Vec::new();
     for (number, (name, log)) in logs.iter().enumerate() {
         let mut questions = [0x21; QUESTIONS];
@@ -100,11 +93,7 @@ fn a_packed_file_comes_back_as_it_was() {
         let mut image = unpack(&seed[QUESTIONS..]);
         let blocks = image.len();
         fit(&mut image);
-        assert_eq!(
-            image.len(),
-            blocks,
-            "{name}: its length is what its header says"
-        );
+        assert_eq!(image.len(), blocks, "{name}: its length is what its header says");
         seal(&mut image);
         assert!(image::open(image.as_flattened()).is_ok(), "{name}");
         assert_eq!(pack(&image), seed[QUESTIONS..], "{name}");
@@ -127,10 +116,7 @@ fn lying_in_its_times() -> Index {
 #[test]
 fn a_page_out_of_order_is_damage() {
     let query = Query::new(Filter::ALL, Position::Page(1), 9).unwrap();
-    assert_eq!(
-        lying_in_its_times().page(&query, &mut Page::default()),
-        Err(Corrupted)
-    );
+    assert_eq!(lying_in_its_times().page(&query, &mut Page::default()), Err(Corrupted));
 }
 
 /// Behind that cursor the actor's newest event would come again, and `query --all` would print for ever.
@@ -161,11 +147,7 @@ fn a_list_that_ends_before_it_starts_is_damage() {
     let query = Query::new(filter, Position::Page(1), 9).unwrap();
     for start in [8, 12] {
         let index = lying(4, start, &4_u32.to_le_bytes());
-        assert_eq!(
-            index.page(&query, &mut Page::default()),
-            Err(Corrupted),
-            "{start}"
-        );
+        assert_eq!(index.page(&query, &mut Page::default()), Err(Corrupted), "{start}");
         assert_eq!(index.count(&query.filter), Err(Corrupted), "{start}");
     }
 }

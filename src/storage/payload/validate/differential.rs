@@ -39,10 +39,7 @@ struct Texts {
 impl Texts {
     fn below(&mut self, end: usize) -> usize {
         // A linear congruential generator: only its high bits are random.
-        self.state = self
-            .state
-            .wrapping_mul(0x5851_F42D_4C95_7F2D)
-            .wrapping_add(1);
+        self.state = self.state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
         (self.state >> 33) as usize % end
     }
 
@@ -58,13 +55,7 @@ impl Texts {
     fn payload(&mut self) -> Vec<u8> {
         let fields = self.below(6);
         let diff: Vec<String> = (0..fields)
-            .map(|field| {
-                format!(
-                    "\"field_{field}\": [{}, {}]",
-                    self.below(1000),
-                    self.below(1000)
-                )
-            })
+            .map(|field| format!("\"field_{field}\": [{}, {}]", self.below(1000), self.below(1000)))
             .collect();
         let tags: Vec<&str> = (0..self.below(4)).map(|_| "\"a\"").collect();
         let ip = self.below(256);
@@ -117,11 +108,7 @@ impl Texts {
     fn string(&mut self, text: &mut Vec<u8>) {
         text.push(b'"');
         for _ in 0..self.below(4) {
-            let repeats = if self.below(8) == 0 {
-                self.below(130)
-            } else {
-                1
-            };
+            let repeats = if self.below(8) == 0 { self.below(130) } else { 1 };
             let piece = self.one_of(PIECES);
             text.extend_from_slice(&piece.repeat(repeats));
         }
@@ -273,11 +260,7 @@ fn damaged_payloads_of_the_contract() {
     let mut texts = Texts { state: 1 };
     for _ in 0..4_000 {
         let mut text = texts.payload();
-        assert!(
-            simd::is_valid_fast(&text),
-            "{}",
-            String::from_utf8_lossy(&text)
-        );
+        assert!(simd::is_valid_fast(&text), "{}", String::from_utf8_lossy(&text));
         assert_no_difference(&text);
         texts.damage(&mut text);
         assert_no_difference(&text);
@@ -357,10 +340,7 @@ fn every_depth() {
             assert_no_difference(text.as_bytes());
             assert_no_difference(&text.as_bytes()[1..]);
             assert_no_difference(text.replacen(close, "]", 1).as_bytes());
-            assert_no_difference(
-                text.replacen(close, &format!("{close}{close}"), 1)
-                    .as_bytes(),
-            );
+            assert_no_difference(text.replacen(close, &format!("{close}{close}"), 1).as_bytes());
         }
     }
 }
@@ -375,11 +355,7 @@ fn most_payloads_are_not_left_to_the_reader() {
         assert!(simd::is_valid_fast(text.as_bytes()), "{text}");
         for by in 0..=130 {
             let text = shifted(text.as_bytes(), by, by % 3 == 0);
-            assert!(
-                simd::is_valid_fast(&text),
-                "{}",
-                String::from_utf8_lossy(&text)
-            );
+            assert!(simd::is_valid_fast(&text), "{}", String::from_utf8_lossy(&text));
         }
     }
 }

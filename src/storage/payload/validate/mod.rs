@@ -270,11 +270,7 @@ impl<'text> Reader<'text> {
     fn digits(&mut self) -> Result<(), &'static str> {
         let run = digit_run(&self.text[self.at..]);
         self.at += run;
-        if run > 0 {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if run > 0 { Ok(()) } else { Err(self.unexpected()) }
     }
 
     #[cold]
@@ -354,10 +350,7 @@ fn digit_run(text: &[u8]) -> usize {
         }
         run += 8;
     }
-    run + text[run..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count()
+    run + text[run..].iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 #[cfg(test)]
@@ -458,10 +451,7 @@ mod tests {
         for length in 0..100 {
             let inside = "x".repeat(length);
             assert_eq!(check(format!("\"{inside}\"").as_bytes()), Ok(Lines::One));
-            assert_eq!(
-                check(format!("[\"{inside}\\n\", {length}]").as_bytes()),
-                Ok(Lines::One)
-            );
+            assert_eq!(check(format!("[\"{inside}\\n\", {length}]").as_bytes()), Ok(Lines::One));
             assert!(check(format!("\"{inside}\u{1}{inside}\"").as_bytes()).is_err());
             assert!(check(format!("\"{inside}").as_bytes()).is_err());
         }

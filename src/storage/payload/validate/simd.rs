@@ -125,8 +125,7 @@ impl<'text, S: Simd> Line<'text, S> {
         let tokens = Tokens::new(block, quotes, strings, &mut self.scalars);
         match self.nesting.in_object(&tokens) {
             Some(in_object) => {
-                self.numbers.are_good(self.text, at, &tokens)
-                    && self.order.is_good(&tokens, strings, in_object)
+                self.numbers.are_good(self.text, at, &tokens) && self.order.is_good(&tokens, strings, in_object)
             }
             None => false,
         }

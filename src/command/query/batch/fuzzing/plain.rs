@@ -55,9 +55,7 @@ fn is_in_range(query: &Query) -> bool {
     let is_page = match query.position {
         Position::After(_) => true,
         Position::Page(0) => false,
-        Position::Page(page) => {
-            (u128::from(page) - 1) * u128::from(query.page_size) <= i64::MAX as u128
-        }
+        Position::Page(page) => (u128::from(page) - 1) * u128::from(query.page_size) <= i64::MAX as u128,
     };
     is_page && query.page_size >= 1 && query.page_size <= MAX_PAGE_SIZE
 }
