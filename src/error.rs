@@ -72,7 +72,7 @@ pub enum Error {
         seconds: u64,
     },
 
-    /// A row of the page holds something that the schema has no place for.
+    /// A row of the page holds something that the schema does not allow.
     #[error("event {event}: {problem}")]
     Row {
         /// The row's id.
@@ -82,12 +82,12 @@ pub enum Error {
     },
 
     /// A payload of the page cannot be read or decoded.
-    #[error("event {event}: payload at offset {}, length {}: {problem}", .place.offset, .place.len)]
+    #[error("event {event}: payload at offset {}, length {}: {problem}", .payload_ref.offset, .payload_ref.len)]
     Payload {
         /// The row's id.
         event: i64,
         /// Where the metadata says the payload lies.
-        place: PayloadRef,
+        payload_ref: PayloadRef,
         /// Why there is no payload to show.
         problem: String,
     },

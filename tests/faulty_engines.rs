@@ -71,7 +71,7 @@ fn put(page: &mut Page, events: &[Owned]) {
             action,
             resource_type,
             resource_id,
-            place: PayloadRef { offset: 0, len: 0 },
+            payload_ref: PayloadRef { offset: 0, len: 0 },
         });
     }
     let mut payloads = events.iter().map(|event| &event.payload);
@@ -103,10 +103,10 @@ impl Faulty<'_> {
                 .iter_mut()
                 .for_each(|event| event.texts[0].make_ascii_lowercase()),
             Fault::FailOn(id) if events.iter().any(|event| event.id == id) => {
-                let place = PayloadRef { offset: 0, len: 0 };
+                let payload_ref = PayloadRef { offset: 0, len: 0 };
                 return Err(Error::Payload {
                     event: id,
-                    place,
+                    payload_ref,
                     problem: "planted".to_owned(),
                 });
             }

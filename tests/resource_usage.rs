@@ -109,7 +109,7 @@ fn one_positional_read_for_each_event_returned() {
                 let reads = Reads::of(|| enhanced.page(&query, &mut page).unwrap());
                 assert_eq!(page.len(), events, "{query:?}");
                 assert_eq!(reads.calls, events as u64, "{journal_mode}, {lifetime:?}: {query:?}");
-                let stored: i64 = page.places().map(|place| place.len).sum();
+                let stored: i64 = page.payload_refs().map(|place| place.len).sum();
                 assert!(
                     reads.bytes.abs_diff(stored as u64) < 8,
                     "{reads:?}, not {stored} bytes: {query:?}"

@@ -90,7 +90,7 @@ impl<'rows> NewRow<'rows> {
             action: self.action,
             resource_type: self.resource_type,
             resource_id: self.resource_id,
-            place: PayloadRef {
+            payload_ref: PayloadRef {
                 offset: self.payload_offset,
                 len: self.payload_len,
             },

@@ -147,9 +147,9 @@ fn write_list_line(line: &mut Vec<u8>, row: &Row<'_>) {
         line.extend_from_slice(text.as_bytes());
         line.push(b'|');
     }
-    decimal::push_signed(line, row.place.offset);
+    decimal::push_signed(line, row.payload_ref.offset);
     line.push(b'|');
-    decimal::push_signed(line, row.place.len);
+    decimal::push_signed(line, row.payload_ref.len);
     line.push(b'\n');
 }
 

@@ -9,7 +9,7 @@ use crate::model::PayloadRef;
 use crate::storage::data_dir::DataDir;
 
 /// One positional read for each event, from a file handle that all threads share, into one buffer, each payload
-/// over the last. It finds nothing, checks nothing and decodes nothing: a page's places must be known.
+/// over the last. It finds nothing, checks nothing and decodes nothing: where the payloads lie must be known.
 #[derive(Debug)]
 pub struct Floor {
     path: PathBuf,
@@ -27,13 +27,13 @@ impl Floor {
         Ok(Floor { path, file })
     }
 
-    /// Reads what lies at each place.
+    /// Reads each payload.
     ///
     /// # Errors
-    /// A place that is none, or a read that fails.
-    pub fn read(&self, places: &[PayloadRef], buffer: &mut Vec<u8>) -> Result<()> {
-        for place in places {
-            let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len)) else {
+    /// A negative offset or length, or a read that fails.
+    pub fn read(&self, payload_refs: &[PayloadRef], buffer: &mut Vec<u8>) -> Result<()> {
+        for payload_ref in payload_refs {
+            let (Ok(offset), Ok(len)) = (u64::try_from(payload_ref.offset), usize::try_from(payload_ref.len)) else {
                 return Err(Error::io(&self.path, "cannot read")(
                     std::io::ErrorKind::InvalidInput.into(),
                 ));

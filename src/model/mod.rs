@@ -188,7 +188,7 @@ pub struct Row<'text> {
     pub resource_type: &'text str,
     pub resource_id: &'text str,
     /// As stored: nothing here has been checked against the payload file.
-    pub place: PayloadRef,
+    pub payload_ref: PayloadRef,
 }
 
 /// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.

@@ -22,7 +22,7 @@ struct Entry {
     id: i64,
     created_at: i64,
     actor_id: i64,
-    place: PayloadRef,
+    payload_ref: PayloadRef,
     /// Ends of the three texts, one behind the other in `text`.
     start: usize,
     action_end: usize,
@@ -51,7 +51,7 @@ impl Page {
             id: row.id,
             created_at: row.created_at,
             actor_id: row.actor_id,
-            place: row.place,
+            payload_ref: row.payload_ref,
             start,
             action_end,
             resource_type_end,
@@ -74,7 +74,7 @@ impl Page {
                 bytes: &mut self.payloads,
                 end: start,
             };
-            if let Err(error) = read(entry.id, entry.place, &mut buffer) {
+            if let Err(error) = read(entry.id, entry.payload_ref, &mut buffer) {
                 self.clear();
                 return Err(error);
             }
@@ -110,8 +110,8 @@ impl Page {
     }
 
     /// Where each payload lies in its file, newest first: what the benchmark's floor reads again.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = PayloadRef> {
-        self.entries.iter().map(|entry| entry.place)
+    pub fn payload_refs(&self) -> impl ExactSizeIterator<Item = PayloadRef> {
+        self.entries.iter().map(|entry| entry.payload_ref)
     }
 }
 

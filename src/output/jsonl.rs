@@ -211,7 +211,7 @@ mod tests {
                 action: "A\"B",
                 resource_type: "",
                 resource_id: "Ü-1",
-                place: PayloadRef { offset: 0, len: 0 },
+                payload_ref: PayloadRef { offset: 0, len: 0 },
             });
         }
         let filled: Result<(), ()> = page.fill_payloads(|_, _, buffer| {

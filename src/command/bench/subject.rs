@@ -28,7 +28,7 @@ impl Subject<'_> {
         match self {
             Subject::Engine(engine) => engine.page(query, &mut scratch.page).ok().map(|()| scratch.page.len()),
             Subject::Floor(floor) => {
-                let read = floor.read(&known.places, &mut scratch.buffer);
+                let read = floor.read(&known.payload_refs, &mut scratch.buffer);
                 read.ok().and(known.events)
             }
         }
@@ -42,7 +42,7 @@ pub(super) struct Answer {
     /// How many; `None` where the request failed.
     pub(super) events: Option<usize>,
     /// Where the payloads lie.
-    places: Box<[PayloadRef]>,
+    payload_refs: Box<[PayloadRef]>,
 }
 
 /// Every answer of an engine, from all threads at once. `answered` is called after each.
@@ -75,11 +75,11 @@ pub(super) fn differences(model: &[Answer], other: &[Answer]) -> Option<(usize, 
 impl Answer {
     fn of(result: Result<()>, page: &Page) -> Self {
         let mut digest = Sha256::new();
-        let (events, places) = match result {
+        let (events, payload_refs) = match result {
             Ok(()) => {
                 digest.update(b"events");
                 page.events().for_each(|event| add(&mut digest, &event));
-                (Some(page.len()), page.places().collect())
+                (Some(page.len()), page.payload_refs().collect())
             }
             Err(error) => {
                 digest.update(b"error");
@@ -90,7 +90,7 @@ impl Answer {
         Answer {
             digest: digest.finalize().into(),
             events,
-            places,
+            payload_refs,
         }
     }
 }

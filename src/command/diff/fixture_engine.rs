@@ -66,7 +66,7 @@ impl Engine for FixtureEngine {
                 action: "LOGIN",
                 resource_type: "USER",
                 resource_id: "USER-1",
-                place: PayloadRef { offset: 0, len: 0 },
+                payload_ref: PayloadRef { offset: 0, len: 0 },
             });
         }
         let mut payloads = events.iter().map(|event| event.payload);

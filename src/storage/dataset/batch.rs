@@ -29,7 +29,7 @@ struct NewRow {
     resource_type: &'static str,
     /// In the batch's own text.
     resource_id_end: usize,
-    place: PayloadRef,
+    payload_ref: PayloadRef,
 }
 
 impl Batch {
@@ -52,7 +52,7 @@ impl Batch {
                 action: row.action,
                 resource_type: row.resource_type,
                 resource_id_end: batch.resource_ids.len(),
-                place: PayloadRef {
+                payload_ref: PayloadRef {
                     offset: row.payload_offset,
                     len: row.payload_len,
                 },
@@ -84,7 +84,7 @@ impl Batch {
                 action: row.action,
                 resource_type: row.resource_type,
                 resource_id,
-                place: row.place,
+                payload_ref: row.payload_ref,
             }
         })
     }

@@ -49,7 +49,7 @@ pub(crate) fn push(
             action: text.get(start..action_end).ok_or(Corrupted)?,
             resource_type: text.get(action_end..type_end).ok_or(Corrupted)?,
             resource_id: text.get(type_end..end).ok_or(Corrupted)?,
-            place: PayloadRef {
+            payload_ref: PayloadRef {
                 offset: event.payload_offset,
                 len: event.payload_len,
             },

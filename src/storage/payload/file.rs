@@ -22,10 +22,10 @@ pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
 /// Fills the page as the live service does: open, seek, read, decode and close for each event.
 pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page) -> Result<()> {
     let path = dir.payloads();
-    page.fill_payloads(|event, place, buffer| {
+    page.fill_payloads(|event, payload_ref, buffer| {
         let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
         let size = file.metadata().map_err(Error::io(&path, "cannot look at"))?.len();
-        read_payload(event, place, size, buffer, |room, offset| {
+        read_payload(event, payload_ref, size, buffer, |room, offset| {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(room)
         })
@@ -71,8 +71,8 @@ impl Payloads {
                 return Err(Error::io(&self.path, "cannot open")(error));
             }
         };
-        page.fill_payloads(|event, place, buffer| {
-            read_payload(event, place, size, buffer, |room, offset| {
+        page.fill_payloads(|event, payload_ref, buffer| {
+            read_payload(event, payload_ref, size, buffer, |room, offset| {
                 open.file.read_exact_at(room, offset)
             })
         })
@@ -112,17 +112,23 @@ impl Payloads {
     }
 }
 
-/// Checks the place against the file's size before a byte is allocated, reads, and decodes.
+/// Checks offset and length against the file's size before a byte is allocated, reads, and decodes.
 fn read_payload(
     event: i64,
-    place: PayloadRef,
+    payload_ref: PayloadRef,
     file_size: u64,
     buffer: &mut PayloadBuffer<'_>,
     read_at: impl FnOnce(&mut [u8], u64) -> io::Result<()>,
 ) -> Result<()> {
-    let wrong = |problem: String| Err(Error::Payload { event, place, problem });
-    let (Ok(offset), Ok(len)) = (u64::try_from(place.offset), usize::try_from(place.len)) else {
-        return wrong("an offset or a length below 0 is no place in a file".to_owned());
+    let wrong = |problem: String| {
+        Err(Error::Payload {
+            event,
+            payload_ref,
+            problem,
+        })
+    };
+    let (Ok(offset), Ok(len)) = (u64::try_from(payload_ref.offset), usize::try_from(payload_ref.len)) else {
+        return wrong("an offset or a length below 0".to_owned());
     };
     if offset.checked_add(len as u64).is_none_or(|end| end > file_size) {
         return wrong(format!("lies past the end of payloads.jsonl ({file_size} bytes)"));

@@ -41,7 +41,7 @@ pub(super) fn read<'row>(row: &'row rusqlite::Row<'_>) -> Result<Row<'row>> {
         action: text(3)?,
         resource_type: text(4)?,
         resource_id: text(5)?,
-        place: PayloadRef {
+        payload_ref: PayloadRef {
             offset: integer(6)?,
             len: integer(7)?,
         },

@@ -50,8 +50,8 @@ impl Writer {
             row.action,
             row.resource_type,
             row.resource_id,
-            row.place.offset,
-            row.place.len
+            row.payload_ref.offset,
+            row.payload_ref.len
         ];
         let inserted = self
             .sqlite

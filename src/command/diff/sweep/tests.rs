@@ -35,7 +35,7 @@ impl Engine for Log {
                 action,
                 resource_type: "",
                 resource_id: "",
-                place: PayloadRef { offset: 0, len: 0 },
+                payload_ref: PayloadRef { offset: 0, len: 0 },
             });
             sink(&page)?;
         }

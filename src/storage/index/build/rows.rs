@@ -97,14 +97,14 @@ impl Part {
         let ranges = &mut self.ranges;
         ranges.id.add(row.id);
         ranges.created_at.add(row.created_at);
-        ranges.payload_offset.add(row.place.offset);
-        ranges.payload_len.add(row.place.len);
+        ranges.payload_offset.add(row.payload_ref.offset);
+        ranges.payload_len.add(row.payload_ref.len);
         ranges.resource_id_len.add(resource_id_len.into());
         self.rows.push(CompactRow {
             id: row.id,
             created_at: row.created_at,
-            payload_offset: row.place.offset,
-            payload_len: row.place.len,
+            payload_offset: row.payload_ref.offset,
+            payload_len: row.payload_ref.len,
             resource_id_start: self.resource_ids.len() as u64,
             resource_id_len,
             actor: self.actors.number(&row.actor_id),

@@ -21,7 +21,7 @@ pub(super) struct Stored {
     pub(super) key: Key,
     pub(super) actor_id: i64,
     pub(super) texts: [String; 3],
-    pub(super) place: PayloadRef,
+    pub(super) payload_ref: PayloadRef,
 }
 
 impl Stored {
@@ -77,7 +77,7 @@ impl Log {
                     i64::from(draw.byte() % 4)
                 },
                 texts: [text(draw), text(draw), format!("{}-{number}", text(draw))],
-                place: PayloadRef {
+                payload_ref: PayloadRef {
                     offset: i64::from(number) * 100,
                     len: draw.number(),
                 },
@@ -102,7 +102,7 @@ impl Log {
                 action: event.action,
                 resource_type: event.resource_type,
                 resource_id: event.resource_id,
-                place: row.place,
+                payload_ref: row.payload_ref,
             });
         }
         let version = DbVersion {
@@ -133,7 +133,8 @@ impl Log {
     }
 }
 
-/// Whether a page holds just these rows, payload places and all.
+/// Whether a page holds just these rows, payload_ref included.
 pub(super) fn is_right(page: &Page, rows: &[&Stored]) -> bool {
-    page.events().eq(rows.iter().map(|row| row.event())) && page.places().eq(rows.iter().map(|row| row.place))
+    page.events().eq(rows.iter().map(|row| row.event()))
+        && page.payload_refs().eq(rows.iter().map(|row| row.payload_ref))
 }

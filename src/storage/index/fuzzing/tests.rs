@@ -20,7 +20,7 @@ fn log(events: i64, created_at: impl Fn(i64) -> i64, texts: impl Fn(i64) -> [Str
         },
         actor_id: id % 3,
         texts: texts(id),
-        place: PayloadRef {
+        payload_ref: PayloadRef {
             offset: id * 100,
             len: 100,
         },
