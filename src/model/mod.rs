@@ -25,7 +25,7 @@ pub enum Mode {
 }
 
 /// An event's place in the one total order: by `created_at`, ties by `id`. Pages show it descending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key {
     /// Epoch seconds.
     pub created_at: i64,

@@ -1,22 +1,22 @@
-//! Is the index still true? A version says which state of the database an index was built from.
+//! Is what is known of a database still true? A version says which state of it something was made from.
 //!
 //! It is what the file system says of the database file and of its write-ahead log. A commit writes to one of
-//! them, so it moves that file's mtime, and its ctime, which no program can set. What a version must not be taken in is the gap
-//! between the write of a commit and the moment from which readers see it: see [`DbWatcher::capture`].
+//! them, so it moves that file's mtime, and its ctime, which no program can set. What a version must not be taken in is
+//! the gap between the write of a commit and the moment from which readers see it: see [`Look::version`].
 //!
 //! The write-ahead log is always looked at before the database file, because a writer that closes copies frames
 //! into the database first and removes the log afterwards. Looked at in the other order, both could seem
 //! untouched.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use super::data_dir::DataDir;
-use super::fs::platform::{FileState, Identity, clock_grain, coarse_monotonic_ns, file_clock_ns, open_for_state};
+use super::db_files::DatabaseFiles;
+use super::fs::file_times::FileTimes;
+use super::fs::platform::{FileState, Identity, coarse_monotonic_ns, open_for_state};
+use super::sqlite::wal::{WalProblem, WalReader};
 use crate::error::{Error, Result};
 
 /// The state of a database, as far as it can be told without reading it.
@@ -47,12 +47,55 @@ pub(crate) enum JournalMode {
     },
 }
 
+/// What was seen of a database at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// The write-ahead log; `None` where it is absent or empty.
+    pub(crate) wal: Option<FileState>,
+    pub(crate) mode: JournalMode,
+    pub(crate) database: FileState,
+    /// Whether a frame that may yet be published lies behind the committed ones.
+    has_more_frames: bool,
+    /// Whether the database's path leads to the file that was looked at.
+    is_at_its_path: bool,
+    times: FileTimes,
+}
+
+impl Look {
+    /// The version that the database has, if what is read of it between two equal looks may be used as long as the
+    /// version holds.
+    ///
+    /// A log that holds anything behind its committed frames may be in the gap: the writer has written, but not yet said
+    /// so, and a later recovery would bring the commit to light without any file being touched. And times that do not
+    /// prove anything make no version.
+    pub(crate) fn version(&self) -> Option<DbVersion> {
+        let journal = match (self.mode, self.wal) {
+            (JournalMode::Rollback, None) => Journal::Rollback,
+            (JournalMode::Wal { .. }, None) => Journal::WalEmpty,
+            (JournalMode::Wal { .. }, Some(wal)) if !self.has_more_frames => Journal::Wal(wal),
+            _ => return None,
+        };
+        let is_proven = self.proves_database() && self.wal.is_none_or(|wal| self.times.prove(&wal));
+        (self.is_at_its_path && is_proven).then_some(DbVersion {
+            database: self.database,
+            journal,
+        })
+    }
+
+    /// Whether a database file that is found in this state again was not written to meanwhile.
+    pub(crate) fn proves_database(&self) -> bool {
+        self.times.prove(&self.database)
+    }
+}
+
 /// The files of one database, held so that their state can be asked for cheaply.
 #[derive(Debug)]
 pub(crate) struct DbWatcher {
     dir: DataDir,
+    files: DatabaseFiles,
     database: OwnedFd,
     identity: Identity,
+    times: FileTimes,
     /// The tick in which the path was last seen to lead to this database.
     seen_in_tick: AtomicI64,
 }
@@ -60,23 +103,40 @@ pub(crate) struct DbWatcher {
 impl DbWatcher {
     /// Watches the database that is at its path now; `None` where there is none.
     pub(crate) fn open(dir: &DataDir) -> io::Result<Option<Self>> {
-        let Some(database) = open_for_state(dir.database())? else {
+        let files = match DatabaseFiles::resolve(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            files => files?,
+        };
+        let Some(database) = open_for_state(files.database())? else {
             return Ok(None);
         };
         let identity = Identity::of_open(&database)?;
+        let times = FileTimes::of(&database)?;
         Ok(Some(DbWatcher {
             dir: dir.clone(),
+            files,
             database,
             identity,
+            times,
             seen_in_tick: AtomicI64::new(0),
         }))
+    }
+
+    /// Where the watched files lie.
+    pub(crate) fn files(&self) -> &DatabaseFiles {
+        &self.files
+    }
+
+    /// Which file is watched.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// Whether the database is in the state of `version` now.
     ///
     /// Every change of the files themselves is seen at once: a write, a truncation, a rename and a replacement
-    /// all move a ctime. Only a rename of a directory above them is seen at the next clock tick, some
-    /// milliseconds later.
+    /// all move a ctime; so is a link that was turned. Only a rename of a directory above them is seen at the next clock
+    /// tick, some milliseconds later.
     pub(crate) fn matches(&self, version: &DbVersion) -> bool {
         let journal_holds = match version.journal {
             Journal::Rollback => true,
@@ -84,62 +144,71 @@ impl DbWatcher {
             Journal::Wal(then) => self.wal().is_ok_and(|wal| wal == Some(then)),
         };
         journal_holds
-            && FileState::of_open(&self.database).is_ok_and(|state| state == version.database)
+            && self.database().is_ok_and(|state| state == version.database)
             && self.is_at_its_path()
+            && self.times != FileTimes::Cached
     }
 
-    fn is_at_its_path(&self) -> bool {
+    /// Whether the database's path leads to the watched file.
+    pub(crate) fn is_at_its_path(&self) -> bool {
+        if !self.files.is_direct() {
+            return self.is_at_its_path_now();
+        }
         let tick = coarse_monotonic_ns();
         if self.seen_in_tick.load(Ordering::Relaxed) == tick {
             return true;
         }
-        let is_at = self.identity.is_at(self.dir.database());
+        let is_at = self.is_at_its_path_now();
         if is_at {
             self.seen_in_tick.store(tick, Ordering::Relaxed);
         }
         is_at
     }
 
-    /// The state now, for an index that is to be built; `None` while it cannot be told.
+    fn is_at_its_path_now(&self) -> bool {
+        self.identity.is_at(self.dir.database()) && self.files.are_still_linked()
+    }
+
+    /// Looks at the database. `mode` asks SQLite, which recovers a log that a killed writer left.
     ///
-    /// `mode` asks SQLite, which recovers a log that a killed writer left. A log that holds anything behind its
-    /// committed frames may be in the gap: the writer has written, but not yet said so, and a later recovery
-    /// would bring the commit to light without any file being touched. Nothing is built from such a state.
+    /// # Errors
+    /// Those of `mode`, and I/O errors.
+    pub(crate) fn look(&self, mode: impl FnOnce() -> Result<JournalMode>) -> Result<Look> {
+        let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
+        let wal = self.wal().map_err(unreadable)?;
+        let mode = mode()?;
+        let has_more_frames = match (mode, wal) {
+            (JournalMode::Wal { frames }, Some(_)) => self.has_frame_after(frames).map_err(unreadable)?,
+            _ => false,
+        };
+        Ok(Look {
+            wal,
+            mode,
+            database: self.database().map_err(unreadable)?,
+            has_more_frames,
+            is_at_its_path: self.is_at_its_path_now(),
+            times: self.times,
+        })
+    }
+
+    /// The version now, for what is to be read; `None` while it cannot be told.
     ///
     /// # Errors
     /// Those of `mode`, and I/O errors.
     pub(crate) fn capture(&self, mode: impl FnOnce() -> Result<JournalMode>) -> Result<Option<DbVersion>> {
-        let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
-        let wal = self.wal().map_err(unreadable)?;
-        let journal = match (mode()?, wal) {
-            (JournalMode::Rollback, None) => Journal::Rollback,
-            (JournalMode::Wal { .. }, None) => Journal::WalEmpty,
-            (JournalMode::Wal { frames }, Some(wal)) if self.ends_at(frames).map_err(unreadable)? => Journal::Wal(wal),
-            _ => return Ok(None),
-        };
-        let database = FileState::of_open(&self.database).map_err(unreadable)?;
-        Ok(self
-            .identity
-            .is_at(self.dir.database())
-            .then_some(DbVersion { database, journal }))
+        Ok(self.look(mode)?.version())
     }
 
-    /// Waits until another change would leave another time on the files: 20 ms after the last one at the most,
-    /// 2 s on a file system that keeps no fractions of seconds.
-    pub(crate) fn wait_for_mtime_granularity(&self) -> io::Result<()> {
-        for state in [self.wal()?, Some(FileState::of_open(&self.database)?)]
-            .into_iter()
-            .flatten()
-        {
-            let age = file_clock_ns().saturating_sub(state.ctime_ns);
-            // A time in the future is no danger: a change would put the present in its place.
-            if let Ok(age) = u64::try_from(age).map(Duration::from_nanos)
-                && let Some(rest) = clock_grain(&state).checked_sub(age)
-            {
-                std::thread::sleep(rest);
-            }
-        }
-        Ok(())
+    /// The state of the database file.
+    ///
+    /// # Errors
+    /// The system cannot say.
+    pub(crate) fn database_state(&self) -> Result<FileState> {
+        self.database().map_err(Error::io(self.dir.database(), "cannot look at"))
+    }
+
+    fn database(&self) -> io::Result<FileState> {
+        FileState::of_open(&self.database)
     }
 
     /// The write-ahead log's state; `None` where it is absent or empty.
@@ -147,34 +216,23 @@ impl DbWatcher {
     /// Its mtime stands for its ctime. A reader moves the ctime, too: SQLite gives this file anew to the database's
     /// owner each time that root opens it. A write moves both.
     fn wal(&self) -> io::Result<Option<FileState>> {
-        let file = FileState::of_path(&self.dir.wal())?.filter(|file| file.size > 0);
+        let file = FileState::of_path(&self.files.wal)?.filter(|file| file.size > 0);
         Ok(file.map(|file| FileState {
             ctime_ns: file.mtime_ns,
             ..file
         }))
     }
 
-    /// Whether the log holds no frame of its present run behind the first `frames` ("WAL File Format" in
-    /// SQLite's documentation: a frame bears the salts of the log's header).
-    fn ends_at(&self, frames: u64) -> io::Result<bool> {
-        const HEADER: usize = 32;
-        const FRAME_HEADER: usize = 24;
-        if frames == 0 {
-            // The log was restarted and not yet written, or written for the first time and not yet published:
-            // its bytes do not tell which.
-            return Ok(false);
-        }
-        // SQLite takes no POSIX lock on this file, so closing it drops none.
-        let log = File::open(self.dir.wal())?;
-        let mut header = [0; HEADER];
-        log.read_exact_at(&mut header, 0)?;
-        let page_size = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-        let next = HEADER as u64 + frames * (FRAME_HEADER as u64 + u64::from(page_size));
-        let mut frame = [0; FRAME_HEADER];
-        match log.read_exact_at(&mut frame, next) {
-            Ok(()) => Ok(frame[8..16] != header[16..24]),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
-            Err(error) => Err(error),
+    fn has_frame_after(&self, frames: u64) -> io::Result<bool> {
+        let wal = match WalReader::open(&self.files.wal) {
+            Ok(Some(wal)) => wal,
+            // Gone since it was looked at, or not a log: whatever it is, something happens to it.
+            Ok(None) | Err(_) => return Ok(true),
+        };
+        match wal.has_frame_after(frames) {
+            Ok(has) => Ok(has),
+            Err(WalProblem::Io(error)) => Err(error),
+            Err(_) => Ok(true),
         }
     }
 }

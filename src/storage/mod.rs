@@ -2,6 +2,7 @@
 
 pub mod data_dir;
 pub(crate) mod dataset;
+pub(crate) mod db_files;
 pub(crate) mod db_version;
 pub(crate) mod fs;
 pub(crate) mod index;

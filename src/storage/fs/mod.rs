@@ -2,4 +2,6 @@
 //! no form of.
 
 pub(crate) mod atomic_file;
+pub(crate) mod file_times;
 pub(crate) mod platform;
+pub(crate) mod read_descriptor;

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, Stat};
 
@@ -85,18 +84,6 @@ pub(crate) fn open_for_state(path: &Path) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// How long after a change of a file another change may still leave the same time on it: kernels before 6.13
-/// version with the last clock tick (10 ms at the slowest), and a file system without nanoseconds with whole
-/// seconds (FAT: two).
-pub(crate) fn clock_grain(state: &FileState) -> Duration {
-    let whole_seconds = state.ctime_ns % 1_000_000_000 == 0 && state.mtime_ns % 1_000_000_000 == 0;
-    if whole_seconds {
-        Duration::from_secs(2)
-    } else {
-        Duration::from_millis(20)
-    }
-}
-
 /// Nanoseconds since the epoch by the clock that file times are taken from.
 pub(crate) fn file_clock_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
@@ -140,6 +127,16 @@ pub(crate) fn is_dir_writable(directory: &Path) -> bool {
     let writing = Access::WRITE_OK | Access::EXEC_OK;
     let may = rustix::fs::accessat(CWD, directory, writing, AtFlags::EACCESS);
     !matches!(may, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
+}
+
+/// Random bytes that nobody can guess.
+pub(crate) fn random<const LEN: usize>() -> io::Result<[u8; LEN]> {
+    let mut bytes = [0; LEN];
+    let mut filled = 0;
+    while filled < LEN {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(bytes)
 }
 
 /// A file without a name, in memory.

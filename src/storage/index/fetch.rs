@@ -1,60 +1,140 @@
 //! Rows, put together from their records and their texts.
 
+use std::sync::Arc;
+
 use crate::model::{Key, Page, PayloadRef, Row};
-use crate::storage::index::base::blocks::{Blocks, Corrupted};
+use crate::storage::index::base::blocks::Blocks;
+use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::format::Section;
 use crate::storage::index::base::records::{ActorRecord, EventRecord, TextRecord};
+use crate::storage::index::row::OwnedRow;
 
 /// A guess: about as many bytes have the three texts of a row.
 const TEXT_OF_A_ROW: usize = 64;
 
-/// Appends the events of these ranks to the page, in two turns: records first, then actors and texts. They lie all over the
+/// Rows of a base in any order, read in two turns: records first, then actors and texts. They lie all over the
 /// index, and in a turn that does little else the processor waits for many of them at once.
-///
-/// Each comes before the one before it in the order, and the first before `cursor`: whatever an index says, who walks
-/// it from cursor to cursor comes to its end.
-pub(crate) fn push(
-    blocks: &Blocks,
-    ranks: impl Iterator<Item = Result<u64, Corrupted>>,
-    cursor: Option<Key>,
-    page: &mut Page,
-) -> Result<(), Corrupted> {
-    let records = ranks
-        .map(|rank| record(blocks, rank?))
-        .collect::<Result<Vec<_>, Corrupted>>()?;
-    let mut text = Vec::with_capacity(records.len() * TEXT_OF_A_ROW);
-    let mut looked_up = Vec::with_capacity(records.len());
-    for (_, event) in &records {
-        let actor = blocks.sized_record(Section::Actors, event.actor.cast_unsigned())?;
-        let actor_id = ActorRecord::decode(actor).actor_id;
-        looked_up.push((actor_id, append_texts(blocks, event, &mut text)?));
-    }
-    let text = std::str::from_utf8(&text).map_err(|_| Corrupted)?;
-    let mut start = 0;
-    let mut newer = cursor;
-    for ((created_at, event), (actor_id, ends)) in records.iter().zip(looked_up) {
-        let [action_end, type_end, end] = ends;
-        let key = Key {
-            created_at: *created_at,
-            id: event.id,
-        };
-        if newer.is_some_and(|newer| newer <= key) {
-            return Err(Corrupted);
+pub(crate) struct BaseRows {
+    records: Vec<(i64, EventRecord)>,
+    looked_up: Vec<(i64, [usize; 3])>,
+    text: Vec<u8>,
+}
+
+impl BaseRows {
+    /// Reads the rows of these ranks.
+    ///
+    /// # Errors
+    /// A damaged block, or records that cannot be right.
+    pub(crate) fn read(
+        blocks: &Blocks,
+        ranks: impl Iterator<Item = Result<u64, Corrupted>>,
+    ) -> Result<Self, Corrupted> {
+        let records = ranks
+            .map(|rank| record(blocks, rank?))
+            .collect::<Result<Vec<_>, Corrupted>>()?;
+        let mut text = Vec::with_capacity(records.len() * TEXT_OF_A_ROW);
+        let mut looked_up = Vec::with_capacity(records.len());
+        for (_, event) in &records {
+            let actor = blocks.sized_record(Section::Actors, event.actor.cast_unsigned())?;
+            let actor_id = ActorRecord::decode(actor).actor_id;
+            looked_up.push((actor_id, append_texts(blocks, event, &mut text)?));
         }
-        newer = Some(key);
-        page.push(&Row {
-            id: event.id,
-            created_at: *created_at,
-            actor_id,
-            action: text.get(start..action_end).ok_or(Corrupted)?,
-            resource_type: text.get(action_end..type_end).ok_or(Corrupted)?,
-            resource_id: text.get(type_end..end).ok_or(Corrupted)?,
-            payload_ref: PayloadRef {
-                offset: event.payload_offset,
-                len: event.payload_len,
-            },
-        });
-        start = end;
+        Ok(BaseRows {
+            records,
+            looked_up,
+            text,
+        })
+    }
+
+    /// The rows, in the order in which they were asked for.
+    ///
+    /// # Errors
+    /// Text that is none, once it is come to.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Result<Row<'_>, Corrupted>> {
+        let text = std::str::from_utf8(&self.text).map_err(|_| Corrupted("a text is not UTF-8"));
+        let mut start = 0;
+        self.records
+            .iter()
+            .zip(&self.looked_up)
+            .map(move |((created_at, event), (actor_id, [action_end, type_end, end]))| {
+                let text = text?;
+                let cut = Corrupted("a text begins or ends within a character");
+                let row = Row {
+                    id: event.id,
+                    created_at: *created_at,
+                    actor_id: *actor_id,
+                    action: text.get(start..*action_end).ok_or(cut)?,
+                    resource_type: text.get(*action_end..*type_end).ok_or(cut)?,
+                    resource_id: text.get(*type_end..*end).ok_or(cut)?,
+                    payload_ref: PayloadRef {
+                        offset: event.payload_offset,
+                        len: event.payload_len,
+                    },
+                };
+                start = *end;
+                Ok(row)
+            })
+    }
+}
+
+/// Where a row of a page comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Slot {
+    /// A rank of the base.
+    Base(u64),
+    /// A row of the delta.
+    Added(Arc<OwnedRow>),
+}
+
+/// Appends rows to a page. Each comes before the one before it in the order, and the first before `cursor`: whatever an
+/// index says, who walks it from cursor to cursor comes to its end.
+pub(crate) struct InOrder<'page> {
+    page: &'page mut Page,
+    newer: Option<Key>,
+}
+
+impl<'page> InOrder<'page> {
+    pub(crate) fn new(page: &'page mut Page, cursor: Option<Key>) -> Self {
+        InOrder { page, newer: cursor }
+    }
+
+    /// # Errors
+    /// The row does not come before the last one.
+    pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), Corrupted> {
+        let key = Key {
+            created_at: row.created_at,
+            id: row.id,
+        };
+        if self.newer.is_some_and(|newer| newer <= key) {
+            return Err(Corrupted("events are out of order"));
+        }
+        self.newer = Some(key);
+        self.page.push(row);
+        Ok(())
+    }
+}
+
+/// Appends the rows of these slots to the page.
+///
+/// # Errors
+/// A damaged block, or rows out of order.
+pub(crate) fn push_slots(blocks: &Blocks, slots: &[Slot], cursor: Option<Key>, page: &mut Page) -> Result<(), Corrupted> {
+    let of_base = slots.iter().filter_map(|slot| match slot {
+        Slot::Base(rank) => Some(Ok(*rank)),
+        Slot::Added(_) => None,
+    });
+    let base_rows = BaseRows::read(blocks, of_base)?;
+    let mut base_rows = base_rows.iter();
+    let mut page = InOrder::new(page, cursor);
+    for slot in slots {
+        match slot {
+            Slot::Added(row) => page.push(&row.as_row())?,
+            Slot::Base(_) => {
+                if let Some(row) = base_rows.next() {
+                    page.push(&row?)?;
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -1,13 +1,19 @@
-//! The rank index: all events in the one total order, so that a page's place in it is arithmetic.
+//! The index: all events in the one total order, so that a page's place in it is arithmetic.
 //!
-//! `base` is the file, `fetch` puts events together from its records, and `build` makes it from the table.
+//! `base` is the file of one state of the log and `delta` what changed since; `select` answers from both, and `fetch` puts
+//! rows together from their records. `build` makes a base from the table, and `refresh` follows the commits of others.
 
 mod base;
 mod build;
+mod delta;
 mod fetch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod hash;
+pub(crate) mod refresh;
+mod row;
+mod select;
 
-pub(crate) use base::blocks::Corrupted;
-pub(crate) use base::reader::Index;
+pub(crate) use base::corrupted::Corrupted;
 pub(crate) use build::renew::{IndexState, Progress, RebuildOutcome, open_if_current, rebuild};
+pub(crate) use select::Index;

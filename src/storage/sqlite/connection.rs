@@ -111,6 +111,14 @@ impl Connection {
         result
     }
 
+    /// An error that says what is wrong with the database.
+    pub(super) fn damaged(&self, what: &str) -> Error {
+        Error::Database {
+            path: self.path.clone(),
+            problem: format!("the database is damaged: {what}: restore it from a backup"),
+        }
+    }
+
     /// What SQLite gave, if it counts; its error in the words of this crate.
     pub(super) fn map_err<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_unchanged()) {

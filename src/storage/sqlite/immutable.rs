@@ -29,12 +29,11 @@ impl ImmutableSnapshot {
         let Some(watcher) = DbWatcher::open(dir).map_err(unreadable)? else {
             return Ok(None);
         };
-        watcher.wait_for_mtime_granularity().map_err(unreadable)?;
         let Some(version) = watcher.capture(|| Ok(JournalMode::Wal { frames: 0 }))? else {
             return Ok(None);
         };
         // Looked at last: who writes by a journal makes it before it writes, and a write breaks the snapshot.
-        let journal = FileState::of_path(&dir.journal()).map_err(unreadable)?;
+        let journal = FileState::of_path(&watcher.files().journal).map_err(unreadable)?;
         let is_alone = journal.is_none_or(|journal| journal.size == 0);
         Ok(is_alone.then_some(ImmutableSnapshot { watcher, version }))
     }

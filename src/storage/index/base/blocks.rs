@@ -5,13 +5,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
+use super::corrupted::Corrupted;
 use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout, Section};
 use super::records::Columns;
-use crate::storage::db_version::DbVersion;
 
-/// The index file is not what was written: whatever it said so far is not to be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Corrupted;
+const BEHIND: Corrupted = Corrupted("a record points behind the end of a section");
 
 type Block = [u8; BLOCK];
 /// As many as make one page of memory, so that a process which touches few blocks of a large index stays small.
@@ -35,13 +33,14 @@ impl Blocks {
     /// A file that is no index of this version, or not of the length that its header says.
     pub(crate) fn open(file: File) -> Result<Self, Corrupted> {
         let block = read_block(&file, 0)?;
-        let header = Header::decode(&block[..CONTENT]).ok_or(Corrupted)?;
+        let header = Header::decode(&block[..CONTENT])?;
         let layout = Layout::new(&header);
-        let len = file.metadata().map_err(|_| Corrupted)?.len();
+        let len = file.metadata().map_err(|_| Corrupted("its length cannot be told"))?.len();
         if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
-            return Err(Corrupted);
+            return Err(Corrupted("its length is not the one that its header says"));
         }
-        let groups = usize::try_from(layout.blocks).map_err(|_| Corrupted)?.div_ceil(GROUP);
+        let too_long = |_| Corrupted("it is longer than memory");
+        let groups = usize::try_from(layout.blocks).map_err(too_long)?.div_ceil(GROUP);
         Ok(Blocks {
             file,
             header,
@@ -50,8 +49,8 @@ impl Blocks {
         })
     }
 
-    pub(crate) fn version(&self) -> &DbVersion {
-        &self.header.version
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
     }
 
     pub(crate) fn counts(&self) -> &Counts {
@@ -68,8 +67,8 @@ impl Blocks {
     /// An index past the section's end, which only a damaged record can ask for, and a damaged block.
     #[inline(always)]
     pub(crate) fn record(&self, section: Section, index: u64) -> Result<&[u8], Corrupted> {
-        let (block, at) = self.layout.place(section).of(index).ok_or(Corrupted)?;
-        self.block(block)?.get(at..).ok_or(Corrupted)
+        let (block, at) = self.layout.place(section).of(index).ok_or(BEHIND)?;
+        self.block(block)?.get(at..).ok_or(BEHIND)
     }
 
     /// The same, for records of a size that every file has.
@@ -79,7 +78,7 @@ impl Blocks {
         section: Section,
         index: u64,
     ) -> Result<&[u8; SIZE], Corrupted> {
-        self.record(section, index)?.first_chunk().ok_or(Corrupted)
+        self.record(section, index)?.first_chunk().ok_or(BEHIND)
     }
 
     /// Appends `len` bytes of the text section to `out`.
@@ -105,9 +104,9 @@ impl Blocks {
 
     /// Gives the pieces of a range of text, which may go on from block to block.
     fn each_piece(&self, start: u64, len: u64, mut visit: impl FnMut(&[u8])) -> Result<(), Corrupted> {
-        let end = start.checked_add(len).ok_or(Corrupted)?;
+        let end = start.checked_add(len).ok_or(BEHIND)?;
         if end > self.header.counts.text_bytes {
-            return Err(Corrupted);
+            return Err(BEHIND);
         }
         let first_block = self.layout.place(Section::Text).start;
         let mut at = start;
@@ -125,7 +124,7 @@ impl Blocks {
     #[inline(always)]
     fn block(&self, number: u64) -> Result<&Block, Corrupted> {
         let (group, member) = (number as usize / GROUP, number as usize % GROUP);
-        let group = self.groups.get(group).ok_or(Corrupted)?;
+        let group = self.groups.get(group).ok_or(BEHIND)?;
         let group = group.get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
         match group[member].get() {
             Some(block) => Ok(block),
@@ -143,10 +142,10 @@ impl Blocks {
 fn read_block(file: &File, number: u64) -> Result<Box<Block>, Corrupted> {
     let mut block = Box::new([0; BLOCK]);
     file.read_exact_at(&mut block[..], number * BLOCK as u64)
-        .map_err(|_| Corrupted)?;
+        .map_err(|_| Corrupted("a block cannot be read"))?;
     if format::is_intact(number, &block) {
         Ok(block)
     } else {
-        Err(Corrupted)
+        Err(Corrupted("the checksum of a block is wrong"))
     }
 }

@@ -1,16 +1,17 @@
 //! The blocks and sections of `audit.idx`; `records` says what lies in them. docs/index-format.md tells the same in
 //! prose.
 //!
-//! The file is a row of blocks of 4,096 bytes: one header, then ten sections, each of records of one size. A block ends
+//! The file is a row of blocks of 4,096 bytes: one header, then thirteen sections, each of records of one size. A block ends
 //! with the CRC-32 of its number and its content, so a block in the wrong place is as damaged as a flipped bit.
 //! Which block a record lies in follows from the header alone. All numbers are little-endian.
 
 use std::ops::Range;
 
+use super::codec::{Fixed, Input};
+use super::corrupted::Corrupted;
 use super::packed::PackedColumn;
-use super::records::{Columns, FIELDS, Fields};
-use crate::storage::db_version::{DbVersion, Journal};
-use crate::storage::fs::platform::FileState;
+use super::records::{Columns, Fields};
+use super::source::Source;
 
 /// Bytes of a block on disk.
 pub(crate) const BLOCK: usize = 4096;
@@ -21,7 +22,7 @@ pub(crate) const MAX_EVENTS: u64 = u32::MAX as u64;
 
 const MAGIC: [u8; 8] = *b"AUDITQIX";
 /// Goes up with every change of what a byte means.
-const VERSION: u32 = 2;
+const VERSION: u64 = 3;
 
 /// The sections, in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +47,16 @@ pub(crate) enum Section {
     ByAction,
     /// Posting lists by actor and action.
     ByPair,
+    /// The rank of each event, by id.
+    ById,
+    /// Each leaf page of the table, by id: `TableLeaf`.
+    TableLeaves,
+    /// Each leaf page of the table's index on `created_at`, in order: `TimeLeaf`.
+    TimeLeaves,
 }
 
 impl Section {
-    pub(crate) const ALL: [Section; 10] = [
+    pub(crate) const ALL: [Section; 13] = [
         Section::Times,
         Section::Events,
         Section::Text,
@@ -60,6 +67,9 @@ impl Section {
         Section::ByActor,
         Section::ByAction,
         Section::ByPair,
+        Section::ById,
+        Section::TableLeaves,
+        Section::TimeLeaves,
     ];
 }
 
@@ -72,6 +82,8 @@ pub(crate) struct Counts {
     pub(crate) actions: u64,
     pub(crate) resource_types: u64,
     pub(crate) pairs: u64,
+    pub(crate) table_leaves: u64,
+    pub(crate) time_leaves: u64,
 }
 
 impl Counts {
@@ -84,14 +96,21 @@ impl Counts {
             Section::Actions => self.actions + 1,
             Section::ResourceTypes => self.resource_types,
             Section::Pairs => self.pairs + 1,
-            Section::ByActor | Section::ByAction | Section::ByPair => self.events,
+            Section::ByActor | Section::ByAction | Section::ByPair | Section::ById => self.events,
+            Section::TableLeaves => self.table_leaves,
+            Section::TimeLeaves => self.time_leaves,
         }
     }
 
     /// Whether a file can hold as much: nothing is added up before this was asked.
     fn are_plausible(&self) -> bool {
         let most = [self.actors, self.actions, self.resource_types, self.pairs];
-        self.events <= MAX_EVENTS && self.text_bytes <= 1 << 48 && most.into_iter().all(|count| count <= self.events)
+        // A leaf page holds an event at least, but for the only one of an empty log.
+        let leaves = [self.table_leaves, self.time_leaves];
+        self.events <= MAX_EVENTS
+            && self.text_bytes <= 1 << 48
+            && most.into_iter().all(|count| count <= self.events)
+            && leaves.into_iter().all(|count| count <= self.events.max(1))
     }
 }
 
@@ -132,7 +151,7 @@ impl Place {
 /// Where everything lies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    places: [Place; 10],
+    places: [Place; 13],
     pub(crate) blocks: u64,
 }
 
@@ -170,24 +189,22 @@ impl Layout {
 /// The first block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub(crate) version: DbVersion,
+    pub(crate) source: Source,
+    /// Random: a delta says which base it belongs to.
+    pub(crate) base_id: u128,
+    /// Random: without it nobody can make two pages of one hash.
+    pub(crate) hash_key: [u64; 2],
     pub(crate) counts: Counts,
     pub(crate) columns: Columns,
 }
 
 impl Header {
     pub(crate) fn encode(&self, content: &mut [u8]) {
-        let mut out = Encoder { content, at: 0 };
-        out.bytes(&MAGIC);
-        out.u64(u64::from(VERSION));
-        out.file_state(&self.version.database);
-        let (tag, wal) = match self.version.journal {
-            Journal::Rollback => (0, FileState::default()),
-            Journal::WalEmpty => (1, FileState::default()),
-            Journal::Wal(wal) => (2, wal),
-        };
-        out.u64(tag);
-        out.file_state(&wal);
+        let mut out = MAGIC.to_vec();
+        VERSION.put(&mut out);
+        self.base_id.put(&mut out);
+        self.hash_key.put(&mut out);
+        self.source.put(&mut out);
         let Counts {
             events,
             text_bytes,
@@ -195,114 +212,74 @@ impl Header {
             actions,
             resource_types,
             pairs,
+            table_leaves,
+            time_leaves,
         } = self.counts;
-        for count in [events, text_bytes, actors, actions, resource_types, pairs] {
-            out.u64(count);
-        }
+        [events, text_bytes, actors, actions, resource_types, pairs, table_leaves, time_leaves].put(&mut out);
         let Columns {
             created_at,
             rank,
             event,
         } = self.columns;
-        out.column(created_at);
-        out.column(rank);
-        for column in event.into_array() {
-            out.column(column);
-        }
+        created_at.put(&mut out);
+        rank.put(&mut out);
+        event.into_array().put(&mut out);
+        content[..out.len()].copy_from_slice(&out);
     }
 
-    /// Reads a header; `None` for another file's, another version's or an implausible one.
-    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
-        let mut input = Decoder { content, at: 0 };
-        if input.u64()?.to_le_bytes() != MAGIC || input.u64()? != u64::from(VERSION) {
-            return None;
+    /// Reads a header.
+    ///
+    /// # Errors
+    /// Another file's, another version's or an implausible one.
+    pub(crate) fn decode(content: &[u8]) -> Result<Self, Corrupted> {
+        let mut input = Input(content);
+        if input.bytes(MAGIC.len())? != MAGIC {
+            return Err(Corrupted("it is no index file"));
         }
-        let database = input.file_state()?;
-        let tag = input.u64()?;
-        let wal = input.file_state()?;
-        let journal = match tag {
-            0 => Journal::Rollback,
-            1 => Journal::WalEmpty,
-            2 => Journal::Wal(wal),
-            _ => return None,
-        };
+        if input.take::<u64>()? != VERSION {
+            return Err(Corrupted::OTHER_VERSION);
+        }
+        let (base_id, hash_key, source) = (input.take()?, input.take()?, input.take()?);
+        let [events, text_bytes, actors, actions, resource_types, pairs, table_leaves, time_leaves] = input.take()?;
         let counts = Counts {
-            events: input.u64()?,
-            text_bytes: input.u64()?,
-            actors: input.u64()?,
-            actions: input.u64()?,
-            resource_types: input.u64()?,
-            pairs: input.u64()?,
+            events,
+            text_bytes,
+            actors,
+            actions,
+            resource_types,
+            pairs,
+            table_leaves,
+            time_leaves,
         };
-        let (created_at, rank) = (input.column()?, input.column()?);
-        let mut event = [rank; FIELDS];
-        for column in &mut event {
-            *column = input.column()?;
-        }
         let columns = Columns {
-            created_at,
-            rank,
-            event: Fields::from_array(event),
+            created_at: input.take()?,
+            rank: input.take()?,
+            event: Fields::from_array(input.take()?),
         };
-        counts.are_plausible().then_some(Header {
-            version: DbVersion { database, journal },
+        if !counts.are_plausible() {
+            return Err(Corrupted("no index holds so much"));
+        }
+        Ok(Header {
+            source,
+            base_id,
+            hash_key,
             counts,
             columns,
         })
     }
 }
 
-struct Encoder<'block> {
-    content: &'block mut [u8],
-    at: usize,
-}
+impl Fixed for PackedColumn {
+    const SIZE: usize = 16;
 
-impl Encoder<'_> {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.content[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
+    fn put(&self, out: &mut Vec<u8>) {
+        self.base().put(out);
+        (self.width() as u64).put(out);
     }
 
-    fn u64(&mut self, value: u64) {
-        self.bytes(&value.to_le_bytes());
-    }
-
-    fn file_state(&mut self, state: &FileState) {
-        self.u64(state.inode);
-        self.u64(state.size);
-        self.bytes(&state.mtime_ns.to_le_bytes());
-        self.bytes(&state.ctime_ns.to_le_bytes());
-    }
-
-    fn column(&mut self, column: PackedColumn) {
-        self.bytes(&column.base().to_le_bytes());
-        self.u64(column.width() as u64);
-    }
-}
-
-struct Decoder<'block> {
-    content: &'block [u8],
-    at: usize,
-}
-
-impl Decoder<'_> {
-    fn u64(&mut self) -> Option<u64> {
-        let bytes = self.content.get(self.at..)?.first_chunk()?;
-        self.at += 8;
-        Some(u64::from_le_bytes(*bytes))
-    }
-
-    fn file_state(&mut self) -> Option<FileState> {
-        Some(FileState {
-            inode: self.u64()?,
-            size: self.u64()?,
-            mtime_ns: self.u64()?.cast_signed(),
-            ctime_ns: self.u64()?.cast_signed(),
-        })
-    }
-
-    fn column(&mut self) -> Option<PackedColumn> {
-        PackedColumn::new(self.u64()?.cast_signed(), self.u64()?)
+    fn take(input: &mut Input<'_>) -> Result<Self, Corrupted> {
+        let (base, width) = (input.take()?, input.take()?);
+        PackedColumn::new(base, width).ok_or(Corrupted("no column is so wide"))
     }
 }
 
@@ -327,7 +304,11 @@ fn checksum(number: u64, content: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::db_version::{DbVersion, Journal};
+    use crate::storage::fs::platform::FileState;
     use crate::storage::index::base::packed::MinMax;
+    use crate::storage::index::base::source::{ContentVersion, DatabaseFacts};
+    use crate::storage::sqlite::wal::FramePosition;
 
     fn state(seed: i64) -> FileState {
         FileState {
@@ -338,17 +319,38 @@ mod tests {
         }
     }
 
-    fn header(journal: Journal) -> Header {
+    fn header(journal: Option<Journal>) -> Header {
         let wide = PackedColumn::of(MinMax {
             least: i64::MIN,
             greatest: i64::MAX,
         });
         let narrow = PackedColumn::for_len(9);
         Header {
-            version: DbVersion {
-                database: state(1),
-                journal,
+            source: Source {
+                version: journal.map(|journal| DbVersion {
+                    database: state(1),
+                    journal,
+                }),
+                content: ContentVersion {
+                    change_counter: 77,
+                    log: journal.map(|_| FramePosition {
+                        frame: 5,
+                        salts: [6, 7],
+                        checksum: [8, 9],
+                    }),
+                },
+                facts: DatabaseFacts {
+                    page_size: 4096,
+                    reserved: 8,
+                    schema_cookie: 2,
+                    table_root: 3,
+                    time_root: 0,
+                    schema_hash: u64::MAX,
+                },
+                rows_sum: 1 << 63,
             },
+            base_id: 1 << 100,
+            hash_key: [1, u64::MAX],
             counts: Counts {
                 events: 9,
                 text_bytes: 99,
@@ -356,6 +358,8 @@ mod tests {
                 actions: 2,
                 resource_types: 1,
                 pairs: 5,
+                table_leaves: 2,
+                time_leaves: 1,
             },
             columns: Columns {
                 created_at: wide,
@@ -376,18 +380,22 @@ mod tests {
 
     #[test]
     fn a_header_comes_back_as_it_was_written() {
-        for journal in [Journal::Rollback, Journal::WalEmpty, Journal::Wal(state(3))] {
+        let journals = [Journal::Rollback, Journal::WalEmpty, Journal::Wal(state(3))];
+        for journal in journals.map(Some).into_iter().chain([None]) {
             let header = header(journal);
             let mut content = [0; CONTENT];
             header.encode(&mut content);
-            assert_eq!(Header::decode(&content), Some(header));
+            assert_eq!(Header::decode(&content), Ok(header));
             let other = |at: usize, byte| {
                 let mut content = content;
                 content[at] = byte;
                 Header::decode(&content)
             };
-            assert_eq!(other(8, 1), None, "another version");
-            assert_eq!([other(144, 0), other(144, 9)], [None, None], "no such width");
+            assert_eq!(other(0, 1), Err(Corrupted("it is no index file")));
+            assert_eq!(other(8, 2), Err(Corrupted::OTHER_VERSION));
+            assert_eq!(other(80, 4), Err(Corrupted("there is no such journal mode")));
+            let width = Err(Corrupted("no column is so wide"));
+            assert_eq!([other(264, 0), other(264, 9)], [width, width]);
         }
     }
 
@@ -413,14 +421,17 @@ mod tests {
                 actions: 1,
                 resource_types: 1,
                 pairs: 1,
+                table_leaves: 128,
+                time_leaves: 73,
             },
-            ..header(Journal::Rollback)
+            ..header(Some(Journal::Rollback))
         };
         let layout = Layout::new(&header);
         let starts = Section::ALL.map(|section| layout.place(section).start);
         // 512 times of 8 bytes take two blocks, 512 events of 36 bytes take five.
-        assert_eq!(starts, [1, 3, 8, 10, 11, 12, 13, 14, 15, 16]);
-        assert_eq!(layout.blocks, 17);
+        assert_eq!(starts, [1, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20]);
+        // 127 leaves of the table fill a block, and 73 of the index.
+        assert_eq!(layout.blocks, 21);
         assert_eq!(layout.section(0), None);
         assert_eq!(layout.section(7), Some(Section::Events));
         assert_eq!(layout.place(Section::Events).records_in(7), 452..512);

@@ -2,8 +2,12 @@
 //! them, `reader` finds ranks in them and `writer` makes them.
 
 pub(crate) mod blocks;
+pub(crate) mod codec;
+pub(crate) mod corrupted;
 pub(crate) mod format;
+pub(crate) mod leaf_directory;
 pub(crate) mod packed;
 pub(crate) mod reader;
 pub(crate) mod records;
+pub(crate) mod source;
 pub(crate) mod writer;

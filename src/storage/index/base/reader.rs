@@ -1,24 +1,26 @@
-//! Answers from an index: a window is two binary searches, a page is a slice of a posting list.
+//! Finds ranks in a base: a window is two binary searches, a page is a slice of a posting list.
 
 use std::cmp::Ordering;
 use std::fs::File;
+use std::ops::RangeInclusive;
 
-use super::blocks::{Blocks, Corrupted};
-use super::format::Section;
+use super::blocks::Blocks;
+use super::codec::{Fixed, Input};
+use super::corrupted::Corrupted;
+use super::format::{Header, Section};
+use super::leaf_directory::{TableLeaf, TimeLeaf};
 use super::records::{ActorRecord, EventRecord, PairRecord, TextRecord};
-use crate::model::{Filter, Key, Page, Position, Query};
-use crate::storage::db_version::DbVersion;
-use crate::storage::index::fetch;
+use crate::model::{Filter, Key};
 
 /// An index file, open for answers.
 #[derive(Debug)]
-pub(crate) struct Index {
+pub(crate) struct Base {
     blocks: Blocks,
 }
 
 /// The ranks of the events that match a filter's actor and action, ascending.
 #[derive(Clone, Copy, Debug)]
-enum List {
+pub(crate) enum List {
     /// No filter: every rank.
     All { events: u64 },
     /// A slice of the postings of a section.
@@ -28,7 +30,7 @@ enum List {
 impl List {
     const NONE: List = List::All { events: 0 };
 
-    fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match *self {
             List::All { events } => events,
             List::Postings { start, end, .. } => end - start,
@@ -36,20 +38,15 @@ impl List {
     }
 }
 
-impl Index {
+impl Base {
     /// Opens an index file.
     ///
     /// # Errors
     /// A file that is no index of this version, or a damaged one.
     pub(crate) fn open(file: File) -> Result<Self, Corrupted> {
-        Ok(Index {
+        Ok(Base {
             blocks: Blocks::open(file)?,
         })
-    }
-
-    /// The state of the database that the index tells.
-    pub(crate) fn version(&self) -> &DbVersion {
-        self.blocks.version()
     }
 
     /// How many events the log holds.
@@ -57,47 +54,74 @@ impl Index {
         self.blocks.counts().events
     }
 
-    /// Puts the page's rows into `page`, without their payloads.
-    ///
-    /// # Errors
-    /// A damaged block; the page then holds nothing of use.
-    pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
-        page.clear();
-        let offset = query.offset();
-        if offset >= self.events() {
-            return Ok(());
-        }
-        let list = self.list(&query.filter, offset)?;
-        if offset >= list.len() {
-            // Past the end of even the whole list: no need to look where the window lies.
-            return Ok(());
-        }
-        let (first, mut end) = self.window(&list, &query.filter)?;
-        if let Position::After(key) = query.position {
-            end = end.min(self.rank_of(key, &list)?);
-        }
-        if end <= first {
-            return Ok(());
-        }
-        let newest = end.saturating_sub(offset).max(first);
-        let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
-        let ranks = (oldest..newest).rev().map(|index| self.rank(&list, index));
-        let cursor = match query.position {
-            Position::After(key) => Some(key),
-            Position::Page(_) => None,
-        };
-        fetch::push(&self.blocks, ranks, cursor, page)
+    /// The first block.
+    pub(crate) fn header(&self) -> &Header {
+        self.blocks.header()
     }
 
-    /// How many events match.
-    pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Corrupted> {
-        let list = self.list(filter, 0)?;
-        let (first, end) = self.window(&list, filter)?;
-        Ok(end.saturating_sub(first))
+    /// The blocks that rows are read from.
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// The key of a rank.
+    pub(crate) fn key(&self, rank: u64) -> Result<Key, Corrupted> {
+        Ok(Key {
+            created_at: self.time(rank)?,
+            id: self.event(rank)?.id,
+        })
+    }
+
+    /// How many events come before `key` in the order: its rank, if it is there.
+    pub(crate) fn rank_of_key(&self, key: Key) -> Result<u64, Corrupted> {
+        partition_point(0, self.events(), |rank| {
+            let time = self.time(rank)?;
+            Ok(time < key.created_at || (time == key.created_at && self.event(rank)?.id < key.id))
+        })
+    }
+
+    /// The ranks of the events with an id in `ids`, by id.
+    pub(crate) fn ranks_of_ids(&self, ids: &RangeInclusive<i64>) -> Result<Vec<u64>, Corrupted> {
+        let mut ranks = Vec::new();
+        let first = partition_point(0, self.events(), |place| Ok(self.id_at(place)?.1 < *ids.start()))?;
+        for place in first..self.events() {
+            let (rank, id) = self.id_at(place)?;
+            if id > *ids.end() {
+                break;
+            }
+            ranks.push(rank);
+        }
+        Ok(ranks)
+    }
+
+    /// The rank of the event at a place among all by id, and its id.
+    fn id_at(&self, place: u64) -> Result<(u64, i64), Corrupted> {
+        let record = self.blocks.record(Section::ById, place)?;
+        let rank = self.blocks.columns().rank.get(record).cast_unsigned();
+        Ok((rank, self.event(rank)?.id))
+    }
+
+    /// The leaf pages of the table, by id.
+    pub(crate) fn table_leaves(&self) -> Result<Vec<TableLeaf>, Corrupted> {
+        self.directory(Section::TableLeaves, self.header().counts.table_leaves)
+    }
+
+    /// The leaf pages of the index on `created_at`, in order.
+    pub(crate) fn time_leaves(&self) -> Result<Vec<TimeLeaf>, Corrupted> {
+        self.directory(Section::TimeLeaves, self.header().counts.time_leaves)
+    }
+
+    fn directory<T: Fixed>(&self, section: Section, count: u64) -> Result<Vec<T>, Corrupted> {
+        (0..count)
+            .map(|place| {
+                let bytes = self.blocks.record(section, place)?;
+                T::take(&mut Input(bytes))
+            })
+            .collect()
     }
 
     /// The ranks, among those of the filter's list, that lie in its window: first and end.
-    fn window(&self, list: &List, filter: &Filter) -> Result<(u64, u64), Corrupted> {
+    pub(crate) fn window(&self, list: &List, filter: &Filter) -> Result<(u64, u64), Corrupted> {
         if filter.from_ts > filter.to_ts {
             return Ok((0, 0));
         }
@@ -113,21 +137,17 @@ impl Index {
     }
 
     /// The place in the list before which everything comes before `key` in the order.
-    fn rank_of(&self, key: Key, list: &List) -> Result<u64, Corrupted> {
-        let rank = partition_point(0, self.events(), |rank| {
-            let time = self.time(rank)?;
-            Ok(time < key.created_at || (time == key.created_at && self.event(rank)?.id < key.id))
-        })?;
-        self.first_in(list, rank)
+    pub(crate) fn first_not_before(&self, key: Key, list: &List) -> Result<u64, Corrupted> {
+        self.first_in(list, self.rank_of_key(key)?)
     }
 
     /// The first rank whose time is as asked; the asked times are all those from some time on.
-    fn first_rank(&self, is_late: impl Fn(i64) -> bool) -> Result<u64, Corrupted> {
+    pub(crate) fn first_rank(&self, is_late: impl Fn(i64) -> bool) -> Result<u64, Corrupted> {
         partition_point(0, self.events(), |rank| Ok(!is_late(self.time(rank)?)))
     }
 
     /// The first place in the list whose rank is at least `rank`.
-    fn first_in(&self, list: &List, rank: u64) -> Result<u64, Corrupted> {
+    pub(crate) fn first_in(&self, list: &List, rank: u64) -> Result<u64, Corrupted> {
         match list {
             List::All { events } => Ok(rank.min(*events)),
             List::Postings { .. } => partition_point(0, list.len(), |index| Ok(self.rank(list, index)? < rank)),
@@ -135,7 +155,7 @@ impl Index {
     }
 
     /// The rank at a place of the list.
-    fn rank(&self, list: &List, index: u64) -> Result<u64, Corrupted> {
+    pub(crate) fn rank(&self, list: &List, index: u64) -> Result<u64, Corrupted> {
         match *list {
             List::All { .. } => Ok(index),
             List::Postings { section, start, .. } => {
@@ -157,7 +177,7 @@ impl Index {
 
     /// The events of the filter's actor and action. Where that is no more than `skipped` of them, it may be none:
     /// a page behind them is empty either way.
-    fn list(&self, filter: &Filter, skipped: u64) -> Result<List, Corrupted> {
+    pub(crate) fn list(&self, filter: &Filter, skipped: u64) -> Result<List, Corrupted> {
         let Some(actor_id) = filter.actor_id else {
             return match &filter.action {
                 None => Ok(List::All { events: self.events() }),
@@ -190,7 +210,7 @@ impl Index {
         };
         let (first, end) = (u64::from(actor.pairs), u64::from(next_actor.pairs));
         if first > end {
-            return Err(Corrupted);
+            return Err(Corrupted("a list ends before it starts"));
         }
         let found = partition_point(first, end, |pair| Ok(u64::from(self.pair(pair)?.action) < action))?;
         if found >= end || u64::from(self.pair(found)?.action) != action {
@@ -203,7 +223,7 @@ impl Index {
     fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Corrupted> {
         let (start, end) = (u64::from(start), u64::from(end));
         if start > end || end > self.events() {
-            return Err(Corrupted);
+            return Err(Corrupted("a list ends before it starts"));
         }
         Ok(List::Postings { section, start, end })
     }

@@ -1,6 +1,8 @@
 //! The records of an index file's sections, byte by byte. All numbers are little-endian.
 
+use super::codec::Fixed;
 use super::format::Section;
+use super::leaf_directory::{TableLeaf, TimeLeaf};
 use super::packed::PackedColumn;
 
 /// How many fields an event has but for its time.
@@ -114,7 +116,9 @@ impl Columns {
             Section::Actors => ActorRecord::SIZE,
             Section::Actions | Section::ResourceTypes => TextRecord::SIZE,
             Section::Pairs => PairRecord::SIZE,
-            Section::ByActor | Section::ByAction | Section::ByPair => self.rank.width(),
+            Section::ByActor | Section::ByAction | Section::ByPair | Section::ById => self.rank.width(),
+            Section::TableLeaves => TableLeaf::SIZE,
+            Section::TimeLeaves => TimeLeaf::SIZE,
         }
     }
 }

@@ -7,25 +7,53 @@ use std::os::unix::fs::FileExt;
 
 use rayon::prelude::*;
 
+use super::codec::Fixed;
 use super::format::{self, BLOCK, CONTENT, Header, Layout, Place, Section};
 use super::packed::PackedColumn;
 use super::records::{ActorRecord, Columns, PairRecord, TextRecord};
-use crate::storage::db_version::DbVersion;
+use super::source::Source;
+use crate::storage::fs::platform;
 use crate::storage::index::build::segment::SegmentData;
 
 /// Blocks that are made at once, by all threads, before they are written: 4 MiB.
 const WINDOW: u64 = 1024;
 
-/// Writes the index of `log`, which is that of the database in the state of `version`, into an empty file.
-/// `wrote` is called with how many more events' worth has been written.
+/// The names of one index file: random ones, so that none has another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BaseNames {
+    /// A delta says which base it belongs to.
+    pub(crate) base_id: u128,
+    /// Keys the hashes of pages and entries.
+    pub(crate) hash_key: [u64; 2],
+}
+
+impl BaseNames {
+    /// # Errors
+    /// The system gives no random numbers.
+    pub(crate) fn random() -> io::Result<Self> {
+        let bytes: [u8; 32] = platform::random()?;
+        let mut words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+        let mut word = || words.next().unwrap_or_default();
+        Ok(BaseNames {
+            base_id: u128::from(word()) << 64 | u128::from(word()),
+            hash_key: [word(), word()],
+        })
+    }
+}
+
+/// Writes the index of `log`, made from `source`, into an empty file. `wrote` is called with how many more events' worth
+/// has been written.
 pub(crate) fn write(
     log: &SegmentData,
-    version: &DbVersion,
+    source: &Source,
+    names: BaseNames,
     file: &File,
     wrote: &(dyn Fn(u64) + Sync),
 ) -> io::Result<()> {
     let header = Header {
-        version: *version,
+        source: *source,
+        base_id: names.base_id,
+        hash_key: names.hash_key,
         counts: log.counts(),
         columns: log.columns,
     };
@@ -61,6 +89,18 @@ pub(crate) fn write(
     Ok(())
 }
 
+/// Writes the header of a finished index file anew, with another source.
+pub(crate) fn rewrite_source(file: &File, header: &Header, source: &Source) -> io::Result<()> {
+    let mut block = [0; BLOCK];
+    let header = Header {
+        source: *source,
+        ..*header
+    };
+    header.encode(&mut block[..CONTENT]);
+    format::write_checksum(0, &mut block);
+    file.write_all_at(&block, 0)
+}
+
 fn make_block(log: &SegmentData, header: &Header, layout: &Layout, number: u64, block: &mut [u8; BLOCK]) {
     block.fill(0);
     let content = &mut block[..CONTENT];
@@ -94,6 +134,9 @@ fn fill(log: &SegmentData, section: Section, place: &Place, number: u64, content
         Section::ByActor => put_ranks(content, rank, &log.by_actor[records]),
         Section::ByAction => put_ranks(content, rank, &log.by_action[records]),
         Section::ByPair => put_ranks(content, rank, &log.by_pair[records]),
+        Section::ById => put_ranks(content, rank, &log.by_id[records]),
+        Section::TableLeaves => put_fixed(content, &log.leaves.table[records]),
+        Section::TimeLeaves => put_fixed(content, &log.leaves.time[records]),
     }
 }
 
@@ -109,6 +152,12 @@ fn put_ranks(content: &mut [u8], column: PackedColumn, ranks: &[u32]) {
     put(content, column.width(), 0..ranks.len(), |place, bytes| {
         column.put(ranks[place].into(), bytes);
     });
+}
+
+fn put_fixed<T: Fixed>(content: &mut [u8], records: &[T]) {
+    let mut bytes = Vec::with_capacity(CONTENT);
+    records.iter().for_each(|record| record.put(&mut bytes));
+    content[..bytes.len()].copy_from_slice(&bytes);
 }
 
 fn put_sized<T, const SIZE: usize>(content: &mut [u8], records: &[T], encode: impl Fn(&T) -> [u8; SIZE]) {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::row_store::RowStore;
 use super::rows::CompactRow;
-use super::sort::{Order, OrderDigest};
+use super::sort::Order;
 use crate::storage::index::base::packed::PackedColumn;
 use crate::storage::index::base::records::Fields;
 
@@ -16,7 +16,6 @@ pub(crate) struct Events {
     /// Each event's actor and action, as numbers.
     pub(crate) actors: Vec<u32>,
     pub(crate) actions: Vec<u32>,
-    pub(crate) digest: OrderDigest,
 }
 
 /// Rows that are fetched in one turn. They lie all over memory, and in a turn that does little else the processor
@@ -34,20 +33,18 @@ impl Events {
             actors.par_chunks_mut(TURN),
             actions.par_chunks_mut(TURN),
         );
-        let digests = turns.into_par_iter().enumerate();
-        let digests = digests.map(|(turn, (records, actors, actions))| {
+        let turns = turns.into_par_iter().enumerate();
+        turns.for_each(|(turn, (records, actors, actions))| {
             let ranks = turn * TURN..turn * TURN + actors.len();
-            let rows: Vec<CompactRow> = ranks.clone().map(|rank| table.row(order.place(rank))).collect();
+            let rows: Vec<CompactRow> = ranks.map(|rank| table.row(order.place(rank))).collect();
             for ((row, actor), action) in rows.iter().zip(actors).zip(actions) {
                 (*actor, *action) = (row.actor, row.action);
             }
             for (row, at) in rows.iter().zip((0..).step_by(size)) {
                 columns.put(row.event(), &mut records[at..]);
             }
-            OrderDigest::of(rows.iter().map(CompactRow::key).zip(ranks))
         });
         Events {
-            digest: digests.reduce(OrderDigest::default, OrderDigest::and),
             records,
             actors,
             actions,

@@ -28,7 +28,8 @@ pub(crate) struct Values {
 #[derive(Debug)]
 struct RowPart {
     part: Part,
-    /// The bytes of text in the parts before.
+    /// The rows, and the bytes of text, in the parts before.
+    rows_before: usize,
     text_before: u64,
     actors: Vec<u32>,
     actions: Vec<u32>,
@@ -47,6 +48,7 @@ impl RowStore {
             let ((actors, actions), resource_types) = places;
             let source = RowPart {
                 part,
+                rows_before: rows,
                 text_before: text_bytes,
                 actors,
                 actions,
@@ -76,6 +78,13 @@ impl RowStore {
     pub(crate) fn row(&self, place: u64) -> CompactRow {
         let (part, row) = (place >> self.row_bits, place & ((1 << self.row_bits) - 1));
         self.parts_[part as usize].row(row as usize)
+    }
+
+    /// How many rows come before the one at a place.
+    #[inline(always)]
+    pub(crate) fn number(&self, place: u64) -> usize {
+        let (part, row) = (place >> self.row_bits, place & ((1 << self.row_bits) - 1));
+        self.parts_[part as usize].rows_before + row as usize
     }
 
     /// The places of the rows: ascending as the ids, and below 2 to the power of this.

@@ -1,19 +1,14 @@
-//! Reads the table into memory, with several connections at once where there are several processors.
+//! Rows in memory: small enough that all of a log fit.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::ops::RangeInclusive;
 
 use foldhash::fast::RandomState;
-use rayon::prelude::*;
 
-use crate::error::Result;
-use crate::model::{Key, Row};
-use crate::storage::data_dir::DataDir;
+use crate::model::Row;
 use crate::storage::index::base::packed::MinMax;
 use crate::storage::index::base::records::{EventRecord, Fields};
-use crate::storage::sqlite::Connection;
 
 /// A row, its texts and its actor replaced by numbers: small enough to be moved as a whole, in one cache line.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,13 +61,6 @@ impl Default for Ranges {
 }
 
 impl CompactRow {
-    pub(crate) fn key(&self) -> Key {
-        Key {
-            created_at: self.created_at,
-            id: self.id,
-        }
-    }
-
     /// The row as the index file stores it.
     #[inline(always)]
     pub(crate) fn event(&self) -> EventRecord {
@@ -170,72 +158,9 @@ pub(crate) fn merged<'part, T: Ord + 'part>(
     (values, places)
 }
 
-/// How many rows are read between two calls of the progress function.
-const PROGRESS_STEP: u64 = 16_384;
-
-/// Reads the whole table in parts, which come by id. `read` is called with how many more rows have been read.
-///
-/// Each part is read by a connection and in a snapshot of its own: the caller makes sure that nothing changes
-/// meanwhile, or throws the result away.
-pub(crate) fn collect(dir: &DataDir, ids: &RangeInclusive<i64>, read: &(dyn Fn(u64) + Sync)) -> Result<Vec<Part>> {
-    split(ids)
-        .into_par_iter()
-        .map(|part| collect_part(dir, &part, read))
-        .collect()
-}
-
-fn collect_part(dir: &DataDir, ids: &RangeInclusive<i64>, read: &(dyn Fn(u64) + Sync)) -> Result<Part> {
-    let mut part = Part::default();
-    Connection::open(dir)?.scan(ids, |row| {
-        part.push(row);
-        if (part.rows.len() as u64).is_multiple_of(PROGRESS_STEP) {
-            read(PROGRESS_STEP);
-        }
-        Ok(())
-    })?;
-    read(part.rows.len() as u64 % PROGRESS_STEP);
-    Ok(part)
-}
-
-/// From so many ids on a part is worth a connection of its own.
-const SMALL_PART: i128 = 10_000;
-
-/// Cuts a range of ids into equal parts, ascending: one for a small table, as opening a connection has its price, else
-/// several for each processor, as ids may have gaps and a processor may come late.
-fn split(ids: &RangeInclusive<i64>) -> Vec<RangeInclusive<i64>> {
-    let (first, last) = (i128::from(*ids.start()), i128::from(*ids.end()));
-    let span = last - first + 1;
-    let threads = i128::try_from(rayon::current_num_threads()).unwrap_or(1);
-    let most = if threads == 1 { 1 } else { threads * 8 };
-    let parts = (span / SMALL_PART).clamp(1, most);
-    let bound = |part: i128| first + span * part / parts;
-    let part = |number: i128| {
-        // Both bounds lie between two 64-bit numbers.
-        let start = i64::try_from(bound(number)).unwrap_or(i64::MIN);
-        start..=i64::try_from(bound(number + 1) - 1).unwrap_or(i64::MAX)
-    };
-    (0..parts).map(part).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Dictionary, merged, split};
-
-    #[test]
-    fn parts_cover_every_id_once_even_at_the_extremes() {
-        for ids in [
-            i64::MIN..=i64::MAX,
-            1..=50_000,
-            0..=0,
-            -3..=40_000,
-            i64::MAX - 5..=i64::MAX,
-        ] {
-            let parts = split(&ids);
-            assert_eq!(parts.first().unwrap().start(), ids.start());
-            assert_eq!(parts.last().unwrap().end(), ids.end());
-            assert!(parts.windows(2).all(|pair| *pair[0].end() == pair[1].start() - 1));
-        }
-    }
+    use super::{Dictionary, merged};
 
     #[test]
     fn merged_numberings_number_in_ascending_order() {

@@ -6,6 +6,7 @@ use super::row_store::{ChunkedBytes, RowStore};
 use super::rows::Part;
 use super::sort::Order;
 use crate::storage::index::base::format::Counts;
+use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
 use crate::storage::index::base::records::{ActorRecord, Columns, PairRecord, TextRecord};
 
 /// A log in rank order.
@@ -24,15 +25,25 @@ pub(crate) struct SegmentData {
     pub(crate) by_actor: Vec<u32>,
     pub(crate) by_action: Vec<u32>,
     pub(crate) by_pair: Vec<u32>,
+    /// Ranks, by id.
+    pub(crate) by_id: Vec<u32>,
+    pub(crate) leaves: Leaves,
+}
+
+/// The leaf pages that the rows were read from.
+#[derive(Debug, Default)]
+pub(crate) struct Leaves {
+    pub(crate) table: Vec<TableLeaf>,
+    pub(crate) time: Vec<TimeLeaf>,
 }
 
 impl SegmentData {
     /// Ranks the rows of all parts, which come by id and are no more than 32 bits can count.
-    pub(crate) fn new(parts: Vec<Part>) -> Self {
+    pub(crate) fn new(parts: Vec<Part>, leaves: Leaves) -> Self {
         let table = RowStore::new(parts);
         let order = Order::new(&table);
         let columns = table.columns();
-        let events = Events::new(&table, &order, columns.event);
+        let (events, by_id) = rayon::join(|| Events::new(&table, &order, columns.event), || order.by_id(&table));
         // The rows are given back before more memory is asked for.
         let (values, resource_ids) = table.into_values();
         let ((by_action, action_starts), by_actor) = rayon::join(
@@ -63,6 +74,8 @@ impl SegmentData {
             by_actor: by_actor.by_actor,
             by_action,
             by_pair: by_actor.by_pair,
+            by_id,
+            leaves,
         }
     }
 
@@ -74,6 +87,8 @@ impl SegmentData {
             actions: self.actions.len() as u64 - 1,
             resource_types: self.resource_types.len() as u64,
             pairs: self.pairs.len() as u64 - 1,
+            table_leaves: self.leaves.table.len() as u64,
+            time_leaves: self.leaves.time.len() as u64,
         }
     }
 

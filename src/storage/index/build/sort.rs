@@ -1,12 +1,8 @@
 //! The rank of every event.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
 use rayon::prelude::*;
 
 use super::row_store::RowStore;
-use crate::model::Key;
 use crate::storage::index::base::packed::bits;
 
 /// Time and place in the table of every event, by rank.
@@ -55,6 +51,16 @@ impl Order {
         self.least_time.wrapping_add_unsigned(distance)
     }
 
+    /// The rank of every row, as they come in the table: by id.
+    pub(crate) fn by_id(&self, table: &RowStore) -> Vec<u32> {
+        let mut ranks = vec![0; table.rows];
+        for rank in 0..table.rows {
+            // Ranks have 32 bits.
+            ranks[table.number(self.place(rank))] = rank as u32;
+        }
+        ranks
+    }
+
     /// The place of the event's row in the table.
     pub(crate) fn place(&self, rank: usize) -> u64 {
         let key = match &self.keys {
@@ -73,41 +79,4 @@ fn sorted<K: Ord + Send>(table: &RowStore, key: impl Fn(i64, u64) -> K + Sync) -
     }
     keys.par_sort_unstable();
     keys
-}
-
-/// Tells two orders of events apart, in little memory: by the sum of a hash of each event and its rank.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OrderDigest {
-    events: u64,
-    sum: u64,
-}
-
-impl OrderDigest {
-    /// Of some events and their ranks.
-    pub(crate) fn of(ranked: impl Iterator<Item = (Key, usize)>) -> Self {
-        let mut digest = OrderDigest::default();
-        for (key, rank) in ranked {
-            digest.add(rank as u64, key);
-        }
-        digest
-    }
-
-    /// Takes in the event of the next rank.
-    pub(crate) fn push(&mut self, key: Key) {
-        self.add(self.events, key);
-    }
-
-    fn add(&mut self, rank: u64, key: Key) {
-        let hash = FixedState::default().hash_one((rank, key));
-        self.sum = self.sum.wrapping_add(hash);
-        self.events += 1;
-    }
-
-    /// Of these events and those.
-    pub(crate) fn and(self, other: Self) -> Self {
-        OrderDigest {
-            events: self.events + other.events,
-            sum: self.sum.wrapping_add(other.sum),
-        }
-    }
 }

@@ -1,0 +1,152 @@
+//! What the times that a file system keeps can prove.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::platform::{FileState, file_clock_ns};
+
+/// `statfs(2)`'s names for file systems whose times rise with every write that follows a look, since Linux 6.13
+/// ("multigrain timestamps"): ext4, XFS, Btrfs and tmpfs.
+const FINE_GRAINED: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
+/// File systems that show attributes which may be seconds old: NFS, SMB and CIFS, FUSE, 9P, Ceph, AFS, Coda, GFS2, OCFS2.
+const CACHED: [u64; 12] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x6573_5546,
+    0x0102_1997,
+    0x00c3_6400,
+    0x5346_414f,
+    0x6b41_4653,
+    0x7375_7245,
+    0x0116_1970,
+    0x7461_636f,
+];
+
+/// How the times of a file system move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileTimes {
+    /// Another write leaves another time, however soon it comes.
+    Exact,
+    /// Another write leaves another time once the clock has gone on: see [`clock_grain`].
+    Coarse,
+    /// They may be seconds old: another machine, or another process, may have written without their moving.
+    Cached,
+}
+
+impl FileTimes {
+    /// Those of the file system that an open file lies on.
+    ///
+    /// # Errors
+    /// The system cannot say.
+    pub(crate) fn of(file: impl AsFd) -> io::Result<Self> {
+        // The width and the sign of the field differ between platforms; the numbers have 32 bits.
+        #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)]
+        let kind = rustix::fs::fstatfs(file)?.f_type as u64 & 0xffff_ffff;
+        Ok(if CACHED.contains(&kind) {
+            FileTimes::Cached
+        } else if FINE_GRAINED.contains(&kind) && kernel_is_at_least(6, 13) {
+            FileTimes::Exact
+        } else {
+            FileTimes::Coarse
+        })
+    }
+
+    /// Whether a file that is found in this state again was not written to meanwhile.
+    pub(crate) fn prove(self, state: &FileState) -> bool {
+        match self {
+            FileTimes::Exact => true,
+            FileTimes::Coarse => !is_young(state),
+            FileTimes::Cached => false,
+        }
+    }
+}
+
+/// How long after a change of a file another change may still leave the same time on it: kernels before 6.13
+/// use the last clock tick (10 ms at the slowest), and a file system without nanoseconds whole seconds (FAT: two).
+fn clock_grain(state: &FileState) -> Duration {
+    let whole_seconds = state.ctime_ns % 1_000_000_000 == 0 && state.mtime_ns % 1_000_000_000 == 0;
+    if whole_seconds {
+        Duration::from_secs(2)
+    } else {
+        Duration::from_millis(20)
+    }
+}
+
+/// Whether the file changed so lately that another change might leave the same times.
+fn is_young(state: &FileState) -> bool {
+    let age = file_clock_ns().saturating_sub(state.ctime_ns.max(state.mtime_ns));
+    // A time in the future is no danger: a change would put the present in its place.
+    u64::try_from(age).is_ok_and(|age| Duration::from_nanos(age) < clock_grain(state))
+}
+
+fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    static RELEASE: OnceLock<(u32, u32)> = OnceLock::new();
+    let release = RELEASE.get_or_init(|| {
+        let name = rustix::system::uname();
+        parse_release(&name.release().to_string_lossy())
+    });
+    *release >= (major, minor)
+}
+
+/// The first two numbers of a kernel's name; 0 for what cannot be told.
+fn parse_release(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_in_numbers() {
+        assert_eq!(parse_release("6.18.44-generic"), (6, 18));
+        assert_eq!(parse_release("5.4"), (5, 4));
+        assert_eq!(parse_release("6-rc1"), (6, 0));
+        assert_eq!(parse_release("unknown"), (0, 0));
+    }
+
+    #[test]
+    fn what_proves_what() {
+        let long_ago = FileState {
+            ctime_ns: 1,
+            mtime_ns: 1,
+            ..FileState::default()
+        };
+        let now = FileState {
+            ctime_ns: file_clock_ns(),
+            ..long_ago
+        };
+        let in_the_future = FileState {
+            ctime_ns: file_clock_ns() + 1_000_000_000_001,
+            ..long_ago
+        };
+        let proven = |times: FileTimes| [long_ago, now, in_the_future].map(|state| times.prove(&state));
+        assert_eq!(proven(FileTimes::Exact), [true; 3]);
+        assert_eq!(proven(FileTimes::Coarse), [true, false, true]);
+        assert_eq!(proven(FileTimes::Cached), [false; 3]);
+    }
+
+    #[test]
+    fn where_times_are_exact_two_writes_at_once_leave_two_times() {
+        use std::io::Write;
+        let mut file = tempfile::tempfile().unwrap();
+        if FileTimes::of(&file).unwrap() != FileTimes::Exact {
+            println!("not tried: this file system's times are not exact");
+            return;
+        }
+        for _ in 0..200 {
+            let before = FileState::of_open(&file).unwrap();
+            file.write_all(b"x").unwrap();
+            let between = FileState::of_open(&file).unwrap();
+            rustix::fs::ftruncate(&file, before.size).unwrap();
+            let after = FileState::of_open(&file).unwrap();
+            assert_ne!(before.mtime_ns, between.mtime_ns);
+            assert_ne!(between.mtime_ns, after.mtime_ns);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What changed since the base was made: rows that are gone and rows that came, and what that means for each posting
+//! list. A delta never changes; the next one shares most of its memory with the last.
+//!
+//! `list` is one posting list's part of it, `change` makes the next delta, `file` is `audit.idx-delta`.
+
+mod change;
+mod file;
+mod list;
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+pub(crate) use change::RowChanges;
+pub(crate) use file::{DeltaFile, DirectoryChanges};
+pub(crate) use list::{ListDelta, Merged};
+
+use crate::model::Filter;
+use crate::storage::index::base::corrupted::Corrupted;
+use crate::storage::index::base::reader::Base;
+use crate::storage::index::fetch::BaseRows;
+use crate::storage::index::row::OwnedRow;
+
+/// The rows that differ from those of a base.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delta {
+    /// Only lists that differ from those of the base. That of all events is always among them, if there are any.
+    lists: imbl::HashMap<ListKey, ListDelta>,
+    added_by_id: imbl::OrdMap<i64, Arc<OwnedRow>>,
+}
+
+/// A posting list by what its events have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum ListKey {
+    All,
+    Actor(i64),
+    Action(Arc<str>),
+    Pair(i64, Arc<str>),
+}
+
+impl ListKey {
+    fn of(filter: &Filter) -> Self {
+        match (filter.actor_id, &filter.action) {
+            (None, None) => ListKey::All,
+            (Some(actor), None) => ListKey::Actor(actor),
+            (None, Some(action)) => ListKey::Action(action.as_str().into()),
+            (Some(actor), Some(action)) => ListKey::Pair(actor, action.as_str().into()),
+        }
+    }
+
+    /// The lists that a row is in.
+    fn of_row(actor_id: i64, action: &str) -> [Self; 4] {
+        let action: Arc<str> = action.into();
+        [
+            ListKey::All,
+            ListKey::Actor(actor_id),
+            ListKey::Action(Arc::clone(&action)),
+            ListKey::Pair(actor_id, action),
+        ]
+    }
+
+    /// The filter that a list is chosen by.
+    fn filter(&self) -> Filter {
+        let (actor_id, action) = match self {
+            ListKey::All => (None, None),
+            ListKey::Actor(actor) => (Some(*actor), None),
+            ListKey::Action(action) => (None, Some(action)),
+            ListKey::Pair(actor, action) => (Some(*actor), Some(action)),
+        };
+        Filter {
+            actor_id,
+            action: action.map(|action| action.to_string()),
+            ..Filter::ALL
+        }
+    }
+}
+
+impl Delta {
+    /// Whether nothing differs from the base.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lists.is_empty()
+    }
+
+    /// How many rows of the base are gone or other ones.
+    pub(crate) fn removed(&self) -> u64 {
+        self.lists.get(&ListKey::All).map_or(0, |all| all.removed().len() as u64)
+    }
+
+    /// How many rows came, or are other ones now.
+    pub(crate) fn added(&self) -> u64 {
+        self.added_by_id.len() as u64
+    }
+
+    /// What differs in the list of a filter; `None` where it is as the base has it.
+    pub(crate) fn list(&self, filter: &Filter) -> Option<&ListDelta> {
+        if self.is_empty() {
+            return None;
+        }
+        self.lists.get(&ListKey::of(filter))
+    }
+
+    /// The base's ranks that are gone, ascending.
+    pub(crate) fn removed_ranks(&self) -> impl Iterator<Item = u32> {
+        self.lists.get(&ListKey::All).into_iter().flat_map(|all| all.removed().iter().copied())
+    }
+
+    /// The rows that came, by id.
+    pub(crate) fn added_rows(&self) -> impl Iterator<Item = &Arc<OwnedRow>> {
+        self.added_by_id.values()
+    }
+
+    /// The rows that there are now with an id in `ids`, by id.
+    ///
+    /// # Errors
+    /// The base is damaged.
+    pub(crate) fn rows_in(&self, base: &Base, ids: &RangeInclusive<i64>) -> Result<Vec<OwnedRow>, Corrupted> {
+        let ranks = base.ranks_of_ids(ids)?;
+        let gone: BTreeSet<u64> = match self.lists.get(&ListKey::All) {
+            None => BTreeSet::new(),
+            Some(all) => ranks.iter().copied().filter(|&rank| all.is_removed(rank)).collect(),
+        };
+        let there = ranks.into_iter().filter(|rank| !gone.contains(rank));
+        let rows = BaseRows::read(base.blocks(), there.map(Ok))?;
+        let mut rows: Vec<OwnedRow> = rows.iter().map(|row| row.map(|row| OwnedRow::from(&row))).collect::<Result<_, _>>()?;
+        let from_base = rows.len();
+        rows.extend(self.added_by_id.range(ids.clone()).map(|(_, row)| OwnedRow::clone(row)));
+        if from_base < rows.len() {
+            rows.sort_unstable_by_key(|row| row.key.id);
+        }
+        if rows.is_sorted_by(|one, next| one.key.id < next.key.id) {
+            Ok(rows)
+        } else {
+            Err(Corrupted("ids do not ascend"))
+        }
+    }
+}

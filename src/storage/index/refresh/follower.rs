@@ -1,0 +1,345 @@
+//! An index that is brought to the database's present state whenever it is asked to.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::RefreshError;
+use crate::storage::index::hash::{HashKey, entry_hash, page_hash};
+use super::leaf_hashes;
+use super::page::TreePage;
+use super::row_changes::{RowChanges, compare, merge_ranges};
+use super::tree::{PageSet, Tree, TreeUpdate};
+use super::wal_changes::{self, LogBasis, LogChanges};
+use crate::error::{Error, Result};
+use crate::model::Key;
+use crate::storage::data_dir::DataDir;
+use crate::storage::db_version::{DbVersion, DbWatcher, JournalMode, Look};
+use crate::storage::fs::platform::FileState;
+use crate::storage::fs::read_descriptor::open_forever;
+use crate::storage::index::Index;
+use crate::storage::index::base::leaf_directory::DatabaseFacts;
+use crate::storage::sqlite::btree::Malformed;
+use crate::storage::sqlite::{Connection, Snapshot};
+
+/// What may go into a refresh that a request waits for: leaf pages that are hashed, in bytes (a twentieth of a second's
+/// worth), and pages that changed.
+const INLINE_BYTES: u64 = 64 << 20;
+const INLINE_PAGES: usize = 2_000;
+/// More rows than this change only where a log is written anew as a whole.
+const MOST_CHANGES: u64 = 100_000;
+/// Leaves with overflow pages are read each time; so many of them cost as much as a small build.
+const MOST_VOLATILE: usize = 64;
+
+/// How long a refresh may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Budget {
+    /// So short that a request can wait for it: about 50 ms.
+    Inline,
+    /// As long as it takes.
+    Any,
+}
+
+/// How the pages that changed were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The write-ahead log names them.
+    Frames,
+    /// Their hashes differ.
+    Hashes,
+}
+
+/// An index of the state that the database was in during the refresh.
+#[derive(Debug)]
+pub(crate) struct Refreshed {
+    pub(crate) watcher: Arc<DbWatcher>,
+    /// There if the index may be used as long as the version holds.
+    pub(crate) version: Option<DbVersion>,
+    pub(crate) index: Index,
+    pub(crate) way: Way,
+}
+
+/// What is known of the database beside the index, so that what changed can be found.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    dir: DataDir,
+    watcher: Arc<DbWatcher>,
+    index: Index,
+    table: Tree<i64>,
+    /// `None` where the database has no index on `created_at`.
+    time: Option<Tree<Key>>,
+    /// Of the hashes of all rows' places in the order, modulo 2^64.
+    rows_sum: u64,
+    facts: DatabaseFacts,
+    key: HashKey,
+    basis: Basis,
+    connection: Option<KeptConnection>,
+}
+
+/// The files as they were when the trees were read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Basis {
+    /// `None` where nothing could prove that the file is still the same.
+    pub(crate) database: Option<FileState>,
+    pub(crate) wal: Option<FileState>,
+    pub(crate) log: Option<LogBasis>,
+}
+
+/// A connection, and the state of the database file when it was opened: SQLite keeps pages in memory, and would trust
+/// them even where the file was overwritten by something else than SQLite.
+#[derive(Debug)]
+struct KeptConnection {
+    connection: Connection,
+    database: FileState,
+}
+
+/// What a snapshot says.
+struct Found {
+    table: TreeUpdate<i64>,
+    time: Option<TreeUpdate<Key>>,
+    rows: RowChanges,
+    rows_sum: u64,
+    log: Option<LogBasis>,
+}
+
+impl Follower {
+    /// Brings the index to a state that the database has after this call began.
+    ///
+    /// # Errors
+    /// [`RefreshError`]. The index then is what it was.
+    pub(crate) fn refresh(&mut self, budget: Budget) -> Result<Refreshed, RefreshError> {
+        self.follow_path()?;
+        let kept = self.connect()?;
+        let refreshed = self.refresh_by(&kept.connection, budget);
+        self.connection = Some(kept);
+        refreshed
+    }
+
+    /// Closes the connection that is kept for the next refresh.
+    pub(crate) fn disconnect(&mut self) {
+        self.connection = None;
+    }
+
+    /// Looks where the database's path leads now.
+    fn follow_path(&mut self) -> Result<(), RefreshError> {
+        if !self.watcher.is_at_its_path() {
+            let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
+            let watcher = DbWatcher::open(&self.dir).map_err(unreadable)?;
+            let Some(watcher) = watcher else {
+                return Err(RefreshError::Failed(unreadable(std::io::ErrorKind::NotFound.into())));
+            };
+            self.watcher = Arc::new(watcher);
+            self.basis = Basis::default();
+            self.connection = None;
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<KeptConnection> {
+        let database = self.watcher.database_state()?;
+        match self.connection.take() {
+            Some(kept) if kept.database == database => Ok(kept),
+            // Closed only when there is a new one: the last connection that closes makes SQLite start anew.
+            _old => Ok(KeptConnection {
+                connection: Connection::open(&self.dir)?,
+                database,
+            }),
+        }
+    }
+
+    fn refresh_by(&mut self, connection: &Connection, budget: Budget) -> Result<Refreshed, RefreshError> {
+        let salts = wal_changes::salts(&self.watcher.files().wal).ok().flatten();
+        let before = self.watcher.look(|| connection.journal_mode())?;
+        let mut way = match self.basis.database {
+            Some(then) if then == before.database => Way::Frames,
+            _ => Way::Hashes,
+        };
+        loop {
+            let found = connection.read_snapshot(|snapshot| self.read(snapshot, &before, salts, way, budget));
+            let after = self.watcher.look(|| connection.journal_mode())?;
+            match found {
+                // Whatever moved the file, the log does not tell of it.
+                Ok(_) if way == Way::Frames && after.database != before.database => way = Way::Hashes,
+                Err(RefreshError::Unproven) if way == Way::Frames => way = Way::Hashes,
+                found => return self.take_over(found?, &before, &after, way),
+            }
+        }
+    }
+
+    /// Reads what changed.
+    fn read(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        before: &Look,
+        salts: Option<[u32; 2]>,
+        way: Way,
+        budget: Budget,
+    ) -> Result<Found, RefreshError> {
+        self.check_schema(snapshot)?;
+        let log = self.read_log(before, salts, way);
+        let (changed, log) = match way {
+            Way::Frames => {
+                let log = log.ok_or(RefreshError::Unproven)?;
+                if log.is_same && before.wal != self.basis.wal {
+                    // Something else than a commit wrote to the log.
+                    return Err(RefreshError::Unproven);
+                }
+                (log.since, log.basis)
+            }
+            Way::Hashes => {
+                let changed = self.changed_by_hashes(snapshot, log.as_ref().map(|log| &log.overlay), budget)?;
+                (changed, log.and_then(|log| log.basis))
+            }
+        };
+        if budget == Budget::Inline && changed.len() > INLINE_PAGES + self.inner_pages().count() {
+            return Err(RefreshError::TooLong);
+        }
+        self.read_changed(snapshot, &changed, log)
+    }
+
+    /// Whether table and index are where they were, and what they were.
+    fn check_schema(&self, snapshot: &mut Snapshot<'_>) -> Result<(), RefreshError> {
+        if DatabaseFacts::read(snapshot, self.key)? == self.facts {
+            Ok(())
+        } else {
+            Err(RefreshError::Rebuild("the schema is another one".to_owned()))
+        }
+    }
+
+    fn read_log(&self, before: &Look, salts: Option<[u32; 2]>, way: Way) -> Option<LogChanges> {
+        let JournalMode::Wal { frames } = before.mode else {
+            // Where a journal is played back, nothing overlays the file.
+            return Some(LogChanges::default());
+        };
+        let wal = &self.watcher.files().wal;
+        wal_changes::read(wal, frames, salts, self.basis.log.as_ref(), way == Way::Hashes).ok()
+    }
+
+    fn changed_by_hashes(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        overlay: Option<&PageSet>,
+        budget: Budget,
+    ) -> Result<PageSet, RefreshError> {
+        let leaves = self.table.leaves().len() + self.time.as_ref().map_or(0, |time| time.leaves().len());
+        if budget == Budget::Inline && leaves as u64 * u64::from(self.facts.page_size) > INLINE_BYTES {
+            return Err(RefreshError::TooLong);
+        }
+        let mut hashes = Vec::with_capacity(leaves);
+        hashes.extend(self.table.leaves().map(|(page, leaf)| (page, leaf.hash)));
+        if let Some(time) = &self.time {
+            hashes.extend(time.leaves().map(|(page, leaf)| (page, leaf.hash)));
+        }
+        // Where the log does not tell which pages it overlays, and where no descriptor is to be had, SQLite reads.
+        let path = self.watcher.files().database();
+        let file = overlay.and_then(|_| open_forever(path, self.watcher.identity()).ok().flatten());
+        let nothing = PageSet::default();
+        let overlay = overlay.unwrap_or(&nothing);
+        let mut changed = leaf_hashes::changed(snapshot, file.as_deref(), overlay, hashes, self.key)?;
+        changed.extend(self.inner_pages());
+        Ok(changed)
+    }
+
+    fn inner_pages(&self) -> impl Iterator<Item = u32> {
+        let time = self.time.iter().flat_map(Tree::inner_pages);
+        self.table.inner_pages().chain(time)
+    }
+
+    fn read_changed(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        changed: &PageSet,
+        log: Option<LogBasis>,
+    ) -> Result<Found, RefreshError> {
+        let usable = snapshot.header().usable();
+        let no_page = || Malformed("a page of the tree is not there");
+        let table = self.table.update(changed, &mut |page| {
+            let bytes = snapshot.page(page)?.ok_or_else(no_page)?;
+            Ok(TreePage::parse(bytes, page, usable, self.key)?)
+        })?;
+        let time = self.time.as_ref().map(|time| {
+            time.update(changed, &mut |page| {
+                let bytes = snapshot.page(page)?.ok_or_else(no_page)?;
+                Ok(TreePage::parse(bytes, page, usable, self.key)?)
+            })
+        });
+        let time = time.transpose()?;
+        let ranges = merge_ranges(table.ranges());
+        let rows = self.compare_rows(snapshot, &ranges)?;
+        let sum = |keys: &mut dyn Iterator<Item = Key>| {
+            keys.fold(0_u64, |sum, key| sum.wrapping_add(entry_hash(self.key, key.created_at, key.id)))
+        };
+        let rows_sum = self
+            .rows_sum
+            .wrapping_sub(sum(&mut rows.removed.iter().copied()))
+            .wrapping_add(sum(&mut rows.added.iter().map(|row| row.key)));
+        let found = Found {
+            table,
+            time,
+            rows,
+            rows_sum,
+            log,
+        };
+        self.check(&found)?;
+        Ok(found)
+    }
+
+    /// The rows that are other ones than in the index.
+    fn compare_rows(
+        &self,
+        snapshot: &Snapshot<'_>,
+        ranges: &[RangeInclusive<i64>],
+    ) -> Result<RowChanges, RefreshError> {
+        let mut changes = RowChanges::default();
+        for ids in ranges {
+            let old = self.index.rows_in(ids.clone())?;
+            compare(snapshot, ids, old, &mut changes)?;
+            if changes.len() > MOST_CHANGES {
+                return Err(RefreshError::Rebuild("almost everything is different".to_owned()));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The service reads through its index on `created_at`: where that does not say what the table says, only SQLite knows
+    /// what the service would answer.
+    fn check(&self, found: &Found) -> Result<(), RefreshError> {
+        let events = self.index.events() + found.rows.added.len() as u64 - found.rows.removed.len() as u64;
+        let differs = |what: &str| Err(RefreshError::Rebuild(what.to_owned()));
+        if found.table.entries() != events {
+            return differs("the table's pages hold another number of rows than were read");
+        }
+        if let Some(time) = &found.time
+            && (time.entries() != events || time.sum() != found.rows_sum)
+        {
+            return differs("the database's index on created_at differs from its table");
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, found: Found, before: &Look, after: &Look, way: Way) -> Result<Refreshed, RefreshError> {
+        if !found.rows.is_empty() {
+            self.index = self.index.changed(found.rows)?;
+        }
+        self.table.apply(found.table);
+        if let Some((time, update)) = self.time.as_mut().zip(found.time) {
+            time.apply(update);
+        }
+        self.rows_sum = found.rows_sum;
+        let is_still = before.database == after.database && before.proves_database();
+        self.basis = Basis {
+            database: is_still.then_some(before.database),
+            wal: before.wal,
+            log: found.log,
+        };
+        let volatile = self.table.volatile() + self.time.as_ref().map_or(0, Tree::volatile);
+        if volatile > MOST_VOLATILE {
+            return Err(RefreshError::Rebuild("too many rows go on in overflow pages".to_owned()));
+        }
+        Ok(Refreshed {
+            watcher: Arc::clone(&self.watcher),
+            version: (before == after).then(|| before.version()).flatten(),
+            index: self.index.clone(),
+            way,
+        })
+    }
+}

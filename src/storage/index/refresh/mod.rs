@@ -1,0 +1,51 @@
+//! Follows the commits of others: finds the pages that changed, reads the rows on them, and takes the difference.
+#![allow(dead_code)]
+
+pub(crate) mod directory;
+mod facts;
+pub(crate) mod follower;
+mod key;
+mod leaf_hashes;
+mod page;
+mod row_changes;
+pub(crate) mod tree;
+mod wal_changes;
+
+use crate::error::Error;
+use crate::storage::index::Corrupted;
+use crate::storage::sqlite::btree::Malformed;
+
+/// Why an index could not be brought up to date.
+#[derive(Debug)]
+pub(crate) enum RefreshError {
+    /// Nothing can prove what changed, or something is not as an index needs it: a build from scratch decides.
+    Rebuild(String),
+    /// The write-ahead log cannot prove what changed: leaf hashes must.
+    Unproven,
+    /// It takes longer than a request can wait.
+    TooLong,
+    /// The database cannot be read now.
+    Failed(Error),
+}
+
+impl From<Malformed> for RefreshError {
+    fn from(malformed: Malformed) -> Self {
+        RefreshError::Rebuild(malformed.to_string())
+    }
+}
+
+impl From<Corrupted> for RefreshError {
+    fn from(corrupted: Corrupted) -> Self {
+        RefreshError::Rebuild(format!("the index is corrupt: {corrupted}"))
+    }
+}
+
+impl From<Error> for RefreshError {
+    fn from(error: Error) -> Self {
+        match error {
+            // Whether such a database can be indexed, a build decides.
+            Error::Row { .. } | Error::Database { .. } => RefreshError::Rebuild(error.to_string()),
+            error => RefreshError::Failed(error),
+        }
+    }
+}

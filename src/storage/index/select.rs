@@ -1,0 +1,180 @@
+//! Answers from base and delta: which slots a page has, and how many events match.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::base::corrupted::Corrupted;
+use super::base::reader::Base;
+use super::delta::{Delta, Merged, RowChanges};
+use super::fetch::{BaseRows, InOrder, Slot, push_slots};
+use super::row::OwnedRow;
+use crate::model::{Filter, Key, Page, Position, Query};
+
+/// All events of one state of a log: a base, and what changed since. Never changes, and is cheap to copy.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    base: Arc<Base>,
+    delta: Arc<Delta>,
+}
+
+impl Index {
+    /// A base with nothing changed.
+    pub(crate) fn of_base(base: Base) -> Self {
+        Index::new(Arc::new(base), Delta::default())
+    }
+
+    pub(crate) fn new(base: Arc<Base>, delta: Delta) -> Self {
+        Index {
+            base,
+            delta: Arc::new(delta),
+        }
+    }
+
+    pub(crate) fn base(&self) -> &Arc<Base> {
+        &self.base
+    }
+
+    pub(crate) fn delta(&self) -> &Delta {
+        &self.delta
+    }
+
+    /// How many events the log holds.
+    pub(crate) fn events(&self) -> u64 {
+        (self.base.events() + self.delta.added()).saturating_sub(self.delta.removed())
+    }
+
+    /// The index behind these changes.
+    ///
+    /// # Errors
+    /// The base is damaged, or the changes contradict what is there.
+    pub(crate) fn changed(&self, changes: RowChanges) -> Result<Self, Corrupted> {
+        Ok(Index::new(Arc::clone(&self.base), self.delta.changed(&self.base, changes)?))
+    }
+
+    /// The rows with an id in `ids`, by id.
+    ///
+    /// # Errors
+    /// The base is damaged.
+    pub(crate) fn rows_in(&self, ids: &RangeInclusive<i64>) -> Result<Vec<OwnedRow>, Corrupted> {
+        self.delta.rows_in(&self.base, ids)
+    }
+
+    /// Puts the page's rows into `page`, without their payloads.
+    ///
+    /// # Errors
+    /// A damaged block; the page then holds nothing of use.
+    pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
+        page.clear();
+        let offset = query.offset();
+        if offset >= self.events() {
+            return Ok(());
+        }
+        match self.delta.list(&query.filter) {
+            None => self.page_of_base(query, offset, page),
+            Some(delta) => {
+                let merged = Merged {
+                    base: &self.base,
+                    list: self.base.list(&query.filter, 0)?,
+                    delta,
+                };
+                self.page_of_merged(&merged, query, offset, page)
+            }
+        }
+    }
+
+    /// How many events match.
+    ///
+    /// # Errors
+    /// A damaged block.
+    pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Corrupted> {
+        let list = self.base.list(filter, 0)?;
+        let (first, end) = match self.delta.list(filter) {
+            None => self.base.window(&list, filter)?,
+            Some(delta) => window(
+                &Merged {
+                    base: &self.base,
+                    list,
+                    delta,
+                },
+                filter,
+            )?,
+        };
+        Ok(end.saturating_sub(first))
+    }
+
+    fn page_of_base(&self, query: &Query, offset: u64, page: &mut Page) -> Result<(), Corrupted> {
+        let base = &self.base;
+        let list = base.list(&query.filter, offset)?;
+        if offset >= list.len() {
+            // Past the end of even the whole list: no need to look where the window lies.
+            return Ok(());
+        }
+        let (first, mut end) = base.window(&list, &query.filter)?;
+        let cursor = cursor(query);
+        if let Some(key) = cursor {
+            end = end.min(base.first_not_before(key, &list)?);
+        }
+        let Some(positions) = positions(query, first, end) else {
+            return Ok(());
+        };
+        let rows = BaseRows::read(base.blocks(), positions.rev().map(|index| base.rank(&list, index)))?;
+        let mut page = InOrder::new(page, cursor);
+        rows.iter().try_for_each(|row| page.push(&row?))
+    }
+
+    fn page_of_merged(
+        &self,
+        merged: &Merged<'_>,
+        query: &Query,
+        offset: u64,
+        page: &mut Page,
+    ) -> Result<(), Corrupted> {
+        if offset >= merged.len() {
+            return Ok(());
+        }
+        let (first, mut end) = window(merged, &query.filter)?;
+        let cursor = cursor(query);
+        if let Some(key) = cursor {
+            end = end.min(merged.first_not_before(key)?);
+        }
+        let Some(positions) = positions(query, first, end) else {
+            return Ok(());
+        };
+        let slots = positions.rev().map(|position| merged.get(position));
+        let slots: Vec<Slot> = slots.collect::<Result<_, _>>()?;
+        push_slots(self.base.blocks(), &slots, cursor, page)
+    }
+}
+
+/// The positions of a merged list that lie in a filter's window: first and end.
+fn window(merged: &Merged<'_>, filter: &Filter) -> Result<(u64, u64), Corrupted> {
+    if filter.from_ts > filter.to_ts {
+        return Ok((0, 0));
+    }
+    let first = match filter.from_ts {
+        i64::MIN => 0,
+        from => merged.first_at(from)?,
+    };
+    let end = match filter.to_ts {
+        i64::MAX => merged.len(),
+        to => merged.first_after(to)?,
+    };
+    Ok((first, end))
+}
+
+/// The positions of a page, of those that a window and a cursor leave; `None` where there is none.
+fn positions(query: &Query, first: u64, end: u64) -> Option<std::ops::Range<u64>> {
+    if end <= first {
+        return None;
+    }
+    let newest = end.saturating_sub(query.offset()).max(first);
+    let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
+    Some(oldest..newest)
+}
+
+fn cursor(query: &Query) -> Option<Key> {
+    match query.position {
+        Position::After(key) => Some(key),
+        Position::Page(_) => None,
+    }
+}
