@@ -33,7 +33,7 @@ pub mod contract;
 pub mod engine;
 pub mod error;
 pub mod escape;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod measure;
 pub mod model;
