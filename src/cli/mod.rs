@@ -21,7 +21,7 @@ mod verify;
 
 pub use bench::{BenchArgs, Export, ExportForm, Stream};
 pub use diff::{DiffArgs, DiffWorkload};
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
 pub use query::{BatchSource, QueryArgs, Request};
 pub use seed::SeedArgs;

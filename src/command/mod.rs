@@ -9,7 +9,7 @@ mod query;
 mod seed;
 mod verify_baseline;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
 
 /// Does what was asked.

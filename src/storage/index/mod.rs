@@ -7,7 +7,7 @@ mod base;
 mod build;
 mod delta;
 mod fetch;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hash;
 pub(crate) mod refresh;
