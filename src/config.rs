@@ -35,6 +35,8 @@ pub struct Display {
     pub color: bool,
     /// No notes and no progress: errors only.
     pub quiet: bool,
+    /// What the index went through is said as well.
+    pub verbose: bool,
     /// Whether standard output is a terminal, which text from the log could steer.
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal: progress is shown there only.

@@ -243,7 +243,7 @@ fn a_directory_moved_into_place() {
     let place = outer.path().join("data");
     fs::rename(log.root(), &place).unwrap();
     let dir = auditq::storage::data_dir::DataDir::new(&place);
-    let running = Enhanced::open(&dir, Lifetime::OneShot, Box::new(|_| {}));
+    let running = Enhanced::open(&dir, Lifetime::OneShot, Box::new(|_, _| {}));
     running.maintain(&|_, _| {}).unwrap();
     assert_eq!(running.count(&Filter::ALL).unwrap(), 300);
     fs::rename(&place, outer.path().join("old")).unwrap();

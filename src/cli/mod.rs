@@ -150,6 +150,7 @@ struct Environment {
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
     no_color: bool,
+    verbose: bool,
     /// The wall clock in epoch seconds.
     now: i64,
     /// How many threads the machine runs at once.
@@ -158,10 +159,12 @@ struct Environment {
 
 impl Environment {
     fn of_process() -> Self {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         Environment {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
-            no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+            no_color: is_set("NO_COLOR"),
+            verbose: is_set("AUDITQ_VERBOSE"),
             now: time::wall_clock(),
             threads: std::thread::available_parallelism().map_or(1, Into::into),
         }
@@ -206,6 +209,7 @@ impl Global {
             stdout_is_terminal,
             stderr_is_terminal,
             no_color,
+            verbose,
             ..
         } = *environment;
         Display {
@@ -220,6 +224,7 @@ impl Global {
                 ColorArg::Auto => stdout_is_terminal && !no_color,
             },
             quiet: self.quiet,
+            verbose: verbose && !self.quiet,
             stdout_is_terminal,
             stderr_is_terminal,
         }

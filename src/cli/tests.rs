@@ -11,6 +11,7 @@ const PLAIN: Environment = Environment {
     stdout_is_terminal: false,
     stderr_is_terminal: false,
     no_color: false,
+    verbose: false,
     now: 1_767_052_800,
     threads: 2,
 };
@@ -210,6 +211,7 @@ fn the_surroundings_decide_what_is_left_to_them() {
     assert_eq!(display("query --format auto", &terminal), (Format::Table, true));
     let without_color = Environment {
         no_color: true,
+        verbose: false,
         ..terminal
     };
     assert_eq!(display("query --format jsonl", &without_color), (Format::Jsonl, false));

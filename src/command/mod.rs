@@ -1,7 +1,9 @@
 //! One file per subcommand; none knows another.
 
-use crate::config::{Config, Task};
+use crate::config::{Config, Display, Task};
+use crate::engine::{Notice, Notify};
 use crate::error::{Exit, Result};
+use crate::output::progress::note;
 
 pub mod bench;
 pub mod diff;
@@ -24,4 +26,13 @@ pub fn run(config: &Config) -> Result<Exit> {
         Task::Diff(args) => diff::run(config, args),
         Task::Bench(args) => bench::run(config, args),
     }
+}
+
+/// Shows what an engine has to say.
+fn notify(display: Display) -> Notify {
+    Box::new(move |notice, line| {
+        if notice == Notice::Warning || display.verbose {
+            note(&display, line);
+        }
+    })
 }

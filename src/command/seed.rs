@@ -122,7 +122,7 @@ fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> 
 
 /// A dataset without an index is whole: queries answer all the same, and make the index themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
-    if index::open_if_current(dir).is_some() {
+    if index::open(dir).is_ok_and(|files| files.state().is_current()) {
         return Ok(());
     }
     let progress = Progress::new(display, "indexing");
@@ -130,7 +130,7 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
         RebuildOutcome::Done {
             in_memory: Some(error), ..
         } => note(display, &format!("no index was written: {error}")),
-        RebuildOutcome::Done { .. } | RebuildOutcome::Raced | RebuildOutcome::LockedElsewhere => {}
+        RebuildOutcome::Done { .. } | RebuildOutcome::LockedElsewhere => {}
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the live service does for each request, and nothing else. Do not make this faster.
 
-use super::{Engine, stream_rows};
+use super::{Engine, stream};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
 use crate::storage::data_dir::DataDir;
@@ -46,7 +46,7 @@ impl Engine for Baseline {
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let connection = Connection::open(&self.dir)?;
         let fill = |page: &mut Page| payload::fill_baseline(&self.dir, page);
-        stream_rows(&connection, filter, fill, sink)
+        stream::rows(&connection, filter, fill, sink)
     }
 
     fn maintain(&self, _progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {

@@ -1,32 +1,35 @@
-//! The rank index, as long as it is true; SQLite, where it is not.
+//! The index, brought to the present state where it is not; SQLite, where that costs more.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use thread_local::ThreadLocal;
-
+use super::fallback::Fallback;
+use super::live::Live;
 use super::refresh::BackgroundRefresh;
-use super::{CHUNK, Engine, Lifetime, Notify, stream_rows};
+use super::{Engine, Lifetime, Notify, RefreshCounts, cost, stream};
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Position, Query};
+use crate::model::{Filter, Page, Query};
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
-use crate::storage::db_version::JournalMode;
-use crate::storage::fs::platform::{FileState, Identity, is_dir_writable};
-use crate::storage::index::{Corrupted, Index, IndexState, Progress, RebuildOutcome, open_if_current, rebuild};
+use crate::storage::fs::platform::{FileState, is_dir_writable};
+use crate::storage::index::{Corrupted, Index, Progress};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 
-/// Answers from the rank index. It is asked whether it still holds before every answer.
+/// Answers from an index of the state that the database has after the request came.
 pub struct Enhanced {
-    shared: Arc<Shared>,
+    dir: DataDir,
+    payloads: Payloads,
+    live: Arc<Live>,
+    fallback: Fallback,
     background: Option<BackgroundRefresh>,
     /// Whether what was asked so far cost SQLite so little that an index is not worth waiting for.
     is_spared: AtomicBool,
     /// Whether a page or a count was asked for: those who ask for one are done with this engine.
     has_answered: AtomicBool,
+    /// Whether a refresh of this process would be of use to others.
+    is_refreshed: AtomicBool,
 }
 
 /// The longest way from the front of the log, in events, that SQLite goes in next to no time.
@@ -34,136 +37,67 @@ const SHORT_WALK: u64 = 1_000;
 /// Up to this size of the database, in bytes, an index is made in less time than a person notices.
 const SMALL: u64 = 32 << 20;
 
-/// What an engine and its background share.
-pub(super) struct Shared {
-    dir: DataDir,
-    payloads: Payloads,
-    /// What is known of the database. Empty or no longer holding: nothing.
-    state: ArcSwapOption<IndexState>,
-    connections: ThreadLocal<RefCell<Option<CachedConnection>>>,
-    notify: Notify,
-}
-
-/// A thread's own connection, and the file it is connected to, in the state it had then.
-struct CachedConnection {
-    connection: Connection,
-    identity: Identity,
-    state: Option<FileState>,
-}
-
 impl Enhanced {
-    /// Opens the log in `dir`, and its index if that is there and true.
+    /// Opens the log in `dir`, and its index if that is there.
     #[must_use]
     pub fn open(dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Self {
-        let shared = Arc::new(Shared {
+        let live = Arc::new(Live::open(dir, notify));
+        let background = (lifetime == Lifetime::LongLived).then(|| BackgroundRefresh::start(&live));
+        Enhanced {
             dir: dir.clone(),
             payloads: Payloads::new(dir),
-            state: ArcSwapOption::new(open_if_current(dir).map(Arc::new)),
-            connections: ThreadLocal::new(),
-            notify,
-        });
-        let background = (lifetime == Lifetime::LongLived).then(|| BackgroundRefresh::start(&shared));
-        Enhanced {
-            shared,
+            live,
+            fallback: Fallback::new(dir),
             background,
             is_spared: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
+            is_refreshed: AtomicBool::new(false),
         }
     }
 
-    /// Answers from the index by `read`, if there is a true one.
-    fn ask_index<T>(&self, read: impl FnOnce(&Index) -> std::result::Result<T, Corrupted>) -> Option<T> {
-        let state = self.shared.state.load();
-        let state = state.as_ref().filter(|state| state.is_current())?;
-        let index = state.index.as_ref().ok()?;
-        match read(index) {
+    /// Answers from the index by `read`, if there is a true one, or one can be had for less than `by_sqlite`, the price
+    /// of SQLite's answer.
+    fn ask_index<T>(
+        &self,
+        by_sqlite: impl FnOnce(Option<&Index>) -> Duration,
+        mut read: impl FnMut(&Index) -> std::result::Result<T, Corrupted>,
+    ) -> Option<T> {
+        let answer = self.live.with_current(|state| state.index.as_ref().ok().map(&mut read));
+        let answer = match answer {
+            Some(answer) => answer?,
+            None => {
+                let state = self.refreshed(by_sqlite)?;
+                read(state.index.as_ref().ok()?)
+            }
+        };
+        match answer {
             Ok(answer) => Some(answer),
-            Err(Corrupted) => {
-                self.shared.state.store(None);
+            Err(why) => {
+                self.live.forget(why);
                 None
             }
         }
     }
 
-    /// Asks for a renewal, unless it would bring nothing new.
-    fn request_refresh(&self) {
-        if let Some(background) = &self.background
-            && !self.shared.is_known()
-        {
-            background.request();
+    /// A state from after this call began.
+    fn refreshed(
+        &self,
+        by_sqlite: impl FnOnce(Option<&Index>) -> Duration,
+    ) -> Option<Arc<crate::storage::index::IndexState>> {
+        let by_sqlite = by_sqlite(self.live.last_index().as_ref());
+        if let Some(background) = &self.background {
+            let state = self.live.join(by_sqlite);
+            background.request(state.is_none());
+            return state;
         }
-    }
-}
-
-impl Engine for Enhanced {
-    fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        if self.ask_index(|index| index.page(query, page)).is_some() {
-            return self.shared.payloads.fill(page);
+        // One request: what is not worth it now is worth it to nobody.
+        if self.live.first_refresh()? >= by_sqlite {
+            self.is_spared.store(true, Ordering::Relaxed);
+            return None;
         }
-        self.request_refresh();
-        self.has_answered.store(true, Ordering::Relaxed);
-        self.is_spared
-            .store(is_short_walk(query) && self.shared.is_large(), Ordering::Relaxed);
-        self.shared.page_through_sqlite(query, page)?;
-        self.shared.payloads.forget();
-        self.shared.payloads.fill(page)
-    }
-
-    fn count(&self, filter: &Filter) -> Result<u64> {
-        if let Some(count) = self.ask_index(|index| index.count(filter)) {
-            return Ok(count);
-        }
-        self.request_refresh();
-        self.has_answered.store(true, Ordering::Relaxed);
-        self.shared.with_connection(|connection| connection.count(filter))
-    }
-
-    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        // Reading everything costs more than an index does, and from an index it takes no lock.
-        if !self.shared.is_known()
-            && let Err(error @ Error::Busy { .. }) = self.shared.rebuild(&|_, _| {})
-        {
-            // Waited for long enough already.
-            return Err(error);
-        }
-        let state = self.shared.state.load_full().filter(|state| state.is_current());
-        if let Some(index) = state.as_ref().and_then(|state| state.index.as_ref().ok()) {
-            return self.shared.all_from_index(index, filter, sink);
-        }
-        self.request_refresh();
-        self.shared.payloads.forget();
-        let connection = Connection::open(&self.shared.dir)?;
-        stream_rows(&connection, filter, |page| self.shared.payloads.fill(page), sink)
-    }
-
-    fn maintain(&self, progress: Progress<'_>) -> Result<()> {
-        // What cannot be removed is in nobody's way.
-        let _ = dataset::tidy(&self.shared.dir);
-        let is_spared = self.is_spared.load(Ordering::Relaxed);
-        if self.background.is_some() || is_spared || self.shared.is_known() {
-            return Ok(());
-        }
-        if self.has_answered.load(Ordering::Relaxed) && !is_dir_writable(self.shared.dir.root()) {
-            // An index in memory would be gone with the process, and nobody asks this one again.
-            (self.shared.notify)(&format!(
-                "no index is kept, so SQLite answers each time: {} cannot be written",
-                self.shared.dir.root().display()
-            ));
-            return Ok(());
-        }
-        self.shared.rebuild(progress)
-    }
-}
-
-/// Whether a page lies so near the front that SQLite reaches it as fast as an index would.
-fn is_short_walk(query: &Query) -> bool {
-    query.filter.is_window_only() && query.offset() + u64::from(query.page_size) <= SHORT_WALK
-}
-
-impl Shared {
-    /// Whether what there is to know of the database's present state is known.
-    pub(super) fn is_known(&self) -> bool {
-        self.state.load().as_ref().is_some_and(|state| state.is_current())
+        let state = self.live.refresh_long();
+        self.is_refreshed.store(state.is_some(), Ordering::Relaxed);
+        state
     }
 
     fn is_large(&self) -> bool {
@@ -171,97 +105,88 @@ impl Shared {
         state.is_ok_and(|state| state.is_some_and(|state| state.size > SMALL))
     }
 
-    /// Makes a new index, and uses it from now on.
-    pub(super) fn rebuild(&self, progress: Progress<'_>) -> Result<()> {
-        if let RebuildOutcome::Done { state, in_memory } = rebuild(&self.dir, progress)? {
-            if let Some(error) = in_memory {
-                (self.notify)(&format!("the index lives in memory only: {error}"));
-            }
-            if let Err(why) = &state.index {
-                (self.notify)(&format!("the log cannot be indexed, SQLite answers instead: {why}"));
-            }
-            self.state.store(Some(Arc::from(state)));
+    /// Whether the database is known to hold what no index can tell.
+    fn is_unsound(&self) -> bool {
+        self.live.with_current(|state| state.index.is_err()).unwrap_or(false)
+    }
+
+    fn answers_by_sqlite(&self) {
+        self.live.count_sqlite();
+        self.has_answered.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Engine for Enhanced {
+    fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
+        let by_sqlite = |index: Option<&Index>| cost::page_by_sqlite(index, query);
+        if self.ask_index(by_sqlite, |index| index.page(query, page)).is_some() {
+            return self.payloads.fill(page);
         }
-        Ok(())
-    }
-
-    fn page_through_sqlite(&self, query: &Query, page: &mut Page) -> Result<()> {
-        // Where the log is known to be unsound, or turns out to be, the service's own statement decides.
-        let is_unsound = self
-            .state
-            .load()
-            .as_ref()
-            .is_some_and(|state| state.index.is_err() && state.is_current());
-        self.with_connection(|connection| {
-            if !is_unsound {
-                match connection.deferred_join_page(query, page) {
-                    Err(Error::Database { .. } | Error::Unreadable { .. } | Error::Row { .. }) => {}
-                    answered => return answered,
-                }
-            }
-            connection.baseline_page(query, page)
-        })
-    }
-
-    /// Runs `ask` on this thread's connection to the database that is at its path now.
-    fn with_connection<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut slot = self.connections.get_or_default().borrow_mut();
-        let cached = match slot.take() {
-            Some(cached) if self.is_current(&cached) => cached,
-            _ => self.connect()?,
-        };
-        let answer = ask(&cached.connection)?;
-        // An idle connection to a log in WAL mode would keep others from leaving that mode.
-        if cached.connection.journal_mode()? == JournalMode::Rollback {
-            *slot = Some(cached);
+        self.answers_by_sqlite();
+        if is_short_walk(query) && self.is_large() {
+            self.is_spared.store(true, Ordering::Relaxed);
         }
-        Ok(answer)
+        self.fallback.page(query, self.is_unsound(), page)?;
+        self.payloads.forget();
+        self.payloads.fill(page)
     }
 
-    /// Whether a connection made now would see the same. SQLite keeps pages in memory, and would trust them even
-    /// where the file was overwritten by something else than SQLite: by a backup, or by a failing disk.
-    fn is_current(&self, cached: &CachedConnection) -> bool {
-        cached.identity.is_at(self.dir.database())
-            && FileState::of_path(self.dir.database()).is_ok_and(|state| state == cached.state)
-    }
-
-    fn connect(&self) -> Result<CachedConnection> {
-        let unopened = |error| Error::io(self.dir.database(), "cannot open")(error);
-        loop {
-            let identity = Identity::of_path(self.dir.database()).map_err(unopened)?;
-            let state = FileState::of_path(self.dir.database()).map_err(unopened)?;
-            let connection = Connection::open(&self.dir)?;
-            // Replaced between the two: which of them it is connected to is not known.
-            if identity.is_at(self.dir.database()) {
-                return Ok(CachedConnection {
-                    connection,
-                    identity,
-                    state,
-                });
-            }
+    fn count(&self, filter: &Filter) -> Result<u64> {
+        let by_sqlite = |index: Option<&Index>| cost::count_by_sqlite(index, filter);
+        if let Some(count) = self.ask_index(by_sqlite, |index| index.count(filter)) {
+            return Ok(count);
         }
+        self.answers_by_sqlite();
+        self.fallback.count(filter)
     }
 
-    /// Page by page from an index that stays as it is, whatever happens to the database meanwhile.
-    fn all_from_index(&self, index: &Index, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        let mut query = Query {
-            filter: filter.clone(),
-            position: Position::Page(1),
-            page_size: CHUNK,
-        };
-        let mut page = Page::default();
-        loop {
-            index.page(&query, &mut page).map_err(|Corrupted| Error::Io {
-                path: self.dir.index(),
-                action: "cannot read on: the index was damaged meanwhile",
-                source: std::io::ErrorKind::InvalidData.into(),
-            })?;
-            let Some(last) = page.events().last().map(|event| event.key()) else {
-                return Ok(());
-            };
-            self.payloads.fill(&mut page)?;
-            sink(&page)?;
-            query.position = Position::After(last);
+    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        let by_sqlite = |index: Option<&Index>| cost::all_by_sqlite(index, filter);
+        // Reading everything costs more than an index does, and from an index it takes no lock.
+        if !self.live.is_known()
+            && !self.live.can_refresh()
+            && let Err(error @ Error::Busy { .. }) = self.live.rebuild(&|_, _| {})
+        {
+            // Waited for long enough already.
+            return Err(error);
         }
+        if let Some(index) = self.ask_index(by_sqlite, |index| Ok(index.clone())) {
+            return stream::index(&self.dir, &index, &self.payloads, filter, sink);
+        }
+        self.answers_by_sqlite();
+        self.payloads.forget();
+        let connection = Connection::open(&self.dir)?;
+        stream::rows(&connection, filter, |page| self.payloads.fill(page), sink)
     }
+
+    fn maintain(&self, progress: Progress<'_>) -> Result<()> {
+        // Best effort: leftovers are in nobody's way.
+        let _ = dataset::tidy(&self.dir);
+        if self.is_refreshed.swap(false, Ordering::Relaxed) {
+            // Where no file can be written, the next process does what this one did.
+            let _ = self.live.persist();
+        }
+        let is_spared = self.is_spared.load(Ordering::Relaxed);
+        if self.background.is_some() || is_spared || self.live.is_known() || self.live.can_refresh() {
+            return Ok(());
+        }
+        if self.has_answered.load(Ordering::Relaxed) && !is_dir_writable(self.dir.root()) {
+            // An index in memory would be gone with the process, and nobody asks this one again.
+            self.live.warn(&format!(
+                "no index is kept, so SQLite answers each time: {} cannot be written",
+                self.dir.root().display()
+            ));
+            return Ok(());
+        }
+        self.live.rebuild(progress)
+    }
+
+    fn refreshes(&self) -> RefreshCounts {
+        self.live.counts()
+    }
+}
+
+/// Whether a page lies so near the front that SQLite reaches it as fast as an index would.
+fn is_short_walk(query: &Query) -> bool {
+    query.filter.is_window_only() && query.offset() + u64::from(query.page_size) <= SHORT_WALK
 }

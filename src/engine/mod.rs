@@ -2,11 +2,16 @@
 //! what time it is.
 
 mod baseline;
+mod cost;
+mod fallback;
 mod floor;
 mod indexed;
+mod live;
 mod refresh;
+mod stream;
+mod turns;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Filter, Mode, Page, Query};
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
@@ -41,6 +46,26 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// The log cannot be read. Every answer so far was right all the same.
     fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()>;
+
+    /// How often the engine brought what it knows up to date so far, and how.
+    fn refreshes(&self) -> RefreshCounts {
+        RefreshCounts::default()
+    }
+}
+
+/// How often an index was brought up to date, and how often it could not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefreshCounts {
+    /// The write-ahead log named the pages that changed.
+    pub by_frames: u64,
+    /// The hashes of leaf pages told which changed.
+    pub by_hashes: u64,
+    /// The index was built from the whole table.
+    pub rebuilds: u64,
+    /// A new base was written of a base and its delta.
+    pub folds: u64,
+    /// Answers that SQLite gave.
+    pub by_sqlite: u64,
 }
 
 /// How an engine will be used.
@@ -52,11 +77,17 @@ pub enum Lifetime {
     LongLived,
 }
 
-/// Called with one line that a person should know of, though every answer is right without it.
-pub type Notify = Box<dyn Fn(&str) + Send + Sync>;
+/// What a line is for. Every answer is right without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A person should know of it.
+    Warning,
+    /// Somebody who asks why something took as long as it did wants to know.
+    Detail,
+}
 
-/// How many events [`Engine::all`] holds at once.
-const CHUNK: u32 = 500;
+/// Called with one line.
+pub type Notify = Box<dyn Fn(Notice, &str) + Send + Sync>;
 
 /// Opens the engine of a mode.
 ///
@@ -69,37 +100,4 @@ pub fn open(mode: Mode, dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Re
         Mode::Baseline => Box::new(Baseline::new(dir)),
         Mode::Enhanced => Box::new(Enhanced::open(dir, lifetime, notify)),
     })
-}
-
-/// Streams the rows of `filter` from one statement: reads their payloads chunk by chunk.
-fn stream_rows(
-    connection: &crate::storage::sqlite::Connection,
-    filter: &Filter,
-    mut fill: impl FnMut(&mut Page) -> Result<()>,
-    sink: &mut dyn FnMut(&Page) -> Result<()>,
-) -> Result<()> {
-    let mut page = Page::default();
-    let mut flush = |page: &mut Page| -> Result<()> {
-        fill(page)?;
-        sink(page)?;
-        page.clear();
-        Ok(())
-    };
-    let mut failed = None;
-    let visited = connection.each(filter, |row| {
-        page.push(row);
-        if page.len() as u32 == CHUNK {
-            flush(&mut page)
-        } else {
-            Ok(())
-        }
-    });
-    match visited {
-        Ok(()) => {}
-        // The rows before one that cannot be read are events all the same.
-        Err(error @ Error::Row { .. }) => failed = Some(error),
-        Err(error) => return Err(error),
-    }
-    flush(&mut page)?;
-    failed.map_or(Ok(()), Err)
 }

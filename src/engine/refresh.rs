@@ -1,39 +1,44 @@
-//! The thread that renews an index beside the answers.
+//! The thread that does beside the answers what no answer should wait for: builds, folds, and what other processes
+//! profit from.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::indexed::Shared;
+use super::live::Live;
 
-/// Under a steady stream of commits an index is untrue as soon as it is made. The pause after a renewal, in
-/// multiples of what it took, bounds what is spent on them: a fifth of one processor.
+/// The pause after a build or a fold, in multiples of what it took: it bounds what is spent on them, where they come to
+/// nothing, to a fifth of one processor.
 const BACK_OFF: u32 = 4;
+/// So long after the last request the database is left alone.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often the delta is written for other processes while commits go on.
+const PERSIST_EVERY: Duration = Duration::from_secs(5);
 
-/// Renews the index of a log when asked to. Ends when it is dropped.
+/// Keeps the index of a log when asked to. Ends when it is dropped.
 pub(super) struct BackgroundRefresh {
-    requested: Option<SyncSender<()>>,
+    requested: Option<SyncSender<bool>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl BackgroundRefresh {
-    pub(super) fn start(shared: &Arc<Shared>) -> Self {
+    pub(super) fn start(live: &Arc<Live>) -> Self {
         // One place: a wish that is already there need not be there twice.
         let (requested, requests) = sync_channel(1);
-        let shared = Arc::clone(shared);
-        let thread = std::thread::spawn(move || serve(&shared, &requests));
+        let live = Arc::clone(live);
+        let thread = std::thread::spawn(move || serve(&live, &requests));
         BackgroundRefresh {
             requested: Some(requested),
             thread: Some(thread),
         }
     }
 
-    /// Asks for a renewal, soon.
-    pub(super) fn request(&self) {
+    /// Says that the database moved, and whether a request had to be answered without an index.
+    pub(super) fn request(&self, needs_index: bool) {
         if let Some(requested) = &self.requested {
             // Full: it is asked for already.
-            let _ = requested.try_send(());
+            let _ = requested.try_send(needs_index);
         }
     }
 }
@@ -42,31 +47,54 @@ impl Drop for BackgroundRefresh {
     fn drop(&mut self) {
         self.requested = None;
         if let Some(thread) = self.thread.take() {
-            // A renewal that is under way ends first, so that it leaves no half-written file.
+            // A build that is under way ends first, so that it leaves no half-written file.
             let _ = thread.join();
         }
     }
 }
 
-fn serve(shared: &Shared, requests: &Receiver<()>) {
-    while requests.recv().is_ok() {
+fn serve(live: &Live, requests: &Receiver<bool>) {
+    let mut persisted = Instant::now();
+    let mut is_persisted = true;
+    loop {
+        let needs_index = match requests.recv_timeout(IDLE) {
+            Ok(needs_index) => needs_index,
+            Err(RecvTimeoutError::Timeout) => {
+                live.disconnect();
+                false
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         let start = Instant::now();
-        if !shared.is_known() {
-            // What cannot be read now is said by the answers; the next wish tries again.
-            let _ = shared.rebuild(&|_, _| {});
+        // What cannot be read now is said by the answers; the next wish tries again.
+        if needs_index && !live.is_known() {
+            if live.can_refresh() {
+                live.refresh_long();
+            } else {
+                let _ = live.rebuild(&|_, _| {});
+            }
+        } else {
+            let _ = live.fold_if_worthwhile();
         }
+        is_persisted = if persisted.elapsed() >= PERSIST_EVERY && !is_persisted {
+            persisted = Instant::now();
+            live.persist().is_ok()
+        } else {
+            false
+        };
         if !back_off(requests, start.elapsed() * BACK_OFF) {
-            return;
+            break;
         }
     }
+    let _ = live.persist();
 }
 
 /// Waits, but no longer than anybody can still wish. Whether somebody can.
-fn back_off(requests: &Receiver<()>, time: Duration) -> bool {
+fn back_off(requests: &Receiver<bool>, time: Duration) -> bool {
     let end = Instant::now() + time;
-    while let Some(left) = end.checked_duration_since(Instant::now()) {
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         match requests.recv_timeout(left) {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => return false,
         }

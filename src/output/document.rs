@@ -102,6 +102,7 @@ mod tests {
             quiet: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
+            verbose: false,
         };
         let expected = "words*\n\na title\nname      n\na|b      5*\nc     1,000\n";
         assert_eq!(as_text(&display, &blocks()), expected);

@@ -158,6 +158,7 @@ mod tests {
             quiet: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
+            verbose: false,
         };
         let text = as_table(&display, &[check(true), check(false)]);
         assert!(text.contains("expected 00") && text.contains("FAILED") && text.contains("no such file"));

@@ -45,6 +45,12 @@ impl DataDir {
         self.root.join("audit.idx")
     }
 
+    /// What changed since the index was written.
+    #[must_use]
+    pub fn index_delta(&self) -> PathBuf {
+        self.root.join("audit.idx-delta")
+    }
+
     /// The database's write-ahead log.
     #[must_use]
     pub fn wal(&self) -> PathBuf {

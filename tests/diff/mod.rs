@@ -17,6 +17,7 @@ const QUIET: Display = Display {
     format: Format::Jsonl,
     color: false,
     quiet: true,
+    verbose: false,
     stdout_is_terminal: false,
     stderr_is_terminal: false,
 };

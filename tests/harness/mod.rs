@@ -105,7 +105,7 @@ impl Log {
     }
 
     pub(crate) fn enhanced(&self, lifetime: Lifetime) -> Enhanced {
-        Enhanced::open(&self.data_dir(), lifetime, Box::new(|_| {}))
+        Enhanced::open(&self.data_dir(), lifetime, Box::new(|_, _| {}))
     }
 
     /// Runs SQL in this process.

@@ -2,10 +2,11 @@
 
 use crate::cli::{BenchArgs, ExportForm};
 use crate::config::{Config, Display, Format};
-use crate::engine::{self, Engine, Lifetime, Notify};
+use crate::command::notify;
+use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Mode, Page, Query};
-use crate::output::progress::{Progress, note};
+use crate::output::progress::Progress;
 use crate::output::{Stdout, document, jsonl, plot, unless_closed};
 
 mod by_depth;
@@ -107,8 +108,7 @@ fn report(
 /// Both, the second with its index.
 fn engines(config: &Config) -> Result<[Box<dyn Engine>; 2]> {
     let display = config.display;
-    let notify = || -> Notify { Box::new(move |line: &str| note(&display, line)) };
-    let open = |mode, lifetime| engine::open(mode, &config.data_dir, lifetime, notify());
+    let open = |mode, lifetime| engine::open(mode, &config.data_dir, lifetime, notify(display));
     // A missing index is made here, not beside the first requests.
     let progress = Progress::new(&display, "indexing");
     let first = open(Mode::Enhanced, Lifetime::OneShot)?;

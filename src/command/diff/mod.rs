@@ -11,11 +11,12 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cli::DiffArgs;
 use crate::config::{Config, Display};
+use crate::command::notify;
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Mode};
 use crate::output::diff::{Finding, Line, Report, Verdict};
-use crate::output::progress::{Progress, note};
+use crate::output::progress::Progress;
 use crate::output::unless_closed;
 use crate::storage::data_dir::DataDir;
 
@@ -39,8 +40,7 @@ use stable::Engines;
 pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, config.display);
     let open = |mode| {
-        let notify = Box::new(move |line: &str| note(&display, line));
-        engine::open(mode, dir, Lifetime::LongLived, notify)
+        engine::open(mode, dir, Lifetime::LongLived, notify(display))
     };
     let (baseline, enhanced) = (open(Mode::Baseline)?, open(Mode::Enhanced)?);
     prepare(&*enhanced)?;

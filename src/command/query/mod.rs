@@ -2,7 +2,8 @@
 
 use crate::cli::{QueryArgs, Request};
 use crate::config::{Config, Display, Format};
-use crate::engine::{self, Engine, Lifetime, Notify};
+use crate::command::notify;
+use crate::engine::{self, Engine, Lifetime, Notice, Notify};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Page, Query};
 use crate::output::Stdout;
@@ -29,10 +30,11 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     // One trouble, one line: what was noted before an answer is said only once there is one.
     let (notes, noted) = std::sync::mpsc::channel();
     let notify: Notify = match lifetime {
-        Lifetime::LongLived => Box::new(move |line| progress::note(&display, line)),
-        Lifetime::OneShot => Box::new(move |line| {
+        Lifetime::LongLived => notify(display),
+        Lifetime::OneShot => Box::new(move |notice, line| match notice {
             // The receiver lives as long as the engine.
-            let _ = notes.send(line.to_owned());
+            Notice::Warning => _ = notes.send(line.to_owned()),
+            Notice::Detail => notify(display)(notice, line),
         }),
     };
     let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
@@ -61,7 +63,7 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
             return batch::run(&display, engine, source, *threads);
         }
     }
-    noted.try_iter().for_each(|line| progress::note(&display, &line));
+    noted.try_iter().for_each(|line: String| progress::note(&display, &line));
     Ok(Exit::Fine)
 }
 

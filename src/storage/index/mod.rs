@@ -7,6 +7,7 @@ mod base;
 mod build;
 mod delta;
 mod fetch;
+mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hash;
@@ -15,5 +16,8 @@ mod row;
 mod select;
 
 pub(crate) use base::corrupted::Corrupted;
-pub(crate) use build::renew::{IndexState, Progress, RebuildOutcome, open_if_current, rebuild};
+pub(crate) use build::rebuild::{Progress, RebuildOutcome, fold, rebuild};
+pub(crate) use files::{IndexState, OpenFiles, open, publish_delta};
+pub(crate) use refresh::RefreshError;
+pub(crate) use refresh::follower::{Budget, Follower, Way};
 pub(crate) use select::Index;

@@ -8,7 +8,10 @@ use super::base::reader::Base;
 use super::delta::{Delta, Merged, RowChanges};
 use super::fetch::{BaseRows, InOrder, Slot, push_slots};
 use super::row::OwnedRow;
-use crate::model::{Filter, Key, Page, Position, Query};
+use crate::model::{Filter, Key, Page, Position, Query, Row};
+
+/// Rows that are in memory at once where all are read.
+const AT_ONCE: usize = 4096;
 
 /// All events of one state of a log: a base, and what changed since. Never changes, and is cheap to copy.
 #[derive(Clone, Debug)]
@@ -57,6 +60,22 @@ impl Index {
     /// The base is damaged.
     pub(crate) fn rows_in(&self, ids: &RangeInclusive<i64>) -> Result<Vec<OwnedRow>, Corrupted> {
         self.delta.rows_in(&self.base, ids)
+    }
+
+    /// Gives every row to `visit`, by id, a few at a time.
+    ///
+    /// # Errors
+    /// The base is damaged.
+    pub(crate) fn each_row(&self, visit: &mut dyn FnMut(&Row<'_>)) -> Result<(), Corrupted> {
+        let mut next = i64::MIN;
+        loop {
+            let rows = self.delta.rows_from(&self.base, next, AT_ONCE)?;
+            rows.iter().for_each(|row| visit(&row.as_row()));
+            match rows.last().and_then(|row| row.key.id.checked_add(1)) {
+                Some(id) => next = id,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Puts the page's rows into `page`, without their payloads.

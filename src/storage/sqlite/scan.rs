@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::connection::Connection;
 use super::row;
 use crate::error::Result;
-use crate::model::{Key, Row};
+use crate::model::Row;
 
 /// Whether an index can say of this table what the live service's statement would.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,37 +70,6 @@ impl Connection {
         Ok(self.map_err(found)? == "ok")
     }
 
-    /// How many rows each leaf page of the table holds, in the order of the table; `None` if a page is none of a
-    /// table.
-    pub(crate) fn leaf_sizes(&self) -> Result<Option<Vec<u64>>> {
-        let statement = "
-            SELECT pagetype, ncell FROM dbstat
-            WHERE name = 'audit_events' AND pagetype NOT IN ('internal', 'overflow')
-            ORDER BY name, path";
-        let mut statement = self.map_err(self.sqlite.prepare(statement))?;
-        let pages = statement.query_map([], |row| {
-            let is_leaf = row.get_ref(0)?.as_str() == Ok("leaf");
-            Ok((is_leaf, row.get::<_, i64>(1)?.unsigned_abs()))
-        });
-        let pages = self.map_err(pages)?;
-        let pages = pages.map(|page| self.map_err(page).map(|(is_leaf, rows)| is_leaf.then_some(rows)));
-        pages.collect()
-    }
-
-    /// Whether SQLite finds a row by each of these ids.
-    pub(crate) fn finds_all(&self, ids: &[i64]) -> Result<bool> {
-        self.snapshot(|| {
-            let search = "SELECT 1 FROM audit_events NOT INDEXED WHERE id = ?";
-            let mut search = self.map_err(self.sqlite.prepare(search))?;
-            for id in ids {
-                if !self.map_err(search.exists([id]))? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
-    }
-
     /// The lowest and the highest id; `None` for an empty table.
     pub(crate) fn id_bounds(&self) -> Result<Option<RangeInclusive<i64>>> {
         let bound = |order: &str| {
@@ -120,22 +89,5 @@ impl Connection {
             row::COLUMNS.join(", ")
         );
         self.visit(&statement, params![ids.start(), ids.end()], &mut visit)
-    }
-
-    /// Gives the whole order, oldest first, as the database's own index on `created_at` has it.
-    pub(crate) fn scan_order(&self, mut visit: impl FnMut(Key) -> Result<()>) -> Result<()> {
-        let statement = "SELECT created_at, id FROM audit_events INDEXED BY idx_created_at ORDER BY created_at, id";
-        let mut statement = self.map_err(self.sqlite.prepare(statement))?;
-        let mut rows = self.map_err(statement.query([]))?;
-        while let Some(row) = self.map_err(rows.next())? {
-            let key = row.get(0).and_then(|created_at| {
-                Ok(Key {
-                    created_at,
-                    id: row.get(1)?,
-                })
-            });
-            visit(self.map_err(key)?)?;
-        }
-        Ok(())
     }
 }

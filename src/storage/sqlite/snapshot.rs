@@ -71,6 +71,14 @@ impl Snapshot<'_> {
         self.connection.scan(ids, visit)
     }
 
+    /// Whether the pages of the table and of its indexes are what SQLite takes them for.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(crate) fn is_intact(&self) -> Result<bool> {
+        self.connection.is_intact()
+    }
+
     /// The page that a table or an index starts on; `None` if there is none of that name.
     ///
     /// # Errors

@@ -94,6 +94,7 @@ fn a_table_has_a_row_a_workload_and_the_mismatches_below() {
         quiet: false,
         stdout_is_terminal: false,
         stderr_is_terminal: false,
+        verbose: false,
     };
     let text = as_table(
         &display,

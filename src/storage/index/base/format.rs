@@ -221,8 +221,7 @@ impl Header {
             rank,
             event,
         } = self.columns;
-        created_at.put(&mut out);
-        rank.put(&mut out);
+        [created_at, rank].put(&mut out);
         event.into_array().put(&mut out);
         content[..out.len()].copy_from_slice(&out);
     }
@@ -345,6 +344,7 @@ mod tests {
                     schema_cookie: 2,
                     table_root: 3,
                     time_root: 0,
+                    has_other_indexes: true,
                     schema_hash: u64::MAX,
                 },
                 rows_sum: 1 << 63,

@@ -80,13 +80,13 @@ impl Base {
         })
     }
 
-    /// The ranks of the events with an id in `ids`, by id.
-    pub(crate) fn ranks_of_ids(&self, ids: &RangeInclusive<i64>) -> Result<Vec<u64>, Corrupted> {
+    /// The ranks of the first events with an id in `ids`, by id, at most so many.
+    pub(crate) fn ranks_of_ids(&self, ids: &RangeInclusive<i64>, most: usize) -> Result<Vec<u64>, Corrupted> {
         let mut ranks = Vec::new();
         let first = partition_point(0, self.events(), |place| Ok(self.id_at(place)?.1 < *ids.start()))?;
         for place in first..self.events() {
             let (rank, id) = self.id_at(place)?;
-            if id > *ids.end() {
+            if id > *ids.end() || ranks.len() == most {
                 break;
             }
             ranks.push(rank);

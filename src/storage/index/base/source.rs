@@ -39,6 +39,8 @@ pub(crate) struct DatabaseFacts {
     pub(crate) table_root: u32,
     /// The first page of its index on `created_at`; 0 where there is none.
     pub(crate) time_root: u32,
+    /// Whether the table has indexes that SQLite may prefer to the one on `created_at`.
+    pub(crate) has_other_indexes: bool,
     /// Keyed, of page 1 behind its first 100 bytes: it holds the schema, or the first page of it.
     pub(crate) schema_hash: u64,
 }
@@ -154,18 +156,20 @@ impl Fixed for DatabaseFacts {
     const SIZE: usize = 32;
 
     fn put(&self, out: &mut Vec<u8>) {
-        [self.page_size, self.reserved, self.schema_cookie, self.table_root, self.time_root, 0].put(out);
+        [self.page_size, self.reserved, self.schema_cookie, self.table_root, self.time_root].put(out);
+        u32::from(self.has_other_indexes).put(out);
         self.schema_hash.put(out);
     }
 
     fn take(input: &mut Input<'_>) -> Result<Self, Corrupted> {
-        let [page_size, reserved, schema_cookie, table_root, time_root, _] = input.take()?;
+        let [page_size, reserved, schema_cookie, table_root, time_root, others] = input.take()?;
         Ok(DatabaseFacts {
             page_size,
             reserved,
             schema_cookie,
             table_root,
             time_root,
+            has_other_indexes: others != 0,
             schema_hash: input.take()?,
         })
     }

@@ -137,7 +137,7 @@ fn put_row(row: &Arc<OwnedRow>, out: &mut Vec<u8>) {
     [row.actor_id, row.payload_ref.offset, row.payload_ref.len].put(out);
     // No text of SQLite's has more than 2^31 − 1 bytes.
     texts.map(|text| text.len() as u32).put(out);
-    texts.map(|text| out.extend_from_slice(text.as_bytes()));
+    texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
 }
 
 fn take_row(input: &mut Input<'_>) -> Result<OwnedRow, Corrupted> {

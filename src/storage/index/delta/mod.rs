@@ -7,7 +7,6 @@ mod change;
 mod file;
 mod list;
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -114,17 +113,46 @@ impl Delta {
     /// # Errors
     /// The base is damaged.
     pub(crate) fn rows_in(&self, base: &Base, ids: &RangeInclusive<i64>) -> Result<Vec<OwnedRow>, Corrupted> {
-        let ranks = base.ranks_of_ids(ids)?;
-        let gone: BTreeSet<u64> = match self.lists.get(&ListKey::All) {
-            None => BTreeSet::new(),
-            Some(all) => ranks.iter().copied().filter(|&rank| all.is_removed(rank)).collect(),
-        };
-        let there = ranks.into_iter().filter(|rank| !gone.contains(rank));
-        let rows = BaseRows::read(base.blocks(), there.map(Ok))?;
-        let mut rows: Vec<OwnedRow> = rows.iter().map(|row| row.map(|row| OwnedRow::from(&row))).collect::<Result<_, _>>()?;
-        let from_base = rows.len();
+        let ranks = base.ranks_of_ids(ids, usize::MAX)?;
+        self.rows_of(base, ranks, ids)
+    }
+
+    /// The rows from an id on, by id: at least one of them, if there is one, and not many more than so many.
+    ///
+    /// # Errors
+    /// The base is damaged.
+    pub(crate) fn rows_from(&self, base: &Base, id: i64, about: usize) -> Result<Vec<OwnedRow>, Corrupted> {
+        let mut from = id;
+        loop {
+            let ranks = base.ranks_of_ids(&(from..=i64::MAX), about)?;
+            let last = match ranks.last() {
+                Some(&rank) if ranks.len() == about => base.key(rank)?.id,
+                _ => i64::MAX,
+            };
+            let rows = self.rows_of(base, ranks, &(from..=last))?;
+            match last.checked_add(1) {
+                // All of them are gone.
+                Some(next) if rows.is_empty() => from = next,
+                _ => return Ok(rows),
+            }
+        }
+    }
+
+    fn rows_of(
+        &self,
+        base: &Base,
+        mut ranks: Vec<u64>,
+        ids: &RangeInclusive<i64>,
+    ) -> Result<Vec<OwnedRow>, Corrupted> {
+        if let Some(all) = self.lists.get(&ListKey::All) {
+            ranks.retain(|&rank| !all.is_removed(rank));
+        }
+        let rows = BaseRows::read(base.blocks(), ranks.into_iter().map(Ok))?;
+        let rows = rows.iter().map(|row| row.map(|row| OwnedRow::from(&row)));
+        let mut rows: Vec<OwnedRow> = rows.collect::<Result<_, _>>()?;
+        let of_base = rows.len();
         rows.extend(self.added_by_id.range(ids.clone()).map(|(_, row)| OwnedRow::clone(row)));
-        if from_base < rows.len() {
+        if of_base < rows.len() {
             rows.sort_unstable_by_key(|row| row.key.id);
         }
         if rows.is_sorted_by(|one, next| one.key.id < next.key.id) {

@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::storage::fs::platform;
 use crate::storage::index::base::format::{self, BLOCK, CONTENT, Header, Layout};
+use crate::storage::index::base::reader::Base;
 use crate::storage::index::{Corrupted, Index};
 
 /// The most blocks of a forged file: a fuzzer has more use for many small files than for large ones.
@@ -43,7 +44,7 @@ pub(super) fn pack(image: &Image) -> Vec<u8> {
 
 /// Gives the file the length that its header says, where that is not too large.
 pub(super) fn fit(image: &mut Image) {
-    let header = image.first().and_then(|block| Header::decode(&block[..CONTENT]));
+    let header = image.first().and_then(|block| Header::decode(&block[..CONTENT]).ok());
     if let Some(header) = header
         && let Ok(blocks) = usize::try_from(Layout::new(&header).blocks)
         && blocks <= MOST_BLOCKS
@@ -63,5 +64,5 @@ pub(super) fn seal(image: &mut Image) {
 pub(super) fn open(bytes: &[u8]) -> Result<Index, Corrupted> {
     let file = platform::memory_file().unwrap();
     file.write_all_at(bytes, 0).unwrap();
-    Index::open(file)
+    Base::open(file).map(Index::of_base)
 }

@@ -8,9 +8,11 @@ use crate::model::{Event, Filter, Key, Page, PayloadRef, Position, Query, Row};
 use crate::storage::db_version::{DbVersion, Journal};
 use crate::storage::fs::platform::{self, FileState};
 use crate::storage::index::base::format::BLOCK;
-use crate::storage::index::base::writer::write;
+use crate::storage::index::base::leaf_directory::Leaf;
+use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
+use crate::storage::index::base::writer::{BaseNames, write};
 use crate::storage::index::build::rows::Part;
-use crate::storage::index::build::segment::SegmentData;
+use crate::storage::index::build::segment::{Leaves, SegmentData};
 
 /// Longer than a block, so that a text lies across two of them and more.
 const LONG: usize = 5_000;
@@ -105,12 +107,25 @@ impl Log {
                 payload_ref: row.payload_ref,
             });
         }
-        let version = DbVersion {
-            database: FileState::default(),
-            journal: Journal::Rollback,
+        let source = Source {
+            version: Some(DbVersion {
+                database: FileState::default(),
+                journal: Journal::Rollback,
+            }),
+            content: ContentVersion::default(),
+            facts: DatabaseFacts::default(),
+            rows_sum: 0,
+        };
+        let names = BaseNames {
+            base_id: 1,
+            hash_key: [2, 3],
+        };
+        let leaves = Leaves {
+            table: self.rows.iter().zip(2..).map(|(row, page)| (page, leaf(row.key.id))).collect(),
+            time: Vec::new(),
         };
         let file = platform::memory_file().unwrap();
-        write(&SegmentData::new(vec![part]), &version, &file, &|_| {}).unwrap();
+        write(&SegmentData::new(vec![part], leaves), &source, names, &file, &|_| {}).unwrap();
         let blocks = file.metadata().unwrap().len() as usize / BLOCK;
         let mut image = vec![[0; BLOCK]; blocks];
         file.read_exact_at(image.as_flattened_mut(), 0).unwrap();
@@ -130,6 +145,17 @@ impl Log {
             Position::After(key) => rows.iter().filter(|row| row.key >= key).count(),
         };
         rows.into_iter().skip(skipped).take(query.page_size as usize).collect()
+    }
+}
+
+/// A leaf page with one row.
+fn leaf(id: i64) -> Leaf<i64> {
+    Leaf {
+        entries: 1,
+        first: id,
+        last: id,
+        hash: 7,
+        sum: 0,
     }
 }
 

@@ -116,7 +116,7 @@ fn lying_in_its_times() -> Index {
 #[test]
 fn a_page_out_of_order_is_damage() {
     let query = Query::new(Filter::ALL, Position::Page(1), 9).unwrap();
-    assert_eq!(lying_in_its_times().page(&query, &mut Page::default()), Err(Corrupted));
+    assert_eq!(lying_in_its_times().page(&query, &mut Page::default()), Err(Corrupted("events are out of order")));
 }
 
 /// Behind that cursor the actor's newest event would come again, and `query --all` would print for ever.
@@ -133,7 +133,7 @@ fn a_page_before_its_cursor_is_damage() {
         index.page(&query, &mut Page::default())
     };
     assert_eq!(behind(7), Ok(()));
-    assert_eq!(behind(4), Err(Corrupted));
+    assert_eq!(behind(4), Err(Corrupted("events are out of order")));
 }
 
 /// Block 4 holds the actors: an id, the start in their events, the start in their pairs.
@@ -147,7 +147,7 @@ fn a_list_that_ends_before_it_starts_is_damage() {
     let query = Query::new(filter, Position::Page(1), 9).unwrap();
     for start in [8, 12] {
         let index = lying(4, start, &4_u32.to_le_bytes());
-        assert_eq!(index.page(&query, &mut Page::default()), Err(Corrupted), "{start}");
-        assert_eq!(index.count(&query.filter), Err(Corrupted), "{start}");
+        assert_eq!(index.page(&query, &mut Page::default()), Err(Corrupted("a list ends before it starts")), "{start}");
+        assert_eq!(index.count(&query.filter), Err(Corrupted("a list ends before it starts")), "{start}");
     }
 }

@@ -32,6 +32,7 @@ impl DatabaseFacts {
             schema_cookie: header.schema_cookie,
             table_root: 0,
             time_root: 0,
+            has_other_indexes: false,
             schema_hash: page_hash(key, page_1.get(FILE_HEADER..).unwrap_or_default()),
         })
     }

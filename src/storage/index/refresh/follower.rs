@@ -4,20 +4,23 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::RefreshError;
-use crate::storage::index::hash::{HashKey, entry_hash, page_hash};
 use super::leaf_hashes;
 use super::page::TreePage;
-use super::row_changes::{RowChanges, compare, merge_ranges};
+use super::row_changes::{compare, merge_ranges};
 use super::tree::{PageSet, Tree, TreeUpdate};
 use super::wal_changes::{self, LogBasis, LogChanges};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::model::Key;
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbVersion, DbWatcher, JournalMode, Look};
 use crate::storage::fs::platform::FileState;
 use crate::storage::fs::read_descriptor::open_forever;
-use crate::storage::index::Index;
-use crate::storage::index::base::leaf_directory::DatabaseFacts;
+use crate::storage::index::base::corrupted::Corrupted;
+use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
+use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
+use crate::storage::index::delta::{DeltaFile, DirectoryChanges, RowChanges};
+use crate::storage::index::hash::{HashKey, entry_hash};
+use crate::storage::index::select::Index;
 use crate::storage::sqlite::btree::Malformed;
 use crate::storage::sqlite::{Connection, Snapshot};
 
@@ -72,7 +75,11 @@ pub(crate) struct Follower {
     facts: DatabaseFacts,
     key: HashKey,
     basis: Basis,
+    are_others_checked: bool,
     connection: Option<KeptConnection>,
+    /// Of the last refresh, as in [`Refreshed`].
+    version: Option<DbVersion>,
+    change_counter: u32,
 }
 
 /// The files as they were when the trees were read.
@@ -92,6 +99,60 @@ struct KeptConnection {
     database: FileState,
 }
 
+/// What a follower begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) dir: DataDir,
+    pub(crate) watcher: Arc<DbWatcher>,
+    pub(crate) index: Index,
+    /// The leaf pages, each as it was when its rows were read.
+    pub(crate) table: Vec<TableLeaf>,
+    pub(crate) time: Vec<TimeLeaf>,
+    pub(crate) rows_sum: u64,
+    pub(crate) facts: DatabaseFacts,
+    pub(crate) key: HashKey,
+    pub(crate) basis: Basis,
+    /// Whether the table's other indexes are known to be sound.
+    pub(crate) are_others_checked: bool,
+}
+
+impl Parts {
+    /// What a file says of them that holds no version.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            version: None,
+            content: ContentVersion::default(),
+            facts: self.facts,
+            rows_sum: self.rows_sum,
+        }
+    }
+}
+
+impl Basis {
+    /// Looks at the files before anything is read.
+    ///
+    /// # Errors
+    /// Those of `mode`, and I/O errors.
+    pub(crate) fn capture(
+        watcher: &DbWatcher,
+        mode: impl FnOnce() -> Result<JournalMode, Error>,
+    ) -> Result<(Look, Self), Error> {
+        let wal = &watcher.files().wal;
+        let salts = wal_changes::salts(wal).ok().flatten();
+        let look = watcher.look(mode)?;
+        let log = match look.mode {
+            JournalMode::Wal { frames } => wal_changes::read(wal, frames, salts, None, true).ok(),
+            JournalMode::Rollback => None,
+        };
+        let basis = Basis {
+            database: look.proves_database().then_some(look.database),
+            wal: look.wal,
+            log: log.and_then(|log| log.basis),
+        };
+        Ok((look, basis))
+    }
+}
+
 /// What a snapshot says.
 struct Found {
     table: TreeUpdate<i64>,
@@ -99,9 +160,81 @@ struct Found {
     rows: RowChanges,
     rows_sum: u64,
     log: Option<LogBasis>,
+    change_counter: u32,
 }
 
 impl Follower {
+    /// Begins with an index of some state, or of no one state: the first refresh finds all that differs.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let has_time_index = parts.facts.time_root != 0;
+        Follower {
+            table: Tree::new(parts.facts.table_root, parts.table),
+            time: has_time_index.then(|| Tree::new(parts.facts.time_root, parts.time)),
+            dir: parts.dir,
+            watcher: parts.watcher,
+            index: parts.index,
+            rows_sum: parts.rows_sum,
+            facts: parts.facts,
+            key: parts.key,
+            basis: parts.basis,
+            are_others_checked: parts.are_others_checked,
+            connection: None,
+            version: None,
+            change_counter: 0,
+        }
+    }
+
+    /// The index as of the last refresh.
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// What the index was made from, as of the last refresh.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            version: self.version,
+            content: ContentVersion {
+                change_counter: self.change_counter,
+                log: self.basis.log.as_ref().map(|log| log.position),
+            },
+            facts: self.facts,
+            rows_sum: self.rows_sum,
+        }
+    }
+
+    /// What differs from the base, as the delta's file holds it.
+    ///
+    /// # Errors
+    /// The base is corrupt.
+    pub(crate) fn delta_file(&self) -> Result<DeltaFile, Corrupted> {
+        let base = self.index.base();
+        Ok(DeltaFile {
+            source: self.source(),
+            delta: self.index.delta().clone(),
+            table: self.table.changes_since(&base.table_leaves()?),
+            time: match &self.time {
+                Some(time) => time.changes_since(&base.time_leaves()?),
+                None => DirectoryChanges::default(),
+            },
+        })
+    }
+
+    /// A copy of what is known, to go on from with another base.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts {
+            dir: self.dir.clone(),
+            watcher: Arc::clone(&self.watcher),
+            index: self.index.clone(),
+            table: self.table.in_order(),
+            time: self.time.as_ref().map_or_else(Vec::new, Tree::in_order),
+            rows_sum: self.rows_sum,
+            facts: self.facts,
+            key: self.key,
+            basis: self.basis.clone(),
+            are_others_checked: self.are_others_checked,
+        }
+    }
+
     /// Brings the index to a state that the database has after this call began.
     ///
     /// # Errors
@@ -134,7 +267,7 @@ impl Follower {
         Ok(())
     }
 
-    fn connect(&mut self) -> Result<KeptConnection> {
+    fn connect(&mut self) -> Result<KeptConnection, Error> {
         let database = self.watcher.database_state()?;
         match self.connection.take() {
             Some(kept) if kept.database == database => Ok(kept),
@@ -174,7 +307,12 @@ impl Follower {
         way: Way,
         budget: Budget,
     ) -> Result<Found, RefreshError> {
-        self.check_schema(snapshot)?;
+        self.check_schema(snapshot, way)?;
+        // SQLite keeps its indexes true, so only what no commit can have done makes another look necessary.
+        let must_check = self.facts.has_other_indexes && (way == Way::Hashes || !self.are_others_checked);
+        if must_check && !snapshot.is_intact()? {
+            return Err(RefreshError::Rebuild("the database is damaged".to_owned()));
+        }
         let log = self.read_log(before, salts, way);
         let (changed, log) = match way {
             Way::Frames => {
@@ -197,8 +335,18 @@ impl Follower {
     }
 
     /// Whether table and index are where they were, and what they were.
-    fn check_schema(&self, snapshot: &mut Snapshot<'_>) -> Result<(), RefreshError> {
-        if DatabaseFacts::read(snapshot, self.key)? == self.facts {
+    fn check_schema(&self, snapshot: &mut Snapshot<'_>, way: Way) -> Result<(), RefreshError> {
+        let now = DatabaseFacts {
+            table_root: self.facts.table_root,
+            time_root: self.facts.time_root,
+            has_other_indexes: self.facts.has_other_indexes,
+            ..DatabaseFacts::without_roots(snapshot, self.key)?
+        };
+        // A file that is another one altogether may have the same first page.
+        let is_at = |root: u32, name| Ok::<_, Error>(root == 0 || snapshot.root(name)? == Some(root));
+        let are_roots_same = way == Way::Frames
+            || (is_at(now.table_root, "audit_events")? && is_at(now.time_root, "idx_created_at")?);
+        if now == self.facts && are_roots_same {
             Ok(())
         } else {
             Err(RefreshError::Rebuild("the schema is another one".to_owned()))
@@ -278,6 +426,7 @@ impl Follower {
             rows,
             rows_sum,
             log,
+            change_counter: snapshot.header().change_counter,
         };
         self.check(&found)?;
         Ok(found)
@@ -291,7 +440,7 @@ impl Follower {
     ) -> Result<RowChanges, RefreshError> {
         let mut changes = RowChanges::default();
         for ids in ranges {
-            let old = self.index.rows_in(ids.clone())?;
+            let old = self.index.rows_in(ids)?;
             compare(snapshot, ids, old, &mut changes)?;
             if changes.len() > MOST_CHANGES {
                 return Err(RefreshError::Rebuild("almost everything is different".to_owned()));
@@ -331,13 +480,16 @@ impl Follower {
             wal: before.wal,
             log: found.log,
         };
+        self.are_others_checked = true;
+        self.change_counter = found.change_counter;
+        self.version = (before == after).then(|| before.version()).flatten();
         let volatile = self.table.volatile() + self.time.as_ref().map_or(0, Tree::volatile);
         if volatile > MOST_VOLATILE {
             return Err(RefreshError::Rebuild("too many rows go on in overflow pages".to_owned()));
         }
         Ok(Refreshed {
             watcher: Arc::clone(&self.watcher),
-            version: (before == after).then(|| before.version()).flatten(),
+            version: self.version,
             index: self.index.clone(),
             way,
         })

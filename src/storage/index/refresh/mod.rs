@@ -1,5 +1,4 @@
 //! Follows the commits of others: finds the pages that changed, reads the rows on them, and takes the difference.
-#![allow(dead_code)]
 
 pub(crate) mod directory;
 mod facts;
@@ -9,7 +8,9 @@ mod leaf_hashes;
 mod page;
 mod row_changes;
 pub(crate) mod tree;
-mod wal_changes;
+pub(crate) mod wal_changes;
+
+use std::fmt;
 
 use crate::error::Error;
 use crate::storage::index::Corrupted;
@@ -26,6 +27,17 @@ pub(crate) enum RefreshError {
     TooLong,
     /// The database cannot be read now.
     Failed(Error),
+}
+
+impl fmt::Display for RefreshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RefreshError::Rebuild(why) => f.write_str(why),
+            RefreshError::Unproven => f.write_str("the write-ahead log does not tell what changed"),
+            RefreshError::TooLong => f.write_str("it takes longer than a request can wait"),
+            RefreshError::Failed(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<Malformed> for RefreshError {

@@ -11,8 +11,9 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use crate::storage::index::hash::{HashKey, VOLATILE};
+use crate::storage::index::hash::VOLATILE;
 use super::key::TreeKey;
+use crate::storage::index::delta::DirectoryChanges;
 use super::page::{Inner, Leaf, TreePage};
 
 pub(crate) use plan::TreeUpdate;
@@ -29,7 +30,6 @@ pub(crate) type PageSet = HashSet<u32, FixedState>;
 #[derive(Clone, Debug)]
 pub(crate) struct Tree<K> {
     root: u32,
-    key: HashKey,
     inner: PageMap<Inner<K>>,
     leaves: PageMap<Leaf<K>>,
     /// Of every page but the root.
@@ -46,10 +46,9 @@ pub(crate) struct Tree<K> {
 
 impl<K: TreeKey> Tree<K> {
     /// A tree of which only leaves are known, each as it was at some time. Its first update reads all inner pages.
-    pub(crate) fn new(root: u32, key: HashKey, leaves: impl IntoIterator<Item = (u32, Leaf<K>)>) -> Self {
+    pub(crate) fn new(root: u32, leaves: impl IntoIterator<Item = (u32, Leaf<K>)>) -> Self {
         let mut tree = Tree {
             root,
-            key,
             inner: PageMap::default(),
             leaves: PageMap::default(),
             parents: PageMap::default(),
@@ -100,11 +99,13 @@ impl<K: TreeKey> Tree<K> {
     }
 
     /// Entries of the whole tree, as of the last update.
+    #[cfg(test)]
     pub(crate) fn entries(&self) -> u64 {
         self.entries
     }
 
     /// The sum of all entries' hashes, modulo 2^64, as of the last update.
+    #[cfg(test)]
     pub(crate) fn sum(&self) -> u64 {
         self.sum
     }
@@ -122,6 +123,30 @@ impl<K: TreeKey> Tree<K> {
     /// Its leaves, in no order.
     pub(crate) fn leaves(&self) -> impl ExactSizeIterator<Item = (u32, &Leaf<K>)> {
         self.leaves.iter().map(|(&page, leaf)| (page, leaf))
+    }
+
+    /// Its leaves, in the order of the tree.
+    pub(crate) fn in_order(&self) -> Vec<(u32, Leaf<K>)> {
+        let mut leaves: Vec<_> = self.leaves.iter().map(|(&page, &leaf)| (page, leaf)).collect();
+        leaves.sort_unstable_by_key(|(_, leaf)| leaf.first);
+        leaves
+    }
+
+    /// What differs from a directory.
+    pub(crate) fn changes_since(&self, directory: &[(u32, Leaf<K>)]) -> DirectoryChanges<(u32, Leaf<K>)> {
+        let mut changes = DirectoryChanges::default();
+        let mut same = PageSet::default();
+        for (page, then) in directory {
+            match self.leaves.get(page) {
+                None => changes.gone.push(*page),
+                Some(now) if now == then => _ = same.insert(*page),
+                Some(_) => {}
+            }
+        }
+        let leaves = self.leaves.iter().filter(|(page, _)| !same.contains(page));
+        changes.leaves = leaves.map(|(&page, &leaf)| (page, leaf)).collect();
+        changes.leaves.sort_unstable_by_key(|(_, leaf)| leaf.first);
+        changes
     }
 
     /// Takes over what an update of this tree found.

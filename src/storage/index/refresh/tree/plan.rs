@@ -39,6 +39,7 @@ impl<K: Copy> TreeUpdate<K> {
     }
 
     /// How many pages were read.
+    #[cfg(test)]
     pub(crate) fn pages_read(&self) -> usize {
         self.read.len()
     }

@@ -1,0 +1,91 @@
+//! Answers by SQLite, at the baseline's price or less: where no index can tell.
+
+use std::cell::RefCell;
+
+use thread_local::ThreadLocal;
+
+use crate::error::{Error, Result};
+use crate::model::{Filter, Page, Query};
+use crate::storage::data_dir::DataDir;
+use crate::storage::db_version::JournalMode;
+use crate::storage::fs::platform::{FileState, Identity};
+use crate::storage::sqlite::Connection;
+
+/// SQLite, with a connection for each thread.
+pub(super) struct Fallback {
+    dir: DataDir,
+    connections: ThreadLocal<RefCell<Option<CachedConnection>>>,
+}
+
+/// A thread's own connection, and the file it is connected to, in the state it had then.
+struct CachedConnection {
+    connection: Connection,
+    identity: Identity,
+    state: Option<FileState>,
+}
+
+impl Fallback {
+    pub(super) fn new(dir: &DataDir) -> Self {
+        Fallback {
+            dir: dir.clone(),
+            connections: ThreadLocal::new(),
+        }
+    }
+
+    /// The rows of a page. Where the log is known to be unsound, or turns out to be, the service's own statement decides.
+    pub(super) fn page(&self, query: &Query, is_unsound: bool, page: &mut Page) -> Result<()> {
+        self.with_connection(|connection| {
+            if !is_unsound {
+                match connection.deferred_join_page(query, page) {
+                    Err(Error::Database { .. } | Error::Unreadable { .. } | Error::Row { .. }) => {}
+                    answered => return answered,
+                }
+            }
+            connection.baseline_page(query, page)
+        })
+    }
+
+    /// How many events match.
+    pub(super) fn count(&self, filter: &Filter) -> Result<u64> {
+        self.with_connection(|connection| connection.count(filter))
+    }
+
+    /// Runs `ask` on this thread's connection to the database that is at its path now.
+    fn with_connection<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut slot = self.connections.get_or_default().borrow_mut();
+        let cached = match slot.take() {
+            Some(cached) if self.is_current(&cached) => cached,
+            _ => self.connect()?,
+        };
+        let answer = ask(&cached.connection)?;
+        // An idle connection to a log in WAL mode would keep others from leaving that mode.
+        if cached.connection.journal_mode()? == JournalMode::Rollback {
+            *slot = Some(cached);
+        }
+        Ok(answer)
+    }
+
+    /// Whether a connection made now would see the same. SQLite keeps pages in memory, and would trust them even
+    /// where the file was overwritten by something else than SQLite: by a backup, or by a failing disk.
+    fn is_current(&self, cached: &CachedConnection) -> bool {
+        cached.identity.is_at(self.dir.database())
+            && FileState::of_path(self.dir.database()).is_ok_and(|state| state == cached.state)
+    }
+
+    fn connect(&self) -> Result<CachedConnection> {
+        let unopened = |error| Error::io(self.dir.database(), "cannot open")(error);
+        loop {
+            let identity = Identity::of_path(self.dir.database()).map_err(unopened)?;
+            let state = FileState::of_path(self.dir.database()).map_err(unopened)?;
+            let connection = Connection::open(&self.dir)?;
+            // Replaced between the two: which of them it is connected to is not known.
+            if identity.is_at(self.dir.database()) {
+                return Ok(CachedConnection {
+                    connection,
+                    identity,
+                    state,
+                });
+            }
+        }
+    }
+}

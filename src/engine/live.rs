@@ -1,0 +1,338 @@
+//! What is known of a database that others write to, and how it is kept true.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+
+use super::turns::Turns;
+use super::{Notice, Notify, RefreshCounts, cost};
+use crate::error::{Error, Result};
+use crate::storage::data_dir::DataDir;
+use crate::storage::fs::atomic_file::DirLock;
+use crate::storage::index::{
+    self, Budget, Follower, Index, IndexState, OpenFiles, Progress, RebuildOutcome, RefreshError, Way, rebuild,
+};
+
+/// More changes than this, and than a 64th of the log, are folded into a new base.
+const FOLD_FROM: u64 = 4_096;
+const FOLD_SHARE: u64 = 64;
+
+/// The index of a log, as long as it is true, and what makes it true again.
+pub(super) struct Live {
+    dir: DataDir,
+    /// The last state that was known. Empty or no longer current: nothing.
+    state: ArcSwapOption<IndexState>,
+    /// Touched by whoever has the turn, and by nobody else.
+    slot: Mutex<Slot>,
+    turns: Turns<Outcome>,
+    counts: Counts,
+    notify: Notify,
+}
+
+/// Where the next refresh begins.
+#[derive(Debug)]
+enum Slot {
+    /// There is no index that could be brought up to date.
+    Empty,
+    /// Files that nobody has looked into so far.
+    Files(Box<OpenFiles>),
+    Follower(Box<Follower>),
+}
+
+/// What came of a refresh.
+#[derive(Clone, Debug)]
+enum Outcome {
+    Refreshed(Arc<IndexState>),
+    /// It would take longer than it may.
+    TooLong,
+    /// Only a build helps.
+    NeedsBuild,
+    /// The database cannot be read: whoever asks SQLite is told why.
+    Failed,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    by_frames: AtomicU64,
+    by_hashes: AtomicU64,
+    rebuilds: AtomicU64,
+    folds: AtomicU64,
+    by_sqlite: AtomicU64,
+}
+
+impl Live {
+    /// Opens the index that lies in the directory, if there is one.
+    pub(super) fn open(dir: &DataDir, notify: Notify) -> Self {
+        let live = Live {
+            dir: dir.clone(),
+            state: ArcSwapOption::empty(),
+            slot: Mutex::new(Slot::Empty),
+            turns: Turns::new(),
+            counts: Counts::default(),
+            notify,
+        };
+        match index::open(dir) {
+            Ok(files) => {
+                let state = files.state();
+                live.detail(|| {
+                    let is_current = state.is_current();
+                    format!("the index of {} events was opened; it is {}", files_events(&state), truth(is_current))
+                });
+                live.state.store(Some(Arc::new(state)));
+                *live.lock_slot() = Slot::Files(Box::new(files));
+            }
+            Err(why) => live.detail(|| format!("no index was opened: {why}")),
+        }
+        live
+    }
+
+    /// Runs `read` on the state that was last known, if it is current.
+    pub(super) fn with_current<T>(&self, read: impl FnOnce(&IndexState) -> T) -> Option<T> {
+        let state = self.state.load();
+        let state = state.as_ref().filter(|state| state.is_current())?;
+        Some(read(state))
+    }
+
+    /// The index that was last known, however old.
+    pub(super) fn last_index(&self) -> Option<Index> {
+        self.state.load().as_ref().and_then(|state| state.index.as_ref().ok().cloned())
+    }
+
+    /// Whether what there is to know of the database's present state is known.
+    pub(super) fn is_known(&self) -> bool {
+        self.with_current(|_| ()).is_some()
+    }
+
+    /// Whether there is an index that a refresh can begin with.
+    pub(super) fn can_refresh(&self) -> bool {
+        !matches!(*self.lock_slot(), Slot::Empty)
+    }
+
+    /// Forgets an index that is corrupt.
+    pub(super) fn forget(&self, why: index::Corrupted) {
+        self.detail(|| format!("the index is corrupt: {why}"));
+        self.state.store(None);
+        *self.lock_slot() = Slot::Empty;
+    }
+
+    /// A state that the database has after this call began; `None` where waiting for it would cost more than
+    /// `alternative`, and where only a build helps.
+    pub(super) fn join(&self, alternative: Duration) -> Option<Arc<IndexState>> {
+        match self.turns.join(alternative.max(PATIENCE), || self.refresh(Budget::Inline))? {
+            Outcome::Refreshed(state) => Some(state),
+            Outcome::TooLong if self.long_refresh() < alternative => self.refresh_long(),
+            Outcome::TooLong | Outcome::NeedsBuild | Outcome::Failed => None,
+        }
+    }
+
+    /// The same, however long a refresh takes.
+    pub(super) fn refresh_long(&self) -> Option<Arc<IndexState>> {
+        match self.turns.take(self.long_refresh(), || self.refresh(Budget::Any)) {
+            Outcome::Refreshed(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    /// What a refresh by hashes is expected to take.
+    fn long_refresh(&self) -> Duration {
+        self.last_index().map_or(Duration::ZERO, |index| {
+            let header = index.base().header();
+            let leaves = header.counts.table_leaves + header.counts.time_leaves;
+            cost::refresh_by_hashes(leaves, header.source.facts.page_size.into())
+        })
+    }
+
+    /// What the first refresh of a process is expected to take; `None` if there is nothing to begin with.
+    pub(super) fn first_refresh(&self) -> Option<Duration> {
+        match &*self.lock_slot() {
+            Slot::Empty => None,
+            Slot::Follower(_) => Some(Duration::ZERO),
+            Slot::Files(files) => Some(cost::first_refresh(files.leaves(), files.page_size(), !files.is_database_same())),
+        }
+    }
+
+    /// Called by who has the turn.
+    fn refresh(&self, budget: Budget) -> Outcome {
+        let start = Instant::now();
+        let mut slot = self.lock_slot();
+        let refreshed = match slot.follower() {
+            Ok(Some(follower)) => follower.refresh(budget),
+            Ok(None) => return Outcome::NeedsBuild,
+            Err(error) => Err(error),
+        };
+        match refreshed {
+            Ok(refreshed) => {
+                let way = refreshed.way;
+                self.count(way);
+                self.detail(|| {
+                    let way = match way {
+                        Way::Frames => "the frames of the write-ahead log",
+                        Way::Hashes => "the hashes of its leaf pages",
+                    };
+                    format!("the index was brought up to date by {way} in {} µs", start.elapsed().as_micros())
+                });
+                let state = Arc::new(IndexState::from(refreshed));
+                self.state.store(Some(Arc::clone(&state)));
+                Outcome::Refreshed(state)
+            }
+            Err(RefreshError::TooLong) => Outcome::TooLong,
+            Err(RefreshError::Failed(_)) => Outcome::Failed,
+            Err(why) => {
+                self.detail(|| format!("the index must be built anew: {why}"));
+                *slot = Slot::Empty;
+                Outcome::NeedsBuild
+            }
+        }
+    }
+
+    /// Makes a new index, and uses it from now on.
+    pub(super) fn rebuild(&self, progress: Progress<'_>) -> Result<()> {
+        let start = Instant::now();
+        let RebuildOutcome::Done {
+            state,
+            follower,
+            in_memory,
+        } = rebuild(&self.dir, progress)?
+        else {
+            return Ok(());
+        };
+        self.counts.rebuilds.fetch_add(1, Ordering::Relaxed);
+        self.detail(|| format!("an index was built in {} ms", start.elapsed().as_millis()));
+        if let Some(error) = in_memory {
+            self.warn(&format!("the index lives in memory only: {error}"));
+        }
+        if let Err(why) = &state.index {
+            self.warn(&format!("the log cannot be indexed, SQLite answers instead: {why}"));
+        }
+        self.turns.take(Duration::ZERO, || {
+            *self.lock_slot() = follower.map_or(Slot::Empty, Slot::Follower);
+            // Whoever waits asks for a state of its own.
+            self.state.store(Some(Arc::new(state)));
+            Outcome::TooLong
+        });
+        Ok(())
+    }
+
+    /// Writes a new base where much has changed since the last.
+    pub(super) fn fold_if_worthwhile(&self) -> Result<()> {
+        let parts = match &*self.lock_slot() {
+            Slot::Follower(follower) => {
+                let changes = follower.index().delta().added() + follower.index().delta().removed();
+                let most = FOLD_FROM.max(follower.index().events() / FOLD_SHARE);
+                (changes > most).then(|| follower.parts())
+            }
+            Slot::Empty | Slot::Files(_) => None,
+        };
+        let Some(parts) = parts else {
+            return Ok(());
+        };
+        let start = Instant::now();
+        match index::fold(parts) {
+            Ok(Some(follower)) => {
+                self.counts.folds.fetch_add(1, Ordering::Relaxed);
+                self.detail(|| format!("a new base was written in {} ms", start.elapsed().as_millis()));
+                self.turns.take(Duration::ZERO, || {
+                    *self.lock_slot() = Slot::Follower(Box::new(follower));
+                    Outcome::TooLong
+                });
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(RefreshError::Failed(error)) => Err(error),
+            Err(why) => {
+                self.detail(|| format!("no new base was written: {why}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what changed since the base was written, for other processes.
+    pub(super) fn persist(&self) -> Result<()> {
+        let Some(lock) = DirLock::try_acquire(self.dir.root())? else {
+            return Ok(());
+        };
+        match &*self.lock_slot() {
+            Slot::Follower(follower) => index::publish_delta(&self.dir, &lock, follower),
+            Slot::Empty | Slot::Files(_) => Ok(()),
+        }
+    }
+
+    /// Closes the connection that is kept between two refreshes: one to a log in WAL mode keeps others from leaving it.
+    pub(super) fn disconnect(&self) {
+        if let Slot::Follower(follower) = &mut *self.lock_slot() {
+            follower.disconnect();
+        }
+    }
+
+    pub(super) fn count_sqlite(&self) {
+        self.counts.by_sqlite.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self, way: Way) {
+        let count = match way {
+            Way::Frames => &self.counts.by_frames,
+            Way::Hashes => &self.counts.by_hashes,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn counts(&self) -> RefreshCounts {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        RefreshCounts {
+            by_frames: load(&self.counts.by_frames),
+            by_hashes: load(&self.counts.by_hashes),
+            rebuilds: load(&self.counts.rebuilds),
+            folds: load(&self.counts.folds),
+            by_sqlite: load(&self.counts.by_sqlite),
+        }
+    }
+
+    pub(super) fn warn(&self, line: &str) {
+        (self.notify)(Notice::Warning, line);
+    }
+
+    fn detail(&self, line: impl FnOnce() -> String) {
+        (self.notify)(Notice::Detail, &line());
+    }
+
+    fn lock_slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a request waits for a refresh by others at least.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+fn files_events(state: &IndexState) -> u64 {
+    state.index.as_ref().map_or(0, Index::events)
+}
+
+fn truth(is_current: bool) -> &'static str {
+    if is_current { "current" } else { "stale" }
+}
+
+impl Slot {
+    /// What follows the database; `None` where there is nothing to begin with.
+    fn follower(&mut self) -> std::result::Result<Option<&mut Follower>, RefreshError> {
+        if let Slot::Files(_) = self
+            && let Slot::Files(files) = std::mem::replace(self, Slot::Empty)
+        {
+            *self = Slot::Follower(Box::new(files.into_follower()?));
+        }
+        match self {
+            Slot::Follower(follower) => Ok(Some(follower)),
+            Slot::Empty | Slot::Files(_) => Ok(None),
+        }
+    }
+}
+
+/// The error of an index that turned out to be corrupt while it was read.
+pub(super) fn corrupt(dir: &DataDir, why: index::Corrupted) -> Error {
+    Error::Io {
+        path: dir.index(),
+        action: "cannot read on: the index was damaged meanwhile",
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_string()),
+    }
+}
