@@ -68,11 +68,17 @@ impl Delta {
         if self.added_by_id.contains_key(&row.key.id) {
             return Err(Corrupted("an event is to come that is there already"));
         }
-        // A row that is again what it was needs no place in the delta.
-        if let Some((rank, old)) = find(base, row.key)?
-            && old == row
-        {
-            return self.for_lists(row.actor_id, &row.action, |key, list| list.restore_position(position(base, key, rank)?));
+        let id = row.key.id;
+        if let Some(&rank) = base.ranks_of_ids(&(id..=id), 1)?.first() {
+            // A row that is again what it was needs no place in the delta.
+            if row_at(base, rank)? == row {
+                return self.for_lists(row.actor_id, &row.action, |key, list| {
+                    list.restore_position(position(base, key, rank)?)
+                });
+            }
+            if !self.lists.get(&ListKey::All).is_some_and(|all| all.is_removed(rank)) {
+                return Err(Corrupted("an event is to come that is there already"));
+            }
         }
         let row = Arc::new(row);
         self.added_by_id.insert(row.key.id, Arc::clone(&row));

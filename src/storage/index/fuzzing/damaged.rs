@@ -7,6 +7,7 @@ use super::log::{Log, is_right};
 use super::question::Known;
 use crate::fuzzing::Draw;
 use crate::model::{Filter, MAX_PAGE_SIZE, Page, Position, Query};
+use crate::storage::index::Corrupted;
 use crate::storage::index::base::format::{BLOCK, CONTENT, is_intact};
 
 pub(crate) fn damaged(data: &[u8]) {
@@ -30,8 +31,8 @@ pub(crate) fn damaged(data: &[u8]) {
     }
     let index = match image::open(&bytes) {
         Ok(index) => index,
-        Err(_) => {
-            assert!(!is_written, "refused as it was written: {log:?}");
+        Err(Corrupted(why)) => {
+            assert!(!is_written, "refused as it was written, {why}: {log:?}");
             return;
         }
     };
@@ -41,11 +42,11 @@ pub(crate) fn damaged(data: &[u8]) {
     for query in questions {
         match index.page(&query, &mut page) {
             Ok(()) => assert!(is_right(&page, &log.page(&query)), "{query:?}: {page:?} of {log:?}"),
-            Err(_) => assert!(!is_written, "{query:?} of {log:?}"),
+            Err(Corrupted(why)) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
         }
         match index.count(&query.filter) {
             Ok(counted) => assert_eq!(counted, log.count(&query.filter), "{query:?} of {log:?}"),
-            Err(_) => assert!(!is_written, "{query:?} of {log:?}"),
+            Err(Corrupted(why)) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::storage::index::{Corrupted, Index};
 /// How many bytes in front of the blocks decide what is asked.
 pub(super) const QUESTIONS: usize = 48;
 
+/// Where there are more, each may say that its texts are all the text there is, and they are all read.
+const MOST_ROWS: u64 = 64;
+
 pub(crate) fn forged(data: &[u8]) {
     let (questions, packed) = data.split_at(QUESTIONS.min(data.len()));
     let mut draw = Draw::new(questions);
@@ -30,14 +33,36 @@ pub(crate) fn forged(data: &[u8]) {
     let mut page = Page::default();
     let known = match ask(&index, &newest, &mut page) {
         Ok(()) => Known::of_page(&page),
-        Err(_) => Known::default(),
+        Err(Corrupted(_)) => Known::default(),
     };
     for _ in 0..3 {
-        let query = known.question(&mut draw);
-        // Both may find the damage, or either: they do not touch the same blocks.
-        let _ = ask(&index, &query, &mut page);
-        let _ = walk(&index, query);
+        check(&index, known.question(&mut draw));
     }
+}
+
+/// A query, and all that could follow it.
+pub(super) fn check(index: &Index, query: Query) {
+    // All may find the damage, or any: they do not touch the same blocks.
+    let _ = ask(index, &query, &mut Page::default());
+    let _ = walk(index, query);
+    if index.events() <= MOST_ROWS {
+        let _ = read_rows(index);
+    }
+}
+
+/// All rows by id, as a new base is written from them.
+fn read_rows(index: &Index) -> Result<(), Corrupted> {
+    let mut last = None;
+    let mut rows = 0;
+    index.each_row(&mut |row| {
+        assert!(last < Some(row.id), "{} behind {last:?}", row.id);
+        last = Some(row.id);
+        rows += 1;
+    })?;
+    assert!(rows <= index.events(), "{rows} rows");
+    let again = index.rows_in(&(i64::MIN..=i64::MAX))?;
+    assert_eq!(again.len() as u64, rows);
+    Ok(())
 }
 
 /// One page, and what must hold for it.

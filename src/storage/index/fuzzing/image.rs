@@ -62,7 +62,12 @@ pub(super) fn seal(image: &mut Image) {
 
 /// Opens the bytes as an index file.
 pub(super) fn open(bytes: &[u8]) -> Result<Index, Corrupted> {
+    Ok(Index::of_base(open_base(bytes)?))
+}
+
+/// Opens the bytes as a base.
+pub(super) fn open_base(bytes: &[u8]) -> Result<Base, Corrupted> {
     let file = platform::memory_file().unwrap();
     file.write_all_at(bytes, 0).unwrap();
-    Base::open(file).map(Index::of_base)
+    Base::open(file)
 }

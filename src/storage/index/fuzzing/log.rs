@@ -18,7 +18,7 @@ use crate::storage::index::build::segment::{Leaves, SegmentData};
 const LONG: usize = 5_000;
 
 /// One row with texts of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) key: Key,
     pub(super) actor_id: i64,
@@ -26,7 +26,80 @@ pub(super) struct Stored {
     pub(super) payload_ref: PayloadRef,
 }
 
+/// The state that the indexes of these logs tell.
+pub(super) const SOURCE: Source = Source {
+    version: Some(DbVersion {
+        database: FileState {
+            inode: 1,
+            size: 2,
+            mtime_ns: 3,
+            ctime_ns: 4,
+        },
+        journal: Journal::Rollback,
+    }),
+    content: ContentVersion {
+        change_counter: 5,
+        log: None,
+    },
+    facts: DatabaseFacts {
+        page_size: 4096,
+        reserved: 0,
+        schema_cookie: 6,
+        table_root: 2,
+        time_root: 3,
+        has_other_indexes: false,
+        schema_hash: 7,
+    },
+    rows_sum: 8,
+};
+
+/// The names of their files.
+pub(super) const NAMES: BaseNames = BaseNames {
+    base_id: 0x0bad_5eed,
+    hash_key: [0x1234_5678, 0x9abc_def0],
+};
+
+fn leaf<T, K>(entries: &[T], key: impl Fn(&T) -> K) -> Leaf<K> {
+    let entry = |place: usize| key(&entries[place]);
+    Leaf {
+        entries: entries.len() as u32,
+        first: entry(0),
+        last: entry(entries.len() - 1),
+        hash: entries.len() as u64,
+        sum: 0,
+    }
+}
+
 impl Stored {
+    /// A row with this id, and with a resource id that bears this number.
+    pub(super) fn draw(draw: &mut Draw<'_>, id: i64, number: u8) -> Self {
+        Stored {
+            key: Key {
+                created_at: draw.number(),
+                id,
+            },
+            actor_id: draw_actor(draw),
+            texts: [draw_text(draw), draw_text(draw), format!("{}-{number}", draw_text(draw))],
+            payload_ref: PayloadRef {
+                offset: i64::from(number) * 100,
+                len: draw.number(),
+            },
+        }
+    }
+
+    pub(super) fn row(&self) -> Row<'_> {
+        let event = self.event();
+        Row {
+            id: event.id,
+            created_at: event.created_at,
+            actor_id: event.actor_id,
+            action: event.action,
+            resource_type: event.resource_type,
+            resource_id: event.resource_id,
+            payload_ref: self.payload_ref,
+        }
+    }
+
     pub(super) fn event(&self) -> Event<'_> {
         let [action, resource_type, resource_id] = self.texts.each_ref().map(String::as_str);
         Event {
@@ -48,6 +121,22 @@ impl Stored {
     }
 }
 
+pub(super) fn draw_actor(draw: &mut Draw<'_>) -> i64 {
+    if draw.byte() == 0 {
+        draw.number()
+    } else {
+        i64::from(draw.byte() % 4)
+    }
+}
+
+pub(super) fn draw_text(draw: &mut Draw<'_>) -> String {
+    let texts = ["LOGIN", "LOG", "UPDATE", "", "\u{dc}\u{1f980}\u{0}", "LOGIO", "long"];
+    match draw.one_of(&texts) {
+        Some(&"long") => "x".repeat(LONG),
+        text => text.map_or_else(String::new, |text| (*text).to_owned()),
+    }
+}
+
 /// Rows by id.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
@@ -61,29 +150,7 @@ impl Log {
         let events = draw.byte() % 41;
         let mut id = draw.number();
         for number in 0..events {
-            let text = |draw: &mut Draw<'_>| {
-                let texts = ["LOGIN", "LOG", "UPDATE", "", "\u{dc}\u{1f980}\u{0}", "LOGIO", "long"];
-                match draw.one_of(&texts) {
-                    Some(&"long") => "x".repeat(LONG),
-                    text => text.map_or_else(String::new, |text| (*text).to_owned()),
-                }
-            };
-            log.rows.push(Stored {
-                key: Key {
-                    created_at: draw.number(),
-                    id,
-                },
-                actor_id: if draw.byte() == 0 {
-                    draw.number()
-                } else {
-                    i64::from(draw.byte() % 4)
-                },
-                texts: [text(draw), text(draw), format!("{}-{number}", text(draw))],
-                payload_ref: PayloadRef {
-                    offset: i64::from(number) * 100,
-                    len: draw.number(),
-                },
-            });
+            log.rows.push(Stored::draw(draw, id, number));
             let Some(next) = id.checked_add(1 + i64::from(draw.byte() % 3)) else {
                 break;
             };
@@ -94,42 +161,30 @@ impl Log {
 
     /// The file that the writer makes of the log.
     pub(super) fn index(&self) -> Image {
+        self.index_of(NAMES)
+    }
+
+    /// The same, under these names.
+    pub(super) fn index_of(&self, names: BaseNames) -> Image {
         let mut part = Part::default();
-        for row in &self.rows {
-            let event = row.event();
-            part.push(&Row {
-                id: event.id,
-                created_at: event.created_at,
-                actor_id: event.actor_id,
-                action: event.action,
-                resource_type: event.resource_type,
-                resource_id: event.resource_id,
-                payload_ref: row.payload_ref,
-            });
-        }
-        let source = Source {
-            version: Some(DbVersion {
-                database: FileState::default(),
-                journal: Journal::Rollback,
-            }),
-            content: ContentVersion::default(),
-            facts: DatabaseFacts::default(),
-            rows_sum: 0,
-        };
-        let names = BaseNames {
-            base_id: 1,
-            hash_key: [2, 3],
-        };
-        let leaves = Leaves {
-            table: self.rows.iter().zip(2..).map(|(row, page)| (page, leaf(row.key.id))).collect(),
-            time: Vec::new(),
-        };
+        self.rows.iter().for_each(|row| part.push(&row.row()));
         let file = platform::memory_file().unwrap();
-        write(&SegmentData::new(vec![part], leaves), &source, names, &file, &|_| {}).unwrap();
+        let data = SegmentData::new(vec![part], self.leaves());
+        write(&data, &SOURCE, names, &file, &|_| {}).unwrap();
         let blocks = file.metadata().unwrap().len() as usize / BLOCK;
         let mut image = vec![[0; BLOCK]; blocks];
         file.read_exact_at(image.as_flattened_mut(), 0).unwrap();
         image
+    }
+
+    /// The leaf pages of a database with this log, if a page had room for seven rows or five entries.
+    fn leaves(&self) -> Leaves {
+        let mut keys: Vec<Key> = self.rows.iter().map(|row| row.key).collect();
+        keys.sort_unstable();
+        Leaves {
+            table: (2..).zip(self.rows.chunks(7).map(|rows| leaf(rows, |row| row.key.id))).collect(),
+            time: (1_000..).zip(keys.chunks(5).map(|keys| leaf(keys, |key| *key))).collect(),
+        }
     }
 
     pub(super) fn count(&self, filter: &Filter) -> u64 {
@@ -145,17 +200,6 @@ impl Log {
             Position::After(key) => rows.iter().filter(|row| row.key >= key).count(),
         };
         rows.into_iter().skip(skipped).take(query.page_size as usize).collect()
-    }
-}
-
-/// A leaf page with one row.
-fn leaf(id: i64) -> Leaf<i64> {
-    Leaf {
-        entries: 1,
-        first: id,
-        last: id,
-        hash: 7,
-        sum: 0,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::fuzzing::Draw;
 use crate::model::{Event, Filter, Key, MAX_PAGE_SIZE, Page, Position, Query};
 
 /// What an index is known to hold.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     keys: Vec<Key>,
     actors: Vec<i64>,
@@ -59,7 +59,7 @@ impl Known {
     }
 
     /// The place of an event, or one close by.
-    fn key(&self, draw: &mut Draw<'_>) -> Key {
+    pub(super) fn key(&self, draw: &mut Draw<'_>) -> Key {
         let known = draw.one_of(&self.keys).copied();
         let near = |number: i64, draw: &mut Draw<'_>| match draw.byte() {
             step @ 0..=4 => number.saturating_add(i64::from(step) - 2),

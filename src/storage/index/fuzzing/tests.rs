@@ -108,6 +108,8 @@ fn lying(block: usize, at: usize, bytes: &[u8]) -> Index {
     image::open(image.as_flattened()).unwrap()
 }
 
+const OUT_OF_ORDER: Corrupted = Corrupted("events are out of order");
+
 /// Block 1 holds the times: here the oldest event says that it is the newest.
 fn lying_in_its_times() -> Index {
     lying(1, 0, &[99])
@@ -116,7 +118,7 @@ fn lying_in_its_times() -> Index {
 #[test]
 fn a_page_out_of_order_is_damage() {
     let query = Query::new(Filter::ALL, Position::Page(1), 9).unwrap();
-    assert_eq!(lying_in_its_times().page(&query, &mut Page::default()), Err(Corrupted("events are out of order")));
+    assert_eq!(lying_in_its_times().page(&query, &mut Page::default()), Err(OUT_OF_ORDER));
 }
 
 /// Behind that cursor the actor's newest event would come again, and `query --all` would print for ever.
@@ -133,7 +135,7 @@ fn a_page_before_its_cursor_is_damage() {
         index.page(&query, &mut Page::default())
     };
     assert_eq!(behind(7), Ok(()));
-    assert_eq!(behind(4), Err(Corrupted("events are out of order")));
+    assert_eq!(behind(4), Err(OUT_OF_ORDER));
 }
 
 /// Block 4 holds the actors: an id, the start in their events, the start in their pairs.
@@ -145,9 +147,10 @@ fn a_list_that_ends_before_it_starts_is_damage() {
         ..Filter::ALL
     };
     let query = Query::new(filter, Position::Page(1), 9).unwrap();
+    let ends_early = Corrupted("a list ends before it starts");
     for start in [8, 12] {
         let index = lying(4, start, &4_u32.to_le_bytes());
-        assert_eq!(index.page(&query, &mut Page::default()), Err(Corrupted("a list ends before it starts")), "{start}");
-        assert_eq!(index.count(&query.filter), Err(Corrupted("a list ends before it starts")), "{start}");
+        assert_eq!(index.page(&query, &mut Page::default()), Err(ends_early), "{start}");
+        assert_eq!(index.count(&query.filter), Err(ends_early), "{start}");
     }
 }
