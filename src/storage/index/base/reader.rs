@@ -84,12 +84,21 @@ impl Base {
     pub(crate) fn ranks_of_ids(&self, ids: &RangeInclusive<i64>, most: usize) -> Result<Vec<u64>, Corrupted> {
         let mut ranks = Vec::new();
         let first = partition_point(0, self.events(), |place| Ok(self.id_at(place)?.1 < *ids.start()))?;
+        let mut least = *ids.start();
         for place in first..self.events() {
             let (rank, id) = self.id_at(place)?;
             if id > *ids.end() || ranks.len() == most {
                 break;
             }
+            // Whatever an index says, who reads on behind the last id comes to its end.
+            if id < least {
+                return Err(Corrupted("ids do not ascend"));
+            }
             ranks.push(rank);
+            match id.checked_add(1) {
+                Some(next) => least = next,
+                None => break,
+            }
         }
         Ok(ranks)
     }

@@ -168,10 +168,14 @@ impl History {
             let rows: Vec<OwnedRow> = rows.into_iter().map(owned).collect();
             assert_eq!(self.index.rows_in(&ids), Ok(rows), "{ids:?} of {self:?}");
         }
+        let expected: Vec<OwnedRow> = self.log.rows.iter().map(owned).collect();
         let mut rows = Vec::new();
         let visited = self.index.each_row(&mut |row| rows.push(OwnedRow::from(row)));
         assert_eq!(visited, Ok(()));
-        assert!(rows.iter().eq(&self.log.rows.iter().map(owned).collect::<Vec<_>>()), "{self:?}");
+        assert_eq!(rows, expected, "{self:?}");
+        for about in 1..4 {
+            assert_eq!(self.rows_by(about), expected, "about {about} at once of {self:?}");
+        }
 
         let rebuilt = Index::of_base(open_base(self.log.index().as_flattened()).unwrap());
         let query = Query::new(Filter::ALL, Position::Page(1), u64::from(MAX_PAGE_SIZE)).unwrap();
@@ -179,6 +183,18 @@ impl History {
         let answered: [Result<(), Corrupted>; 2] = [rebuilt.page(&query, &mut page), self.index.page(&query, &mut other)];
         assert_eq!(answered, [Ok(()), Ok(())]);
         assert!(page.events().eq(other.events()) && page.payload_refs().eq(other.payload_refs()), "{self:?}");
+    }
+
+    /// All rows, about so many at once.
+    fn rows_by(&self, about: usize) -> Vec<OwnedRow> {
+        let mut rows = Vec::new();
+        let mut next = Some(i64::MIN);
+        while let Some(from) = next {
+            let some = self.index.delta().rows_from(&self.base, from, about).unwrap();
+            next = some.last().and_then(|row| row.key.id.checked_add(1));
+            rows.extend(some);
+        }
+        rows
     }
 }
 

@@ -22,7 +22,7 @@ fn bytes(seed: u64, len: usize) -> Vec<u8> {
 
 #[test]
 fn random_histories() {
-    for seed in 0..600 {
+    for seed in 0..300 {
         changed(&bytes(seed, 64 + seed as usize % 1_200));
     }
 }

@@ -138,6 +138,15 @@ fn a_page_before_its_cursor_is_damage() {
     assert_eq!(behind(4), Err(OUT_OF_ORDER));
 }
 
+/// Block 11 holds the ranks by id: here the first is that of the fourth event.
+#[test]
+fn ids_that_do_not_ascend_are_damage() {
+    let index = lying(11, 0, &[3]);
+    let corrupted = Corrupted("ids do not ascend");
+    assert_eq!(index.each_row(&mut |_| {}), Err(corrupted));
+    assert_eq!(index.rows_in(&(i64::MIN..=4)), Err(corrupted));
+}
+
 /// Block 4 holds the actors: an id, the start in their events, the start in their pairs.
 #[test]
 fn a_list_that_ends_before_it_starts_is_damage() {
