@@ -49,7 +49,23 @@ fn is_survived(log: &Log, intact: &[u8], damaged: &[u8], what: &str) {
     enhanced.maintain(&|_, _| {}).unwrap();
     let refreshed = fs::read(log.path("audit.idx")).unwrap();
     // A flipped byte in a block that no answer needed does no harm; every other one is repaired.
-    assert!(refreshed == intact || refreshed == damaged, "{what}");
+    assert!(is_same_index(&refreshed, intact) || refreshed == damaged, "{what}");
+}
+
+/// Whether two index files say the same of the log. Each has a name and a key of its own, so what follows from these is
+/// left out: bytes 16 to 47 of the header, two hashes, the header's checksum, and the directory of leaf pages at the end.
+fn is_same_index(one: &[u8], other: &[u8]) -> bool {
+    let without_secrets = |bytes: &[u8]| {
+        let count = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        let directory = count(240).div_ceil(127) + count(248).div_ceil(73);
+        let mut bytes = bytes.to_vec();
+        for secret in [16..48, 176..192, 4092..4096] {
+            bytes[secret].fill(0);
+        }
+        bytes.truncate(bytes.len().saturating_sub(directory.saturating_mul(4096)));
+        bytes
+    };
+    one.len() == other.len() && one.len() > 4096 && without_secrets(one) == without_secrets(other)
 }
 
 fn intact(log: &Log) -> Vec<u8> {
@@ -66,7 +82,7 @@ fn any_flipped_byte() {
         let mut damaged = intact.clone();
         damaged[at] ^= 1 << (at % 8);
         is_survived(&log, &intact, &damaged, &format!("byte {at}"));
-        repaired += usize::from(fs::read(log.path("audit.idx")).unwrap() == intact);
+        repaired += usize::from(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
     }
     assert!(repaired > intact.len() / 97 / 2, "most blocks are read by some query");
 }
@@ -77,11 +93,11 @@ fn any_truncation_and_any_tail() {
     let intact = intact(&log);
     for len in (0..intact.len()).step_by(1_021).chain([intact.len() - 1]) {
         is_survived(&log, &intact, &intact[..len], &format!("cut at {len}"));
-        assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact, "cut at {len}");
+        assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact), "cut at {len}");
     }
     let longer = [&intact[..], &[0; 4096]].concat();
     is_survived(&log, &intact, &longer, "a block too many");
-    assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact);
+    assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
 }
 
 #[test]
@@ -101,7 +117,7 @@ fn garbage_another_version_and_swapped_blocks() {
         (Vec::new(), "nothing"),
     ] {
         is_survived(&log, &intact, &damaged, what);
-        assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact, "{what}");
+        assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact), "{what}");
     }
 }
 
@@ -110,7 +126,7 @@ fn another_logs_index() {
     let (log, other) = (Log::plain(1_000), Log::plain(999));
     let (intact, others) = (intact(&log), intact(&other));
     is_survived(&log, &intact, &others, "another log's index");
-    assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact);
+    assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
 }
 
 #[test]
@@ -125,6 +141,6 @@ fn an_index_damaged_under_a_running_process() {
         assert_eq!(answer(&running, &query), answer(&log.baseline(), &query), "{query:?}");
     }
     running.maintain(&|_, _| {}).unwrap();
-    assert_eq!(fs::read(log.path("audit.idx")).unwrap(), intact);
+    assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
     assert_eq!(answer(&running, &page(2, 20)), answer(&log.baseline(), &page(2, 20)));
 }

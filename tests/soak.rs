@@ -5,8 +5,6 @@
 //! was refreshed often enough to say anything, however slow the machine is, and fails where that never comes.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -187,15 +185,12 @@ fn ask(soak: &Soak, enhanced: &Enhanced, thread: u64) {
 }
 
 /// Counts the index files that come one after the other in the same place.
-fn watcher(soak: &Soak, index: &Path) {
-    let mut last = None;
+/// Counts how often the index was brought to another state.
+fn watcher(soak: &Soak, enhanced: &Enhanced) {
     while !soak.over.load(Ordering::Relaxed) {
-        let file = std::fs::metadata(index).ok();
-        let now = file.map(|file| (file.ino(), file.ctime(), file.ctime_nsec()));
-        if now.is_some() && now != last {
-            last = now;
-            soak.refreshes.fetch_add(1, Ordering::SeqCst);
-        }
+        let counts = enhanced.refreshes();
+        let refreshes = counts.by_frames + counts.by_hashes + counts.rebuilds;
+        soak.refreshes.store(refreshes, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -256,7 +251,6 @@ fn soak(journal_mode: &str, time: Duration) {
     };
     let replies = BufReader::new(writer.child.stdout.take().unwrap());
     let start = Instant::now();
-    let index = log.path("audit.idx");
     // The first third warms up.
     let (mut turns, mut turns_before, mut first) = (0, 0, None);
     std::thread::scope(|scope| {
@@ -268,7 +262,7 @@ fn soak(journal_mode: &str, time: Duration) {
                 }
             }
         });
-        scope.spawn(|| watcher(&soak, &index));
+        scope.spawn(|| watcher(&soak, &enhanced));
         let asking: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let (soak, enhanced) = (&soak, &enhanced);

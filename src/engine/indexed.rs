@@ -167,10 +167,20 @@ impl Engine for Enhanced {
             let _ = self.live.persist();
         }
         let is_spared = self.is_spared.load(Ordering::Relaxed);
-        if self.background.is_some() || is_spared || self.live.is_known() || self.live.can_refresh() {
+        let has_answered = self.has_answered.load(Ordering::Relaxed);
+        if self.background.is_some() || is_spared || self.live.is_known() {
             return Ok(());
         }
-        if self.has_answered.load(Ordering::Relaxed) && !is_dir_writable(self.dir.root()) {
+        if self.live.can_refresh() {
+            // Whoever has an answer is done; whoever is yet to ask profits from it.
+            if !has_answered && self.live.refresh_long().is_some() {
+                let _ = self.live.persist();
+            }
+            if self.live.can_refresh() {
+                return Ok(());
+            }
+        }
+        if has_answered && !is_dir_writable(self.dir.root()) {
             // An index in memory would be gone with the process, and nobody asks this one again.
             self.live.warn(&format!(
                 "no index is kept, so SQLite answers each time: {} cannot be written",

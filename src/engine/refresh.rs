@@ -11,8 +11,8 @@ use super::live::Live;
 /// The pause after a build or a fold, in multiples of what it took: it bounds what is spent on them, where they come to
 /// nothing, to a fifth of one processor.
 const BACK_OFF: u32 = 4;
-/// So long after the last request the database is left alone.
-const IDLE: Duration = Duration::from_secs(1);
+/// So long after the last refresh the database is left alone.
+const IDLE: Duration = Duration::from_millis(100);
 /// How often the delta is written for other processes while commits go on.
 const PERSIST_EVERY: Duration = Duration::from_secs(5);
 
@@ -56,15 +56,19 @@ impl Drop for BackgroundRefresh {
 fn serve(live: &Live, requests: &Receiver<bool>) {
     let mut persisted = Instant::now();
     let mut is_persisted = true;
+    let mut is_idle = true;
     loop {
-        let needs_index = match requests.recv_timeout(IDLE) {
-            Ok(needs_index) => needs_index,
-            Err(RecvTimeoutError::Timeout) => {
-                live.disconnect();
-                false
-            }
+        let wait = if is_idle { PERSIST_EVERY } else { IDLE };
+        let (needs_index, is_over) = match requests.recv_timeout(wait) {
+            Ok(needs_index) => (needs_index, false),
+            Err(RecvTimeoutError::Timeout) => (false, true),
             Err(RecvTimeoutError::Disconnected) => break,
         };
+        if is_over && !is_idle {
+            live.disconnect();
+        }
+        is_persisted &= is_over;
+        is_idle = is_over;
         let start = Instant::now();
         // What cannot be read now is said by the answers; the next wish tries again.
         if needs_index && !live.is_known() {
@@ -76,17 +80,19 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
         } else {
             let _ = live.fold_if_worthwhile();
         }
-        is_persisted = if persisted.elapsed() >= PERSIST_EVERY && !is_persisted {
+        if !is_persisted && persisted.elapsed() >= PERSIST_EVERY {
             persisted = Instant::now();
-            live.persist().is_ok()
-        } else {
-            false
-        };
+            // Best effort: another process refreshes what it finds.
+            let _ = live.persist();
+            is_persisted = true;
+        }
         if !back_off(requests, start.elapsed() * BACK_OFF) {
             break;
         }
     }
-    let _ = live.persist();
+    if !is_persisted {
+        let _ = live.persist();
+    }
 }
 
 /// Waits, but no longer than anybody can still wish. Whether somebody can.

@@ -10,7 +10,13 @@ use tempfile::TempDir;
 use super::auditq;
 
 /// What every data directory may hold once all is done.
-const KNOWN: [&str; 4] = ["audit.db", "audit.idx", "payloads.jsonl", "scale-study.json"];
+const KNOWN: [&str; 5] = [
+    "audit.db",
+    "audit.idx",
+    "audit.idx-delta",
+    "payloads.jsonl",
+    "scale-study.json",
+];
 
 /// Says on standard error, past the capture of the test harness, that a form of a test was left out.
 pub(crate) fn skipped(what: &str, why: &str) {

@@ -1,8 +1,9 @@
 //! `audit.idx` and `audit.idx-delta`: opened, and brought up to date for other processes.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::base::corrupted::Corrupted;
@@ -64,13 +65,17 @@ pub(crate) struct OpenFiles {
 /// # Errors
 /// Why it is not to be used.
 pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
-    let file = File::open(dir.index()).map_err(|error| error.to_string())?;
+    let file = open_ours(dir, &dir.index())?;
     let base = Base::open(file).map_err(|corrupted| corrupted.to_string())?;
     let watcher = DbWatcher::open(dir).map_err(|error| error.to_string())?;
     let watcher = Arc::new(watcher.ok_or("there is no database")?);
     let mut source = base.header().source;
+    let inode = watcher.database_state().map_err(|error| error.to_string())?.inode;
+    if source.version.is_some_and(|version| version.database.inode != inode) {
+        return Err("it is of another database file".to_owned());
+    }
     let base = Arc::new(base);
-    let mut files = match fs::read(dir.index_delta()).ok().and_then(|bytes| DeltaFile::decode(&bytes, &base).ok()) {
+    let mut files = match read_delta(dir, &base) {
         Some(delta) => {
             source = delta.source;
             OpenFiles {
@@ -98,6 +103,26 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
         files.source.content.log = None;
     }
     Ok(files)
+}
+
+/// Opens a file that only we, or who may write the database, can have written.
+fn open_ours(dir: &DataDir, path: &Path) -> std::result::Result<File, String> {
+    // Whatever lies there, opening it waits for nobody.
+    let file = platform::open_without_waiting(path).map_err(|error| error.to_string())?;
+    let is_ours = platform::has_permissions_of(dir.database(), &file).map_err(|error| error.to_string())?;
+    let is_file = file.metadata().is_ok_and(|file| file.is_file());
+    if is_ours && is_file {
+        Ok(file)
+    } else {
+        Err("its owner or permissions are not those of the database".to_owned())
+    }
+}
+
+/// The delta of a base; `None` where there is none that can be used.
+fn read_delta(dir: &DataDir, base: &Base) -> Option<DeltaFile> {
+    let mut bytes = Vec::new();
+    open_ours(dir, &dir.index_delta()).ok()?.read_to_end(&mut bytes).ok()?;
+    DeltaFile::decode(&bytes, base).ok()
 }
 
 impl OpenFiles {

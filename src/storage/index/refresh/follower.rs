@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::RefreshError;
 use super::leaf_hashes;
@@ -32,6 +33,9 @@ const INLINE_PAGES: usize = 2_000;
 const MOST_CHANGES: u64 = 100_000;
 /// Leaves with overflow pages are read each time; so many of them cost as much as a small build.
 const MOST_VOLATILE: usize = 64;
+
+/// Refreshes that come within this time of each other share a connection.
+const FREQUENT: Duration = Duration::from_millis(20);
 
 /// How long a refresh may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,7 @@ pub(crate) struct Follower {
     basis: Basis,
     are_others_checked: bool,
     connection: Option<KeptConnection>,
+    refreshed_at: Option<Instant>,
     /// Of the last refresh, as in [`Refreshed`].
     version: Option<DbVersion>,
     change_counter: u32,
@@ -179,6 +184,7 @@ impl Follower {
             basis: parts.basis,
             are_others_checked: parts.are_others_checked,
             connection: None,
+            refreshed_at: None,
             version: None,
             change_counter: 0,
         }
@@ -243,7 +249,11 @@ impl Follower {
         self.follow_path()?;
         let kept = self.connect()?;
         let refreshed = self.refresh_by(&kept.connection, budget);
-        self.connection = Some(kept);
+        // A connection to a log in WAL mode keeps others from leaving that mode, so one is kept only while refreshes
+        // follow each other.
+        let is_frequent = self.refreshed_at.is_some_and(|last| last.elapsed() < FREQUENT);
+        self.connection = is_frequent.then_some(kept);
+        self.refreshed_at = Some(Instant::now());
         refreshed
     }
 
