@@ -47,6 +47,16 @@ impl ScratchDb {
         ScratchDb { connection, dir }
     }
 
+    /// A database whose files have the given bytes, as if a machine had crashed: opening it recovers the log.
+    pub(super) fn recovered(database: &[u8], wal: &[u8]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        std::fs::write(&path, database).unwrap();
+        std::fs::write(dir.path().join("audit.db-wal"), wal).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        ScratchDb { connection, dir }
+    }
+
     /// Inserts `count` rows in one transaction, with actions of up to `action_len` bytes.
     pub(super) fn insert(&self, count: u32, action_len: u32) {
         let transaction = self.connection.unchecked_transaction().unwrap();
@@ -65,6 +75,10 @@ impl ScratchDb {
 
     pub(super) fn execute(&self, sql: &str) {
         self.connection.execute_batch(sql).unwrap();
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.dir.path().join("audit.db")
     }
 
     pub(super) fn wal(&self) -> PathBuf {
