@@ -19,6 +19,12 @@ fn open(db: &ScratchDb) -> WalReader {
     WalReader::open(&db.wal()).unwrap().unwrap()
 }
 
+fn open_bytes(log: &[u8]) -> Result<Option<WalReader>, WalProblem> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), log).unwrap();
+    WalReader::open(file.path())
+}
+
 /// The frames of the whole log, as far as SQLite says that they are committed.
 fn all_frames(db: &ScratchDb) -> CommittedFrames {
     let wal = open(db);
@@ -285,7 +291,7 @@ fn the_tail_is_never_less_than_what_a_busy_writer_has_published() {
         // The log restarts again and again.
         let settings = "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 40; PRAGMA busy_timeout = 5000";
         writer.execute_batch(settings).unwrap();
-        for number in 0..600 {
+        for number in 0..4_000 {
             let insert = "INSERT INTO audit_events (created_at, action) VALUES (?1, hex(zeroblob(?1 % 900)))";
             writer.execute(insert, [number]).unwrap();
         }
