@@ -158,8 +158,8 @@ impl WalReader {
     /// All that is behind `from` is read, the frames of an unfinished transaction too.
     ///
     /// # Errors
-    /// [`WalProblem::PositionLost`], [`WalProblem::InvalidHeader`] and [`WalProblem::Io`]. Frames that are not
-    /// whole, or of an earlier run, are no error: the commits end before them.
+    /// [`WalProblem::PositionLost`] and [`WalProblem::Io`]. Frames that are not whole, or of an earlier run, are no
+    /// error: the commits end before them.
     pub(crate) fn committed_tail(&self, from: &FramePosition) -> Result<Option<CommittedFrames>, WalProblem> {
         let (run, _) = self.read_run(from, self.written_frames()?)?;
         let has_commit = run.commit.frame > from.frame;
@@ -169,22 +169,23 @@ impl WalReader {
     /// Reads and checks frames from behind `from` on, up to `to_frame` or the first that is not whole, with what is
     /// wrong with that one.
     fn read_run(&self, from: &FramePosition, to_frame: u64) -> Result<(Run, Option<WalProblem>), WalProblem> {
+        let lost = WalProblem::PositionLost { frame: from.frame };
+        if from.salts != self.header.salts {
+            return Err(lost);
+        }
         let mut run = Run {
             pages: Vec::new(),
             end: *from,
             commit: *from,
         };
-        let mut problem = None;
-        if from.salts == self.header.salts {
-            problem = self.extend_run(&mut run, to_frame).err();
-        }
-        if let Some(WalProblem::Io(error)) = problem {
-            return Err(error.into());
-        }
+        let problem = match self.extend_run(&mut run, to_frame) {
+            Err(WalProblem::Io(error)) => return Err(error.into()),
+            read => read.err(),
+        };
         // A new run leaves the old one's frames where it has not yet overwritten them. So the header is looked at
         // last: as long as it is this run's, all frames that were read before are, too.
         if !self.still_holds(&run.commit)? {
-            return Err(WalProblem::PositionLost { frame: from.frame });
+            return Err(lost);
         }
         Ok((run, problem))
     }

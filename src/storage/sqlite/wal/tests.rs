@@ -236,7 +236,20 @@ fn a_restarted_log_holds_nothing_of_the_run_before() {
         assert!(reader.ends_at(new_end.frame).unwrap());
         assert!(!reader.ends_at(end.frame).unwrap());
     }
+    // The log goes on, but a reader that was opened before the restart cannot say how.
+    db.insert(1, 60);
+    assert!(matches!(
+        old.committed_tail(&new_end),
+        Err(WalProblem::PositionLost { .. })
+    ));
+    let last = db.committed_frames();
+    assert!(matches!(
+        old.frames(&new_end, last),
+        Err(WalProblem::PositionLost { .. })
+    ));
     let new = open(&db);
+    let new_end = new.committed_tail(&new_end).unwrap().unwrap().end;
+    assert_eq!(new_end.frame, last);
     assert_ne!(new.header().salts, old.header().salts);
     assert_eq!(new.header().checkpoint_sequence, old.header().checkpoint_sequence + 1);
     let problem = new.frames(&new.start(), new_end.frame + 1).unwrap_err();
