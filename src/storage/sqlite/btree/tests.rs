@@ -259,11 +259,14 @@ fn each_check_of_a_page_says_what_is_wrong() {
     assert!(parse(&with(&leaf, 3, &[0, 84])).is_ok());
 
     let start = u16::from_be_bytes([leaf[8], leaf[9]]).into();
+    let header_len = 8 + 2 * u16::from_be_bytes([leaf[3], leaf[4]]);
+    let in_header = with(&leaf, 8, &(header_len - 1).to_be_bytes());
     let long = [0x87, 0xff, 0xff, 0xff, 0x7f];
     let too_long = [0x88, 0x80, 0x80, 0x80, 0x00];
     assert!(row(&leaf).is_ok());
     for (page, problem) in [
         (with(&leaf, 8, &[0, 9]), "a cell overlaps the page's header"),
+        (in_header, "a cell overlaps the page's header"),
         (with(&leaf, 8, &[2, 0]), "a cell goes beyond the page's end or its own"),
         (with(&leaf, 8, &[2, 1]), "a cell begins behind the page's end"),
         (
@@ -302,6 +305,29 @@ fn rows_out_of_order_are_noticed() {
     assert_eq!(ascends(&page), Ok(false), "the same row twice");
     page.copy_within(12..14, 8);
     assert_eq!(ascends(&page), Ok(false), "backwards");
+}
+
+#[test]
+fn each_check_of_an_index_entry_says_what_is_wrong() {
+    let entry = |cell: &[u8]| {
+        let mut page = vec![0; 1024];
+        page[..10].copy_from_slice(&[10, 0, 0, 0, 1, 0, 0, 0, 2, 0]);
+        page[512..512 + cell.len()].copy_from_slice(cell);
+        first_entry(&page).map(|entry| (entry.key, entry.rowid))
+    };
+    assert_eq!(entry(&[5, 3, 1, 1, 0xfb, 9]), Ok((-5, 9)));
+    assert_eq!(entry(&[3, 3, 9, 8]), Ok((1, 0)));
+    for (cell, problem) in [
+        (&[6, 3, 1, 1, 5, 9, 0], "an index entry is longer than its columns"),
+        (&[4, 3, 1, 1, 5, 9, 0], "a cell goes beyond the page's end or its own"),
+        (&[5, 2, 1, 1, 5, 9, 0], "an index entry has not exactly two columns"),
+        (&[6, 4, 1, 1, 8, 5, 9], "an index entry has not exactly two columns"),
+        (&[5, 3, 1, 0, 5, 9, 0], "not an integer"),
+        (&[5, 3, 7, 1, 5, 9, 0], "not an integer"),
+        (&[0, 3, 1, 1, 5, 9, 0], "a cell goes beyond the page's end or its own"),
+    ] {
+        assert_eq!(entry(cell), Err(Malformed(problem)), "{cell:?}");
+    }
 }
 
 /// Asks everything of a page. Says how many cells were right.
