@@ -229,8 +229,8 @@ impl DbWatcher {
             // Gone since it was looked at, or not a log: whatever it is, something happens to it.
             Ok(None) | Err(_) => return Ok(true),
         };
-        match wal.has_frame_after(frames) {
-            Ok(has) => Ok(has),
+        match wal.ends_at(frames) {
+            Ok(ends) => Ok(!ends),
             Err(WalProblem::Io(error)) => Err(error),
             Err(_) => Ok(true),
         }

@@ -145,7 +145,7 @@ impl OpenFiles {
                 let log = WalReader::open(&files.wal).ok().flatten();
                 log.is_some_and(|log| {
                     log.still_holds(&position).is_ok_and(|holds| holds)
-                        && log.has_frame_after(position.frame).is_ok_and(|has| !has)
+                        && log.ends_at(position.frame).is_ok_and(|ends| ends)
                 })
             }
             (Journal::Wal(_), None) => false,

@@ -86,8 +86,7 @@ impl<'a> BtreePage<'a> {
         };
         let mut rest = Cursor(&bytes[header_start..]);
         let flags = rest.take(1)?[0];
-        let kind =
-            PageKind::from_flags(flags).ok_or(Malformed("the page is no b-tree page"))?;
+        let kind = PageKind::from_flags(flags).ok_or(Malformed("the page is no b-tree page"))?;
         // The free block list, the start of the cells and the fragments matter to a writer only.
         let [_, _, count_high, count_low, ..] = *rest.array::<7>()?;
         let right_most_child = match kind.is_leaf() {

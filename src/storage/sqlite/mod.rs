@@ -1,20 +1,17 @@
 //! The SQLite side of a log: the only room that names rusqlite.
 
-#[allow(dead_code)]
 pub(crate) mod btree;
 mod connection;
 mod immutable;
-#[allow(dead_code)]
-pub(crate) mod pages;
+mod pages;
 mod queries;
 mod row;
 mod scan;
+mod schema;
 #[cfg(test)]
 mod scratch_db;
-mod schema;
-#[allow(dead_code)]
-pub(crate) mod wal;
 mod snapshot;
+pub(crate) mod wal;
 mod writer;
 
 pub(crate) use connection::Connection;

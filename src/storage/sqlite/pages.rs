@@ -4,10 +4,10 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::btree::{FILE_HEADER_LEN, Malformed, USABLE_RANGE};
 
-/// `sqlite_dbpage` takes pages from the pager, so the write-ahead log and a transaction's own changes count.
-const READ_PAGE: &str = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
-const HAS_DBPAGE: &str =
-    "SELECT count(*) FROM pragma_module_list WHERE name = 'sqlite_dbpage'";
+/// `sqlite_dbpage` takes pages from the pager, so the write-ahead log and a transaction's own changes count. Called
+/// as a function, because a hostile schema may hold a table or a view of that name, which is none.
+const READ_PAGE: &str = "SELECT data FROM sqlite_dbpage('main') WHERE pgno = ?1";
+const MODULE: &str = "sqlite_dbpage";
 
 /// Reads pages of the main database.
 ///
@@ -22,11 +22,12 @@ impl<'c> PageReader<'c> {
     /// # Errors
     /// Those of SQLite: a database that is locked, for one, is no answer.
     pub(crate) fn is_available(connection: &Connection) -> rusqlite::Result<bool> {
-        connection.query_row(HAS_DBPAGE, [], |row| row.get(0))
+        has_module(connection, MODULE)
     }
 
     /// # Errors
-    /// Those of SQLite, among them that there is no such table: see [`PageReader::is_available`].
+    /// Those of SQLite, among them that there is no such table (see [`PageReader::is_available`]), or that the
+    /// database holds another one of that name.
     pub(crate) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         Ok(PageReader {
             read_page: connection.prepare_cached(READ_PAGE)?,
@@ -47,6 +48,11 @@ impl<'c> PageReader<'c> {
         into.extend_from_slice(row.get_ref(0)?.as_blob()?);
         Ok(true)
     }
+}
+
+fn has_module(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let query = "SELECT count(*) FROM pragma_module_list() WHERE name = ?1";
+    connection.query_row(query, [name], |row| row.get(0))
 }
 
 /// What page 1 says of the database ("The Database Header" in SQLite's file format documentation).

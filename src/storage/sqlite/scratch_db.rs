@@ -20,9 +20,7 @@ impl ScratchDb {
         let path = dir.path().join("audit.db");
         let connection = Connection::open(&path).unwrap();
         connection
-            .execute_batch(&format!(
-                "PRAGMA page_size = {page_size}; PRAGMA user_version = 1"
-            ))
+            .execute_batch(&format!("PRAGMA page_size = {page_size}; PRAGMA user_version = 1"))
             .unwrap();
         drop(connection);
         // No SQL reserves bytes. The one page that there is holds an empty table.
@@ -49,6 +47,16 @@ impl ScratchDb {
         ScratchDb { connection, dir }
     }
 
+    /// A database whose files have the given bytes, as if a machine had crashed: opening it recovers the log.
+    pub(super) fn recovered(database: &[u8], wal: &[u8]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        std::fs::write(&path, database).unwrap();
+        std::fs::write(dir.path().join("audit.db-wal"), wal).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        ScratchDb { connection, dir }
+    }
+
     /// Inserts `count` rows in one transaction, with actions of up to `action_len` bytes.
     pub(super) fn insert(&self, count: u32, action_len: u32) {
         let transaction = self.connection.unchecked_transaction().unwrap();
@@ -69,17 +77,19 @@ impl ScratchDb {
         self.connection.execute_batch(sql).unwrap();
     }
 
+    pub(super) fn database(&self) -> PathBuf {
+        self.dir.path().join("audit.db")
+    }
+
     pub(super) fn wal(&self) -> PathBuf {
         self.dir.path().join("audit.db-wal")
     }
 
     /// How many frames of the log SQLite says are committed.
     pub(super) fn committed_frames(&self) -> u64 {
-        let frames: i64 = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))
-            .unwrap();
-        frames.try_into().unwrap()
+        // -1 is no number of frames: a writer is just about to say another one.
+        let ask = |_| u64::try_from(self.number_of("PRAGMA wal_checkpoint(NOOP)", 1)).ok();
+        (0..100_000).find_map(ask).unwrap()
     }
 
     pub(super) fn header(&self) -> DatabaseHeader {
@@ -102,13 +112,16 @@ impl ScratchDb {
     }
 
     pub(super) fn root(&self, name: &str) -> u32 {
-        let root =
-            self.number(&format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'"));
+        let root = self.number(&format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'"));
         root.try_into().unwrap()
     }
 
     pub(super) fn number(&self, sql: &str) -> i64 {
-        self.connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        self.number_of(sql, 0)
+    }
+
+    fn number_of(&self, sql: &str, column: usize) -> i64 {
+        self.connection.query_row(sql, [], |row| row.get(column)).unwrap()
     }
 
     /// Two columns of integers.

@@ -17,7 +17,7 @@ mod format;
 
 pub(crate) use format::WalHeader;
 
-use format::{FRAME_HEADER_LEN, FrameHeader};
+use format::{FRAME_HEADER_LEN, FRAME_NUMBERS_LEN, FrameHeader};
 
 /// How much of a log is read at a time. Bytes.
 const CHUNK_LEN: u64 = 256 * 1024;
@@ -35,6 +35,8 @@ pub(crate) enum WalProblem {
     WrongChecksum { frame: u64 },
     #[error("frame {frame} of the write-ahead log is of page 0")]
     PageZero { frame: u64 },
+    #[error("the write-ahead log no longer holds its first {frame} frames as they were")]
+    PositionLost { frame: u64 },
     #[error("frame {frame} of the write-ahead log is not the last of a commit")]
     NotACommit { frame: u64 },
     #[error("frame {to} of the write-ahead log was asked for, but frame {from} has been read")]
@@ -62,6 +64,26 @@ pub(crate) struct CommittedFrames {
     pub(crate) pages: Vec<u32>,
     /// Behind the last of them.
     pub(crate) end: FramePosition,
+}
+
+/// Frames that were read one after another, and whose checksums are right.
+struct Run {
+    pages: Vec<u32>,
+    /// Behind the last of them.
+    end: FramePosition,
+    /// Behind the last that ends a commit; where none does, the position that the run began at.
+    commit: FramePosition,
+}
+
+impl Run {
+    /// The commits of the run that began at `from`, without what comes behind them.
+    fn into_committed(mut self, from: &FramePosition) -> CommittedFrames {
+        self.pages.truncate((self.commit.frame - from.frame) as usize);
+        CommittedFrames {
+            pages: self.pages,
+            end: self.commit,
+        }
+    }
 }
 
 /// A log that is open for reading, and the run that it held then.
@@ -107,73 +129,94 @@ impl WalReader {
     }
 
     /// The frames behind `from` up to and including number `to_frame` (the first is 1), which must end a commit.
-    /// Nothing before `from` is read.
+    /// Nothing before `from` is read but the header.
     ///
     /// # Errors
     /// One of these frames is missing, or not of this run, or not as it was written.
-    pub(crate) fn frames(
-        &self,
-        from: &FramePosition,
-        to_frame: u64,
-    ) -> Result<CommittedFrames, WalProblem> {
-        let Some(count) = to_frame.checked_sub(from.frame) else {
+    pub(crate) fn frames(&self, from: &FramePosition, to_frame: u64) -> Result<CommittedFrames, WalProblem> {
+        if to_frame < from.frame {
             return Err(WalProblem::Backwards {
                 from: from.frame,
                 to: to_frame,
             });
-        };
-        // With no frame to check, the position itself must be looked at.
-        if from.salts != self.header.salts || (count == 0 && !self.still_holds(from)?) {
-            return Err(WalProblem::OtherSalts { frame: from.frame });
         }
-        self.check_len(to_frame)?;
-        let mut read = CommittedFrames {
+        let written = self.written_frames()?;
+        if to_frame > written {
+            return Err(WalProblem::TooShort { frame: written + 1 });
+        }
+        let (run, problem) = self.read_run(from, to_frame)?;
+        match problem {
+            Some(problem) => Err(problem),
+            None if run.commit.frame < to_frame => Err(WalProblem::NotACommit { frame: to_frame }),
+            None => Ok(run.into_committed(from)),
+        }
+    }
+
+    /// The frames behind `from` up to the last commit of this run that is whole in the file; `None` where there is
+    /// no further one. That is as far as SQLite would recover the log, and never less than it has published.
+    ///
+    /// All that is behind `from` is read, the frames of an unfinished transaction too.
+    ///
+    /// # Errors
+    /// [`WalProblem::PositionLost`] and [`WalProblem::Io`]. Frames that are not whole, or of an earlier run, are no
+    /// error: the commits end before them.
+    pub(crate) fn committed_tail(&self, from: &FramePosition) -> Result<Option<CommittedFrames>, WalProblem> {
+        let (run, _) = self.read_run(from, self.written_frames()?)?;
+        let has_commit = run.commit.frame > from.frame;
+        Ok(has_commit.then(|| run.into_committed(from)))
+    }
+
+    /// Reads and checks frames from behind `from` on, up to `to_frame` or the first that is not whole, with what is
+    /// wrong with that one.
+    fn read_run(&self, from: &FramePosition, to_frame: u64) -> Result<(Run, Option<WalProblem>), WalProblem> {
+        let lost = WalProblem::PositionLost { frame: from.frame };
+        if from.salts != self.header.salts {
+            return Err(lost);
+        }
+        let mut run = Run {
             pages: Vec::new(),
             end: *from,
+            commit: *from,
         };
+        let problem = match self.extend_run(&mut run, to_frame) {
+            Err(WalProblem::Io(error)) => return Err(error.into()),
+            read => read.err(),
+        };
+        // A new run leaves the old one's frames where it has not yet overwritten them. So the header is looked at
+        // last: as long as it is this run's, all frames that were read before are, too.
+        if !self.still_holds(&run.commit)? {
+            return Err(lost);
+        }
+        Ok((run, problem))
+    }
+
+    fn extend_run(&self, run: &mut Run, to_frame: u64) -> Result<(), WalProblem> {
         let frame_len = self.header.frame_len();
+        let count = to_frame.saturating_sub(run.end.frame);
         let frames_at_once = (CHUNK_LEN / frame_len).clamp(1, count.max(1));
         // At most the larger of a chunk and a frame of 64 KiB.
         let mut chunk = vec![0; (frames_at_once * frame_len) as usize];
-        while read.end.frame < to_frame {
-            let frames = frames_at_once.min(to_frame - read.end.frame);
+        while run.end.frame < to_frame {
+            let frames = frames_at_once.min(to_frame - run.end.frame);
             let chunk = &mut chunk[..(frames * frame_len) as usize];
-            self.read_frames(chunk, &mut read, to_frame)?;
-        }
-        Ok(read)
-    }
-
-    /// Reads and checks as many frames as `chunk` holds, behind those that were read.
-    fn read_frames(
-        &self,
-        chunk: &mut [u8],
-        read: &mut CommittedFrames,
-        last: u64,
-    ) -> Result<(), WalProblem> {
-        let next = read.end.frame + 1;
-        let too_short = WalProblem::TooShort { frame: next };
-        let Some(offset) = self.header.frame_offset(next) else {
-            return Err(too_short);
-        };
-        if !read_at(&self.file, chunk, offset)? {
-            return Err(too_short);
-        }
-        for bytes in chunk.chunks_exact(self.header.frame_len() as usize) {
-            let frame = read.end.frame + 1;
-            let header = self.check_frame(bytes, frame, read.end.checksum)?;
-            if frame == last && header.database_pages == 0 {
-                return Err(WalProblem::NotACommit { frame });
+            let frame = run.end.frame + 1;
+            let offset = self.header.frame_offset(frame);
+            let is_there = offset.map(|offset| read_at(&self.file, chunk, offset)).transpose()?;
+            if is_there != Some(true) {
+                return Err(WalProblem::TooShort { frame });
             }
-            read.pages.push(header.page);
-            read.end.frame = frame;
-            read.end.checksum = header.checksum;
+            for bytes in chunk.chunks_exact(frame_len as usize) {
+                self.check_frame(bytes, run)?;
+            }
         }
         Ok(())
     }
 
-    /// Checks the bytes of frame number `frame`, which come behind those of this checksum.
-    fn check_frame(&self, bytes: &[u8], frame: u64, checksum: [u32; 2]) -> Result<FrameHeader, WalProblem> {
+    /// Checks the frame behind the run, and adds it.
+    fn check_frame(&self, bytes: &[u8], run: &mut Run) -> Result<(), WalProblem> {
+        let frame = run.end.frame + 1;
         let (header, page) = bytes.split_first_chunk().ok_or(WalProblem::TooShort { frame })?;
+        let (numbers, _) = header.split_at(FRAME_NUMBERS_LEN);
         let header = FrameHeader::parse(header);
         if header.salts != self.header.salts {
             return Err(WalProblem::OtherSalts { frame });
@@ -181,65 +224,23 @@ impl WalReader {
         if header.page == 0 {
             return Err(WalProblem::PageZero { frame });
         }
-        let [numbers, ..] = bytes.as_chunks::<8>().0 else {
-            return Err(WalProblem::TooShort { frame });
-        };
-        let checksum = self.header.extend_checksum(checksum, numbers);
+        let checksum = self.header.extend_checksum(run.end.checksum, numbers);
         if self.header.extend_checksum(checksum, page) != header.checksum {
             return Err(WalProblem::WrongChecksum { frame });
         }
-        Ok(header)
-    }
-
-    /// The frames behind `from` up to the end of the last commit that is whole on disk, whether or not it is published;
-    /// none where no commit ends behind it.
-    ///
-    /// # Errors
-    /// [`WalProblem::Io`].
-    pub(crate) fn committed_tail(&self, from: &FramePosition) -> Result<CommittedFrames, WalProblem> {
-        let mut tail = CommittedFrames {
-            pages: Vec::new(),
-            end: *from,
-        };
-        if from.salts != self.header.salts {
-            return Ok(tail);
-        }
-        let mut last = *from;
-        let mut committed = 0;
-        let mut frame = vec![0; self.header.frame_len() as usize];
-        // Frame by frame: there seldom is one.
-        while let Some(header) = self.read_valid_frame(&last, &mut frame)? {
-            tail.pages.push(header.page);
-            last.frame += 1;
-            last.checksum = header.checksum;
-            if header.database_pages != 0 {
-                committed = tail.pages.len();
-                tail.end = last;
-            }
-        }
-        tail.pages.truncate(committed);
-        Ok(tail)
-    }
-
-    /// The header of the frame behind `position`; `None` where there is none, or none that goes on from there.
-    fn read_valid_frame(&self, position: &FramePosition, bytes: &mut [u8]) -> Result<Option<FrameHeader>, WalProblem> {
-        let next = position.frame.saturating_add(1);
-        let is_there = match self.header.frame_offset(next) {
-            Some(offset) => read_at(&self.file, bytes, offset)?,
-            None => false,
-        };
-        // Of an older run, or half written.
-        Ok(is_there.then(|| self.check_frame(bytes, next, position.checksum).ok()).flatten())
-    }
-
-    /// Refuses before anything is read what the file is too short for.
-    fn check_len(&self, to_frame: u64) -> Result<(), WalProblem> {
-        let len = self.file.metadata()?.len();
-        let frames = len.saturating_sub(WalHeader::LEN as u64) / self.header.frame_len();
-        if to_frame > frames {
-            return Err(WalProblem::TooShort { frame: frames + 1 });
+        run.pages.push(header.page);
+        run.end.frame = frame;
+        run.end.checksum = header.checksum;
+        if header.database_pages > 0 {
+            run.commit = run.end;
         }
         Ok(())
+    }
+
+    /// How many frames the file is long enough for, of whatever run.
+    fn written_frames(&self) -> io::Result<u64> {
+        let len = self.file.metadata()?.len();
+        Ok(len.saturating_sub(WalHeader::LEN as u64) / self.header.frame_len())
     }
 
     /// Whether the log still is in the run that `position` is of, with the same frames before it.
@@ -258,29 +259,27 @@ impl WalReader {
             return Ok(header.checksum == position.checksum);
         }
         let frame = self.read_frame_header(&header, position.frame)?;
-        Ok(frame.is_some_and(|frame| {
-            frame.salts == position.salts && frame.checksum == position.checksum
-        }))
+        Ok(frame.is_some_and(|frame| frame.salts == position.salts && frame.checksum == position.checksum))
     }
 
-    /// Whether a frame of the log's present run lies behind the first `frame` ones: written, but not committed or
-    /// not yet published, or of a newer commit.
+    /// Whether the log's present run has the frame number `frame` (the first is 1) and none behind it, be it
+    /// committed or not, published or not.
     ///
-    /// For 0 it always says so. Whether a log that begins with a frame of its own run was restarted, and is yet to
-    /// be written, or is just being written, its bytes do not tell.
+    /// For 0 it says no: whether a log was restarted and is yet to be written, or is just being written, its bytes
+    /// do not tell.
     ///
     /// # Errors
     /// [`WalProblem::InvalidHeader`] and [`WalProblem::Io`].
-    pub(crate) fn has_frame_after(&self, frame: u64) -> Result<bool, WalProblem> {
-        if frame == 0 {
-            return Ok(true);
-        }
+    pub(crate) fn ends_at(&self, frame: u64) -> Result<bool, WalProblem> {
         let Some(header) = self.read_header()? else {
             return Ok(false);
         };
         let header = header?;
-        let next = self.read_frame_header(&header, frame.saturating_add(1))?;
-        Ok(next.is_some_and(|next| next.salts == header.salts))
+        let is_of_this_run = |frame| -> io::Result<bool> {
+            let frame = self.read_frame_header(&header, frame)?;
+            Ok(frame.is_some_and(|frame| frame.salts == header.salts))
+        };
+        Ok(is_of_this_run(frame)? && !is_of_this_run(frame.saturating_add(1))?)
     }
 
     /// The header that the log has now; `None` where it has been cut off.

@@ -93,13 +93,13 @@ pub(crate) fn read(
             end: start,
         }
     };
-    let unpublished = log.committed_tail(&published.end)?;
+    let unpublished = log.committed_tail(&published.end)?.map_or_else(Vec::new, |tail| tail.pages);
     if let Some(pages) = &mut pages {
         pages.extend(&published.pages);
     }
-    since.extend(published.pages.iter().chain(&unpublished.pages));
+    since.extend(published.pages.iter().chain(&unpublished));
     let mut overlay = pages.clone().unwrap_or_default();
-    overlay.extend(&unpublished.pages);
+    overlay.extend(&unpublished);
     let is_one_run = salts == Some(log.header().salts);
     Ok(LogChanges {
         is_same: same_run.is_some() && since.is_empty(),

@@ -75,22 +75,14 @@ pub(super) fn index_leaf(cell: &mut Cursor<'_>, usable: usize) -> Result<IndexCe
     index_entry(cell, usable, None)
 }
 
-fn index_entry(
-    cell: &mut Cursor<'_>,
-    usable: usize,
-    left_child: Option<u32>,
-) -> Result<IndexCell, Malformed> {
+fn index_entry(cell: &mut Cursor<'_>, usable: usize, left_child: Option<u32>) -> Result<IndexCell, Malformed> {
     let most_local = (usable - 12) * 64 / 255 - 23;
     let payload_len = usize::try_from(cell.varint()?)
         .ok()
         .filter(|&len| len <= most_local)
         .ok_or(Malformed("an index entry goes on in overflow pages"))?;
     let (key, rowid) = integer_and_rowid(cell.take(payload_len)?)?;
-    Ok(IndexCell {
-        left_child,
-        key,
-        rowid,
-    })
+    Ok(IndexCell { left_child, key, rowid })
 }
 
 /// A record of an integer and a rowid.
@@ -170,8 +162,6 @@ impl<'a> Cursor<'a> {
         };
         let bytes = self.take(len)?;
         let sign = if bytes[0] < 0x80 { 0 } else { -1 };
-        Ok(bytes
-            .iter()
-            .fold(sign, |value, &byte| value << 8 | i64::from(byte)))
+        Ok(bytes.iter().fold(sign, |value, &byte| value << 8 | i64::from(byte)))
     }
 }

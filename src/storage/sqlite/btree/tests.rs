@@ -62,9 +62,8 @@ fn walk_all(db: &ScratchDb, name: &str) -> Walk {
     walk(db, db.root(name), &mut walked);
     // dbstat counts the cells of a page by its own reading of it.
     walked.pages.sort_unstable();
-    let stat = format!(
-        "SELECT pageno, ncell FROM dbstat WHERE name = '{name}' AND pagetype <> 'overflow' ORDER BY pageno"
-    );
+    let stat =
+        format!("SELECT pageno, ncell FROM dbstat WHERE name = '{name}' AND pagetype <> 'overflow' ORDER BY pageno");
     assert_eq!(walked.pages, db.pairs(&stat));
     walked
 }
@@ -78,9 +77,11 @@ fn check(db: &ScratchDb) -> (Walk, Walk) {
     let stat = db.number("SELECT sum(payload) FROM dbstat WHERE name = 'audit_events'");
     assert_eq!(payload, stat as u64);
     // A row that goes on in overflow pages is its page's only one that has any: each chain has one row.
-    let overflow =
-        db.number("SELECT count(*) FROM dbstat WHERE name = 'audit_events' AND path LIKE '%+000000'");
-    assert_eq!(table.rows.iter().filter(|row| row.has_overflow).count() as i64, overflow);
+    let overflow = db.number("SELECT count(*) FROM dbstat WHERE name = 'audit_events' AND path LIKE '%+000000'");
+    assert_eq!(
+        table.rows.iter().filter(|row| row.has_overflow).count() as i64,
+        overflow
+    );
 
     let index = walk_all(db, "idx_created_at");
     let entries = "SELECT created_at, id FROM audit_events ORDER BY created_at, id";
@@ -103,7 +104,9 @@ fn trees_of_every_page_size_hold_what_sqlite_says() {
         assert_eq!((header.page_size, header.reserved), (page_size, reserved));
         check(&db);
         db.insert(rows, 60);
-        db.execute("DELETE FROM audit_events WHERE id % 5 = 0; UPDATE audit_events SET created_at = 7 WHERE id % 9 = 0");
+        db.execute(
+            "DELETE FROM audit_events WHERE id % 5 = 0; UPDATE audit_events SET created_at = 7 WHERE id % 9 = 0",
+        );
         let (table, index) = check(&db);
         assert!(table.inner_pages > 0 && index.inner_pages > 0, "{page_size}");
     }
@@ -150,12 +153,13 @@ fn integers_of_every_length() {
 fn rows_that_go_on_in_overflow_pages() {
     for (page_size, reserved) in [(512, 0), (512, 7), (4096, 0), (65_536, 0)] {
         let db = ScratchDb::new(page_size, reserved, "DELETE");
-        let insert = "INSERT INTO audit_events (created_at, action) VALUES (1, hex(zeroblob(?1)))";
+        // A page number that is looked for in the row's bytes would be 0.
+        let insert = "INSERT INTO audit_events (created_at, action) VALUES (1, zeroblob(?1))";
         // Around the longest record that needs no overflow page, and around what fills one, two and three.
         let usable = page_size - u32::from(reserved);
-        for len in [1, usable, 2 * usable, 3 * usable] {
-            for half in len.saturating_sub(60) / 2..=len / 2 {
-                db.connection.execute(insert, [half]).unwrap();
+        for full in [1, usable, 2 * usable, 3 * usable] {
+            for len in full.saturating_sub(60)..=full {
+                db.connection.execute(insert, [len]).unwrap();
             }
         }
         let (table, _) = check(&db);
@@ -241,22 +245,34 @@ fn each_check_of_a_page_says_what_is_wrong() {
         (parse(&with(&leaf, 3, &[0, 85])), "more cells than fit in the page"),
         (parse(&with(&leaf, 3, &[255, 255])), "more cells than fit in the page"),
         (parse(&with(&inner, 8, &[0; 4])), "a page number is 0"),
-        (BtreePage::parse(&leaf, 0, 512).map(|page| page.kind()), "no page has the number 0"),
-        (BtreePage::parse(&leaf, 2, 479).map(|page| page.kind()), "no page has so many usable bytes"),
+        (
+            BtreePage::parse(&leaf, 0, 512).map(|page| page.kind()),
+            "no page has the number 0",
+        ),
+        (
+            BtreePage::parse(&leaf, 2, 479).map(|page| page.kind()),
+            "no page has so many usable bytes",
+        ),
     ] {
         assert_eq!(result, Err(Malformed(problem)));
     }
     assert!(parse(&with(&leaf, 3, &[0, 84])).is_ok());
 
     let start = u16::from_be_bytes([leaf[8], leaf[9]]).into();
+    let header_len = 8 + 2 * u16::from_be_bytes([leaf[3], leaf[4]]);
+    let in_header = with(&leaf, 8, &(header_len - 1).to_be_bytes());
     let long = [0x87, 0xff, 0xff, 0xff, 0x7f];
     let too_long = [0x88, 0x80, 0x80, 0x80, 0x00];
     assert!(row(&leaf).is_ok());
     for (page, problem) in [
         (with(&leaf, 8, &[0, 9]), "a cell overlaps the page's header"),
+        (in_header, "a cell overlaps the page's header"),
         (with(&leaf, 8, &[2, 0]), "a cell goes beyond the page's end or its own"),
         (with(&leaf, 8, &[2, 1]), "a cell begins behind the page's end"),
-        (with(&with(&leaf, 8, &[1, 250]), 506, &[9, 1]), "a cell goes beyond the page's end or its own"),
+        (
+            with(&with(&leaf, 8, &[1, 250]), 506, &[9, 1]),
+            "a cell goes beyond the page's end or its own",
+        ),
         (with(&leaf, start, &too_long), "a row is longer than SQLite allows"),
         (with(&leaf, start, &[255; 9]), "a row is longer than SQLite allows"),
     ] {
@@ -289,6 +305,29 @@ fn rows_out_of_order_are_noticed() {
     assert_eq!(ascends(&page), Ok(false), "the same row twice");
     page.copy_within(12..14, 8);
     assert_eq!(ascends(&page), Ok(false), "backwards");
+}
+
+#[test]
+fn each_check_of_an_index_entry_says_what_is_wrong() {
+    let entry = |cell: &[u8]| {
+        let mut page = vec![0; 1024];
+        page[..10].copy_from_slice(&[10, 0, 0, 0, 1, 0, 0, 0, 2, 0]);
+        page[512..512 + cell.len()].copy_from_slice(cell);
+        first_entry(&page).map(|entry| (entry.key, entry.rowid))
+    };
+    assert_eq!(entry(&[5, 3, 1, 1, 0xfb, 9]), Ok((-5, 9)));
+    assert_eq!(entry(&[3, 3, 9, 8]), Ok((1, 0)));
+    for (cell, problem) in [
+        (&[6, 3, 1, 1, 5, 9, 0], "an index entry is longer than its columns"),
+        (&[4, 3, 1, 1, 5, 9, 0], "a cell goes beyond the page's end or its own"),
+        (&[5, 2, 1, 1, 5, 9, 0], "an index entry has not exactly two columns"),
+        (&[6, 4, 1, 1, 8, 5, 9], "an index entry has not exactly two columns"),
+        (&[5, 3, 1, 0, 5, 9, 0], "not an integer"),
+        (&[5, 3, 7, 1, 5, 9, 0], "not an integer"),
+        (&[0, 3, 1, 1, 5, 9, 0], "a cell goes beyond the page's end or its own"),
+    ] {
+        assert_eq!(entry(cell), Err(Malformed(problem)), "{cell:?}");
+    }
 }
 
 /// Asks everything of a page. Says how many cells were right.

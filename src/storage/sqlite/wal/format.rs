@@ -4,6 +4,8 @@ use super::WalProblem;
 
 /// Bytes before each page.
 pub(super) const FRAME_HEADER_LEN: usize = 24;
+/// Bytes of a frame's header that its checksum covers: the page number and the database's length.
+pub(super) const FRAME_NUMBERS_LEN: usize = 8;
 /// The first word, less its last bit, which gives the byte order of the checksum.
 const MAGIC: u32 = 0x377f_0682;
 /// The only version that there has been (since SQLite 3.7.0).
@@ -71,7 +73,9 @@ impl WalHeader {
     /// Where a frame begins (the first is 1); `None` for 0, and for one that no file can hold.
     pub(super) fn frame_offset(&self, frame: u64) -> Option<u64> {
         let before = frame.checked_sub(1)?.checked_mul(self.frame_len())?;
-        before.checked_add(Self::LEN as u64)
+        let offset = before.checked_add(Self::LEN as u64)?;
+        i64::try_from(offset.checked_add(self.frame_len())?).ok()?;
+        Some(offset)
     }
 
     /// Goes on with a checksum over `bytes`, a multiple of eight of them.
@@ -84,11 +88,7 @@ impl WalHeader {
     }
 }
 
-fn extend(
-    [mut sum_1, mut sum_2]: [u32; 2],
-    bytes: &[u8],
-    word: impl Fn([u8; 4]) -> u32,
-) -> [u32; 2] {
+fn extend([mut sum_1, mut sum_2]: [u32; 2], bytes: &[u8], word: impl Fn([u8; 4]) -> u32) -> [u32; 2] {
     for &[a, b, c, d, e, f, g, h] in bytes.as_chunks::<8>().0 {
         sum_1 = sum_1.wrapping_add(word([a, b, c, d])).wrapping_add(sum_2);
         sum_2 = sum_2.wrapping_add(word([e, f, g, h])).wrapping_add(sum_1);
