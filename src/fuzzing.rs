@@ -25,3 +25,8 @@ pub fn index(data: &[u8]) {
 pub fn index_damage(data: &[u8]) {
     crate::storage::index::fuzzing::damaged(data);
 }
+
+/// A small log, what happens to it, and what base and delta say of it behind each change: panics where an answer is wrong.
+pub fn index_changed(data: &[u8]) {
+    crate::storage::index::fuzzing::changed(data);
+}

@@ -93,7 +93,10 @@ fn any_truncation_and_any_tail() {
     let intact = intact(&log);
     for len in (0..intact.len()).step_by(1_021).chain([intact.len() - 1]) {
         is_survived(&log, &intact, &intact[..len], &format!("cut at {len}"));
-        assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact), "cut at {len}");
+        assert!(
+            is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact),
+            "cut at {len}"
+        );
     }
     let longer = [&intact[..], &[0; 4096]].concat();
     is_survived(&log, &intact, &longer, "a block too many");
@@ -117,7 +120,10 @@ fn garbage_another_version_and_swapped_blocks() {
         (Vec::new(), "nothing"),
     ] {
         is_survived(&log, &intact, &damaged, what);
-        assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact), "{what}");
+        assert!(
+            is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact),
+            "{what}"
+        );
     }
 }
 

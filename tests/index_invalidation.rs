@@ -361,5 +361,9 @@ fn readers_leave_the_index_of_a_live_write_ahead_log_current() {
     let stale = log.enhanced(Lifetime::LongLived);
     assert_eq!(stale.count(&Filter::ALL).unwrap(), 300);
     let counts = stale.refreshes();
-    assert_eq!((counts.by_frames, counts.by_hashes, counts.by_sqlite), (1, 0, 0), "a commit makes it stale");
+    assert_eq!(
+        (counts.by_frames, counts.by_hashes, counts.by_sqlite),
+        (1, 0, 0),
+        "a commit makes it stale"
+    );
 }

@@ -137,7 +137,7 @@ mod tests {
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             no_color: false,
-    verbose: false,
+            verbose: false,
             now: 0,
             threads: 3,
         };

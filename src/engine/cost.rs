@@ -75,7 +75,11 @@ pub(super) fn all_by_sqlite(index: Option<&Index>, filter: &Filter) -> Duration 
 
 /// A refresh by the frames of the log, or by hashes, in a process that has done none so far.
 pub(super) fn first_refresh(leaves: u64, page_size: u64, by_hashes: bool) -> Duration {
-    let hashed = if by_hashes { leaves as f64 * page_size as f64 * HASHED_BYTE } else { 0.0 };
+    let hashed = if by_hashes {
+        leaves as f64 * page_size as f64 * HASHED_BYTE
+    } else {
+        0.0
+    };
     ns(REFRESH + leaves as f64 * LEAF + hashed)
 }
 

@@ -78,7 +78,11 @@ impl Live {
                 let state = files.state();
                 live.detail(|| {
                     let is_current = state.is_current();
-                    format!("the index of {} events was opened; it is {}", files_events(&state), truth(is_current))
+                    format!(
+                        "the index of {} events was opened; it is {}",
+                        files_events(&state),
+                        truth(is_current)
+                    )
                 });
                 live.state.store(Some(Arc::new(state)));
                 *live.lock_slot() = Slot::Files(Box::new(files));
@@ -97,7 +101,10 @@ impl Live {
 
     /// The index that was last known, however old.
     pub(super) fn last_index(&self) -> Option<Index> {
-        self.state.load().as_ref().and_then(|state| state.index.as_ref().ok().cloned())
+        self.state
+            .load()
+            .as_ref()
+            .and_then(|state| state.index.as_ref().ok().cloned())
     }
 
     /// Whether what there is to know of the database's present state is known.
@@ -120,7 +127,10 @@ impl Live {
     /// A state that the database has after this call began; `None` where waiting for it would cost more than
     /// `alternative`, and where only a build helps.
     pub(super) fn join(&self, alternative: Duration) -> Option<Arc<IndexState>> {
-        match self.turns.join(alternative.max(PATIENCE), || self.refresh(Budget::Inline))? {
+        match self
+            .turns
+            .join(alternative.max(PATIENCE), || self.refresh(Budget::Inline))?
+        {
             Outcome::Refreshed(state) => Some(state),
             Outcome::TooLong if self.long_refresh() < alternative => self.refresh_long(),
             Outcome::TooLong | Outcome::NeedsBuild | Outcome::Failed => None,
@@ -149,7 +159,11 @@ impl Live {
         match &*self.lock_slot() {
             Slot::Empty => None,
             Slot::Follower(_) => Some(Duration::ZERO),
-            Slot::Files(files) => Some(cost::first_refresh(files.leaves(), files.page_size(), !files.is_database_same())),
+            Slot::Files(files) => Some(cost::first_refresh(
+                files.leaves(),
+                files.page_size(),
+                !files.is_database_same(),
+            )),
         }
     }
 
@@ -171,7 +185,10 @@ impl Live {
                         Way::Frames => "the frames of the write-ahead log",
                         Way::Hashes => "the hashes of its leaf pages",
                     };
-                    format!("the index was brought up to date by {way} in {} µs", start.elapsed().as_micros())
+                    format!(
+                        "the index was brought up to date by {way} in {} µs",
+                        start.elapsed().as_micros()
+                    )
                 });
                 let state = Arc::new(IndexState::from(refreshed));
                 self.state.store(Some(Arc::clone(&state)));

@@ -98,7 +98,10 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
 /// Waits, but no longer than anybody can still wish. Whether somebody can.
 fn back_off(requests: &Receiver<bool>, time: Duration) -> bool {
     let end = Instant::now() + time;
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+    while let Some(left) = end
+        .checked_duration_since(Instant::now())
+        .filter(|left| !left.is_zero())
+    {
         match requests.recv_timeout(left) {
             Ok(_) => {}
             Err(RecvTimeoutError::Timeout) => break,

@@ -142,7 +142,9 @@ mod tests {
             assert_eq!(turns.join(Duration::from_secs(1), || 1), None);
             0
         });
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| turns.take(SHORT, || panic!("as asked"))));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            turns.take(SHORT, || panic!("as asked"))
+        }));
         assert!(panicked.is_err());
         assert_eq!(turns.join(Duration::ZERO, || 2), Some(2));
     }

@@ -204,7 +204,8 @@ impl DbWatcher {
     /// # Errors
     /// The system cannot say.
     pub(crate) fn database_state(&self) -> Result<FileState> {
-        self.database().map_err(Error::io(self.dir.database(), "cannot look at"))
+        self.database()
+            .map_err(Error::io(self.dir.database(), "cannot look at"))
     }
 
     fn database(&self) -> io::Result<FileState> {

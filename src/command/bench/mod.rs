@@ -1,8 +1,8 @@
 //! `auditq bench`: both engines and the floor, in turn, on the same requests.
 
 use crate::cli::{BenchArgs, ExportForm};
-use crate::config::{Config, Display, Format};
 use crate::command::notify;
+use crate::config::{Config, Display, Format};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Mode, Page, Query};

@@ -10,8 +10,8 @@
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cli::DiffArgs;
-use crate::config::{Config, Display};
 use crate::command::notify;
+use crate::config::{Config, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Mode};
@@ -39,9 +39,7 @@ use stable::Engines;
 
 pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, config.display);
-    let open = |mode| {
-        engine::open(mode, dir, Lifetime::LongLived, notify(display))
-    };
+    let open = |mode| engine::open(mode, dir, Lifetime::LongLived, notify(display));
     let (baseline, enhanced) = (open(Mode::Baseline)?, open(Mode::Enhanced)?);
     prepare(&*enhanced)?;
     let mut report = Report::new(&display);

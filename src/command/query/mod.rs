@@ -1,8 +1,8 @@
 //! `auditq query`: a page, every event, how many, or a batch of requests.
 
 use crate::cli::{QueryArgs, Request};
-use crate::config::{Config, Display, Format};
 use crate::command::notify;
+use crate::config::{Config, Display, Format};
 use crate::engine::{self, Engine, Lifetime, Notice, Notify};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Page, Query};
@@ -63,7 +63,9 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
             return batch::run(&display, engine, source, *threads);
         }
     }
-    noted.try_iter().for_each(|line: String| progress::note(&display, &line));
+    noted
+        .try_iter()
+        .for_each(|line: String| progress::note(&display, &line));
     Ok(Exit::Fine)
 }
 

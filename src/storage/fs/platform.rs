@@ -125,7 +125,11 @@ pub(crate) fn has_permissions_of(model: &Path, file: &File) -> io::Result<bool> 
     let mode = own.st_mode & 0o7777;
     let has_same_owner = (like.st_uid, like.st_gid) == (own.st_uid, own.st_gid);
     let is_private = own.st_uid == rustix::process::geteuid().as_raw() && mode == 0o600;
-    Ok(if has_same_owner { mode == like.st_mode & 0o666 } else { is_private })
+    Ok(if has_same_owner {
+        mode == like.st_mode & 0o666
+    } else {
+        is_private
+    })
 }
 
 /// Lets a write beyond the process's limit of file sizes (`ulimit -f`) fail like one to a full disk: by default

@@ -54,7 +54,12 @@ mod tests {
         let identity = Identity::of_path(&one).unwrap();
         let file = open_forever(&one, identity).unwrap().unwrap();
         assert!(Arc::ptr_eq(&file, &open_forever(&one, identity).unwrap().unwrap()));
-        assert!(open_forever(&other, Identity::of_path(&dir.path().join("one")).unwrap()).unwrap().is_some(), "known by identity");
+        assert!(
+            open_forever(&other, Identity::of_path(&dir.path().join("one")).unwrap())
+                .unwrap()
+                .is_some(),
+            "known by identity"
+        );
         let unknown = Identity::of_path(dir.path()).unwrap();
         assert!(open_forever(&other, unknown).unwrap().is_none());
     }

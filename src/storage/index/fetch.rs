@@ -53,10 +53,8 @@ impl BaseRows {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Result<Row<'_>, Corrupted>> {
         let text = std::str::from_utf8(&self.text).map_err(|_| Corrupted("a text is not UTF-8"));
         let mut start = 0;
-        self.records
-            .iter()
-            .zip(&self.looked_up)
-            .map(move |((created_at, event), (actor_id, [action_end, type_end, end]))| {
+        self.records.iter().zip(&self.looked_up).map(
+            move |((created_at, event), (actor_id, [action_end, type_end, end]))| {
                 let text = text?;
                 let cut = Corrupted("a text begins or ends within a character");
                 let row = Row {
@@ -73,7 +71,8 @@ impl BaseRows {
                 };
                 start = *end;
                 Ok(row)
-            })
+            },
+        )
     }
 }
 
@@ -118,7 +117,12 @@ impl<'page> InOrder<'page> {
 ///
 /// # Errors
 /// A damaged block, or rows out of order.
-pub(crate) fn push_slots(blocks: &Blocks, slots: &[Slot], cursor: Option<Key>, page: &mut Page) -> Result<(), Corrupted> {
+pub(crate) fn push_slots(
+    blocks: &Blocks,
+    slots: &[Slot],
+    cursor: Option<Key>,
+    page: &mut Page,
+) -> Result<(), Corrupted> {
     let of_base = slots.iter().filter_map(|slot| match slot {
         Slot::Base(rank) => Some(Ok(*rank)),
         Slot::Added(_) => None,

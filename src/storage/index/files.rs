@@ -97,8 +97,16 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
         },
     };
     // After a power failure the files can be older ones under the same times.
-    let is_same = files.source.version.is_some_and(|version| files.watcher.matches(&version) && files.content_matches(&version));
-    if !is_same && files.source.version.is_some_and(|version| files.watcher.matches(&version)) {
+    let is_same = files
+        .source
+        .version
+        .is_some_and(|version| files.watcher.matches(&version) && files.content_matches(&version));
+    if !is_same
+        && files
+            .source
+            .version
+            .is_some_and(|version| files.watcher.matches(&version))
+    {
         files.source.version = None;
         files.source.content.log = None;
     }
@@ -189,7 +197,11 @@ impl OpenFiles {
         let basis = Basis {
             database: version.map(|version| version.database),
             wal,
-            log: self.source.content.log.map(|position| LogBasis { position, pages: None }),
+            log: self
+                .source
+                .content
+                .log
+                .map(|position| LogBasis { position, pages: None }),
         };
         let table = overridden(base.table_leaves()?, self.table);
         let time = overridden(base.time_leaves()?, self.time);

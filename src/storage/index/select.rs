@@ -51,7 +51,10 @@ impl Index {
     /// # Errors
     /// The base is damaged, or the changes contradict what is there.
     pub(crate) fn changed(&self, changes: RowChanges) -> Result<Self, Corrupted> {
-        Ok(Index::new(Arc::clone(&self.base), self.delta.changed(&self.base, changes)?))
+        Ok(Index::new(
+            Arc::clone(&self.base),
+            self.delta.changed(&self.base, changes)?,
+        ))
     }
 
     /// The rows with an id in `ids`, by id.

@@ -157,35 +157,6 @@ impl<'a> BtreePage<'a> {
         }
     }
 
-    /// The rowids of the first and the last row of a table leaf; `None` where it has no row.
-    ///
-    /// # Errors
-    /// The page is of another kind, or one of the two rows is malformed.
-    pub(crate) fn first_and_last_rowid(&self) -> Result<Option<(i64, i64)>, Malformed> {
-        let mut rows = self.table_leaf_cells()?;
-        let Some(first) = rows.next().transpose()? else {
-            return Ok(None);
-        };
-        let last = rows.next_back().transpose()?.unwrap_or(first);
-        Ok(Some((first.rowid, last.rowid)))
-    }
-
-    /// Whether each row of a table leaf has a greater rowid than the one before it.
-    ///
-    /// # Errors
-    /// The page is of another kind, or a row is malformed.
-    pub(crate) fn rowids_ascend(&self) -> Result<bool, Malformed> {
-        let mut previous = None;
-        for row in self.table_leaf_cells()? {
-            let rowid = row?.rowid;
-            if previous.is_some_and(|previous| previous >= rowid) {
-                return Ok(false);
-            }
-            previous = Some(rowid);
-        }
-        Ok(true)
-    }
-
     fn cells<T>(&self, decode: Decode<'a, T>) -> Cells<'a, T> {
         Cells {
             bytes: self.bytes,

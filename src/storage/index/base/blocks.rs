@@ -35,7 +35,10 @@ impl Blocks {
         let block = read_block(&file, 0)?;
         let header = Header::decode(&block[..CONTENT])?;
         let layout = Layout::new(&header);
-        let len = file.metadata().map_err(|_| Corrupted("its length cannot be told"))?.len();
+        let len = file
+            .metadata()
+            .map_err(|_| Corrupted("its length cannot be told"))?
+            .len();
         if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
             return Err(Corrupted("its length is not the one that its header says"));
         }

@@ -215,7 +215,17 @@ impl Header {
             table_leaves,
             time_leaves,
         } = self.counts;
-        [events, text_bytes, actors, actions, resource_types, pairs, table_leaves, time_leaves].put(&mut out);
+        [
+            events,
+            text_bytes,
+            actors,
+            actions,
+            resource_types,
+            pairs,
+            table_leaves,
+            time_leaves,
+        ]
+        .put(&mut out);
         let Columns {
             created_at,
             rank,
@@ -239,7 +249,16 @@ impl Header {
             return Err(Corrupted::OTHER_VERSION);
         }
         let (base_id, hash_key, source) = (input.take()?, input.take()?, input.take()?);
-        let [events, text_bytes, actors, actions, resource_types, pairs, table_leaves, time_leaves] = input.take()?;
+        let [
+            events,
+            text_bytes,
+            actors,
+            actions,
+            resource_types,
+            pairs,
+            table_leaves,
+            time_leaves,
+        ] = input.take()?;
         let counts = Counts {
             events,
             text_bytes,

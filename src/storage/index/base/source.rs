@@ -156,7 +156,14 @@ impl Fixed for DatabaseFacts {
     const SIZE: usize = 32;
 
     fn put(&self, out: &mut Vec<u8>) {
-        [self.page_size, self.reserved, self.schema_cookie, self.table_root, self.time_root].put(out);
+        [
+            self.page_size,
+            self.reserved,
+            self.schema_cookie,
+            self.table_root,
+            self.time_root,
+        ]
+        .put(out);
         u32::from(self.has_other_indexes).put(out);
         self.schema_hash.put(out);
     }

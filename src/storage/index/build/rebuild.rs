@@ -4,8 +4,8 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::scan::{Scan, scan};
 use super::rows::Part;
+use super::scan::{Scan, scan};
 use super::segment::{Leaves, SegmentData};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
@@ -160,7 +160,9 @@ impl<'a> Session<'a> {
         }
         let names = BaseNames::random().map_err(Error::io(&dir.index(), "cannot write"))?;
         let key = names.hash_key;
-        let mut facts = self.connection.read_snapshot(|snapshot| DatabaseFacts::read(snapshot, key))?;
+        let mut facts = self
+            .connection
+            .read_snapshot(|snapshot| DatabaseFacts::read(snapshot, key))?;
         if !has_time_index {
             facts.time_root = 0;
         }
@@ -169,7 +171,11 @@ impl<'a> Session<'a> {
         let ids = self.connection.id_bounds()?.unwrap_or(0..=0);
         let span = i128::from(*ids.end()) - i128::from(*ids.start()) + 1;
         let read = Counter::new(progress, u64::try_from(span).unwrap_or(u64::MAX / 4));
-        let Scan { parts, leaves, rows_sum } = scan(dir, &facts, key, &ids, &|rows| read.add(rows))?;
+        let Scan {
+            parts,
+            leaves,
+            rows_sum,
+        } = scan(dir, &facts, key, &ids, &|rows| read.add(rows))?;
         let events = parts.iter().map(|part| part.rows.len() as u64).sum();
         if events > MAX_EVENTS {
             return refuse(&format!("the log has more than {MAX_EVENTS} events"));
@@ -267,7 +273,10 @@ impl Built {
     }
 
     fn open(&self, dir: &DataDir) -> std::result::Result<Base, RefreshError> {
-        let file = self.file().try_clone().map_err(Error::io(&dir.index(), "cannot read back"))?;
+        let file = self
+            .file()
+            .try_clone()
+            .map_err(Error::io(&dir.index(), "cannot read back"))?;
         Ok(Base::open(file)?)
     }
 

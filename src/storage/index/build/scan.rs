@@ -79,7 +79,9 @@ pub(crate) fn scan(
 }
 
 fn ascend(parts: &[PartScan]) -> bool {
-    let bounds = parts.iter().filter_map(|part| Some((part.part.rows.first()?.id, part.last?)));
+    let bounds = parts
+        .iter()
+        .filter_map(|part| Some((part.part.rows.first()?.id, part.last?)));
     bounds.is_sorted_by(|(_, last), (first, _)| last < first)
 }
 
@@ -111,12 +113,7 @@ impl PartScan {
         }
     }
 
-    fn push(
-        &mut self,
-        snapshot: &Snapshot<'_>,
-        leaves: &[TableLeaf],
-        key: HashKey,
-    ) -> Result<(), RefreshError> {
+    fn push(&mut self, snapshot: &Snapshot<'_>, leaves: &[TableLeaf], key: HashKey) -> Result<(), RefreshError> {
         let (Some((_, first)), Some((_, last))) = (leaves.first(), leaves.last()) else {
             return Ok(());
         };
@@ -136,11 +133,7 @@ impl PartScan {
     }
 }
 
-fn time_leaves(
-    dir: &DataDir,
-    facts: &DatabaseFacts,
-    key: HashKey,
-) -> Result<Vec<TimeLeaf>, RefreshError> {
+fn time_leaves(dir: &DataDir, facts: &DatabaseFacts, key: HashKey) -> Result<Vec<TimeLeaf>, RefreshError> {
     let mut leaves: Vec<TimeLeaf> = Vec::new();
     if facts.time_root == 0 {
         return Ok(leaves);

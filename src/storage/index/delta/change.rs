@@ -55,7 +55,9 @@ impl Delta {
     }
 
     fn remove_rank(&mut self, base: &Base, rank: u64, row: &OwnedRow) -> Result<(), Corrupted> {
-        self.for_lists(row.actor_id, &row.action, |key, list| list.remove_position(position(base, key, rank)?))
+        self.for_lists(row.actor_id, &row.action, |key, list| {
+            list.remove_position(position(base, key, rank)?)
+        })
     }
 
     /// Takes a rank of the base away.
@@ -83,7 +85,9 @@ impl Delta {
         let row = Arc::new(row);
         self.added_by_id.insert(row.key.id, Arc::clone(&row));
         let rank = base.rank_of_key(row.key)?;
-        self.for_lists(row.actor_id, &row.action, |key, list| list.add(position(base, key, rank)?, &row))
+        self.for_lists(row.actor_id, &row.action, |key, list| {
+            list.add(position(base, key, rank)?, &row)
+        })
     }
 
     /// Changes the lists that a row is in. One that is no longer different is forgotten.

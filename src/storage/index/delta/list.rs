@@ -43,7 +43,9 @@ impl ListDelta {
 
     /// How many events are gone before a position of the base's list.
     fn removed_before(&self, position: u64) -> u64 {
-        let found = self.removed.binary_search_by(|&removed| u64::from(removed).cmp(&position));
+        let found = self
+            .removed
+            .binary_search_by(|&removed| u64::from(removed).cmp(&position));
         found.unwrap_or_else(|place| place) as u64
     }
 

@@ -82,7 +82,9 @@ impl Delta {
 
     /// How many rows of the base are gone or other ones.
     pub(crate) fn removed(&self) -> u64 {
-        self.lists.get(&ListKey::All).map_or(0, |all| all.removed().len() as u64)
+        self.lists
+            .get(&ListKey::All)
+            .map_or(0, |all| all.removed().len() as u64)
     }
 
     /// How many rows came, or are other ones now.
@@ -100,7 +102,10 @@ impl Delta {
 
     /// The base's ranks that are gone, ascending.
     pub(crate) fn removed_ranks(&self) -> impl Iterator<Item = u32> {
-        self.lists.get(&ListKey::All).into_iter().flat_map(|all| all.removed().iter().copied())
+        self.lists
+            .get(&ListKey::All)
+            .into_iter()
+            .flat_map(|all| all.removed().iter().copied())
     }
 
     /// The rows that came, by id.
@@ -138,12 +143,7 @@ impl Delta {
         }
     }
 
-    fn rows_of(
-        &self,
-        base: &Base,
-        mut ranks: Vec<u64>,
-        ids: &RangeInclusive<i64>,
-    ) -> Result<Vec<OwnedRow>, Corrupted> {
+    fn rows_of(&self, base: &Base, mut ranks: Vec<u64>, ids: &RangeInclusive<i64>) -> Result<Vec<OwnedRow>, Corrupted> {
         if let Some(all) = self.lists.get(&ListKey::All) {
             ranks.retain(|&rank| !all.is_removed(rank));
         }

@@ -101,7 +101,7 @@ impl History {
         let near = self.known.key(draw);
         let number = 100 + draw.byte() % 100;
         let mut row = Stored::draw(draw, near.id, number);
-        if draw.byte() % 4 > 0 {
+        if !draw.byte().is_multiple_of(4) {
             row.key.created_at = near.created_at;
         }
         let is_taken = |id| self.log.rows.iter().any(|row| row.key.id == id);
@@ -155,7 +155,10 @@ impl History {
     pub(super) fn ask(&self, query: &Query) {
         let mut page = Page::default();
         assert_eq!(self.index.page(query, &mut page), Ok(()), "{query:?} of {self:?}");
-        assert!(is_right(&page, &self.log.page(query)), "{query:?}: {page:?} of {self:?}");
+        assert!(
+            is_right(&page, &self.log.page(query)),
+            "{query:?}: {page:?} of {self:?}"
+        );
         let counted = self.index.count(&query.filter);
         assert_eq!(counted, Ok(self.log.count(&query.filter)), "{query:?} of {self:?}");
     }
@@ -180,9 +183,13 @@ impl History {
         let rebuilt = Index::of_base(open_base(self.log.index().as_flattened()).unwrap());
         let query = Query::new(Filter::ALL, Position::Page(1), u64::from(MAX_PAGE_SIZE)).unwrap();
         let (mut page, mut other) = (Page::default(), Page::default());
-        let answered: [Result<(), Corrupted>; 2] = [rebuilt.page(&query, &mut page), self.index.page(&query, &mut other)];
+        let answered: [Result<(), Corrupted>; 2] =
+            [rebuilt.page(&query, &mut page), self.index.page(&query, &mut other)];
         assert_eq!(answered, [Ok(()), Ok(())]);
-        assert!(page.events().eq(other.events()) && page.payload_refs().eq(other.payload_refs()), "{self:?}");
+        assert!(
+            page.events().eq(other.events()) && page.payload_refs().eq(other.payload_refs()),
+            "{self:?}"
+        );
     }
 
     /// All rows, about so many at once.
@@ -217,7 +224,12 @@ pub(super) fn owned(row: &Stored) -> OwnedRow {
 pub(super) fn difference(before: &Log, now: &Log) -> RowChanges {
     let not_in = |log: &Log, row: &&Stored| !log.rows.contains(row);
     RowChanges {
-        removed: before.rows.iter().filter(|row| not_in(now, row)).map(|row| row.key).collect(),
+        removed: before
+            .rows
+            .iter()
+            .filter(|row| not_in(now, row))
+            .map(|row| row.key)
+            .collect(),
         added: now.rows.iter().filter(|row| not_in(before, row)).map(owned).collect(),
     }
 }

@@ -28,7 +28,12 @@ pub(super) fn check(history: &History, draw: &mut Draw<'_>) {
     damage(&mut damaged, draw);
     if damaged != bytes {
         let decoded = DeltaFile::decode(&damaged, &history.base);
-        assert!(decoded.is_err(), "{} of {} bytes, damaged: {history:?}", damaged.len(), bytes.len());
+        assert!(
+            decoded.is_err(),
+            "{} of {} bytes, damaged: {history:?}",
+            damaged.len(),
+            bytes.len()
+        );
     }
     reseal(&mut damaged);
     is_harmless(&damaged, history, draw);
@@ -50,7 +55,9 @@ pub(super) fn file_of(history: &History) -> DeltaFile {
         },
         time: DirectoryChanges {
             gone: (7..7 + rows % 3).collect(),
-            leaves: (1..=rows % 4).map(|page| (page, leaf(page, |page| key(page.into())))).collect(),
+            leaves: (1..=rows % 4)
+                .map(|page| (page, leaf(page, |page| key(page.into()))))
+                .collect(),
         },
     }
 }

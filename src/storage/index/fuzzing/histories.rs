@@ -34,7 +34,10 @@ fn every_question(log: &Log) -> Vec<Query> {
     keys.sort_unstable();
     let mut times: Vec<i64> = keys.iter().map(|key| key.created_at).collect();
     times.dedup();
-    let times = [i64::MIN, i64::MAX].into_iter().chain(times.iter().copied()).chain(times.last().map(|last| last + 1));
+    let times = [i64::MIN, i64::MAX]
+        .into_iter()
+        .chain(times.iter().copied())
+        .chain(times.last().map(|last| last + 1));
     let times: Vec<i64> = times.collect();
     let mut positions = vec![Position::Page(u64::from(u32::MAX))];
     positions.extend((1..=log.rows.len() as u64 + 1).map(Position::Page));
@@ -53,7 +56,11 @@ fn every_question(log: &Log) -> Vec<Query> {
     let mut queries = Vec::new();
     let actors = [None, Some(0), Some(1), Some(2), Some(77)];
     let actions = [None, Some("LOGIN"), Some("UPDATE"), Some("NEW"), Some("UNKNOWN")];
-    for (number, (&from_ts, &to_ts)) in times.iter().flat_map(|from| times.iter().map(move |to| (from, to))).enumerate() {
+    for (number, (&from_ts, &to_ts)) in times
+        .iter()
+        .flat_map(|from| times.iter().map(move |to| (from, to)))
+        .enumerate()
+    {
         for actor_id in actors {
             for action in actions {
                 let filter = Filter {
@@ -96,7 +103,10 @@ fn five() -> Log {
 }
 
 /// One change after the other, and every question after each.
-fn asked_everything(steps: &[(&str, &dyn Fn(&mut Log))]) {
+/// What happens to a log, and what it is called.
+type Step<'a> = (&'a str, &'a dyn Fn(&mut Log));
+
+fn asked_everything(steps: &[Step<'_>]) {
     let mut history = History::of(five());
     for (what, step) in steps {
         let before = history.log.clone();
@@ -116,7 +126,9 @@ fn every_question_after_rows_came() {
     asked_everything(&[
         ("behind all", &|log| log.rows.push(row(60, 109, 1, "LOGIN"))),
         ("before all", &|log| log.rows.push(row(5, 90, 0, "NEW"))),
-        ("between two of one time", &|log| log.rows.push(row(25, 103, 2, "UPDATE"))),
+        ("between two of one time", &|log| {
+            log.rows.push(row(25, 103, 2, "UPDATE"))
+        }),
         ("late, under an early id", &|log| log.rows.push(row(-7, 200, 2, "NEW"))),
     ]);
 }
@@ -125,10 +137,16 @@ fn every_question_after_rows_came() {
 fn every_question_after_rows_went_and_came_back() {
     asked_everything(&[
         ("the oldest goes", &|log| log.rows.retain(|row| row.key.id != 10)),
-        ("one of two of one time goes", &|log| log.rows.retain(|row| row.key.id != 20)),
+        ("one of two of one time goes", &|log| {
+            log.rows.retain(|row| row.key.id != 20)
+        }),
         ("all go", &|log| log.rows.clear()),
-        ("one comes back as it was", &|log| log.rows.push(row(30, 103, 0, "LOGIN"))),
-        ("one comes back as another", &|log| log.rows.push(row(10, 104, 1, "NEW"))),
+        ("one comes back as it was", &|log| {
+            log.rows.push(row(30, 103, 0, "LOGIN"))
+        }),
+        ("one comes back as another", &|log| {
+            log.rows.push(row(10, 104, 1, "NEW"))
+        }),
         ("all are as they were", &|log| *log = five()),
     ]);
 }
@@ -182,7 +200,10 @@ fn a_contradiction_is_refused() {
     assert!(refused(&[key(10, 101)], &[]), "it is elsewhere");
     assert!(refused(&[key(60, 105)], &[]), "what came is elsewhere");
     assert!(refused(&[key(99, 100)], &[]), "it was never there");
-    assert!(refused(&[], &[row(10, 100, 0, "LOGIN")]), "it is there as the base has it");
+    assert!(
+        refused(&[], &[row(10, 100, 0, "LOGIN")]),
+        "it is there as the base has it"
+    );
     assert!(refused(&[], &[row(10, 100, 0, "UPDATE")]), "it is there, as another");
     assert!(refused(&[], &[row(10, 99, 0, "LOGIN")]), "it is there, at another time");
     assert!(refused(&[], &[row(60, 1, 0, "LOGIN")]), "it came already");

@@ -79,7 +79,11 @@ impl Stored {
                 id,
             },
             actor_id: draw_actor(draw),
-            texts: [draw_text(draw), draw_text(draw), format!("{}-{number}", draw_text(draw))],
+            texts: [
+                draw_text(draw),
+                draw_text(draw),
+                format!("{}-{number}", draw_text(draw)),
+            ],
             payload_ref: PayloadRef {
                 offset: i64::from(number) * 100,
                 len: draw.number(),
@@ -182,8 +186,12 @@ impl Log {
         let mut keys: Vec<Key> = self.rows.iter().map(|row| row.key).collect();
         keys.sort_unstable();
         Leaves {
-            table: (2..).zip(self.rows.chunks(7).map(|rows| leaf(rows, |row| row.key.id))).collect(),
-            time: (1_000..).zip(keys.chunks(5).map(|keys| leaf(keys, |key| *key))).collect(),
+            table: (2..)
+                .zip(self.rows.chunks(7).map(|rows| leaf(rows, |row| row.key.id)))
+                .collect(),
+            time: (1_000..)
+                .zip(keys.chunks(5).map(|keys| leaf(keys, |key| *key)))
+                .collect(),
         }
     }
 

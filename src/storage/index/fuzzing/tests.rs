@@ -118,7 +118,10 @@ fn lying_in_its_times() -> Index {
 #[test]
 fn a_page_out_of_order_is_damage() {
     let query = Query::new(Filter::ALL, Position::Page(1), 9).unwrap();
-    assert_eq!(lying_in_its_times().page(&query, &mut Page::default()), Err(OUT_OF_ORDER));
+    assert_eq!(
+        lying_in_its_times().page(&query, &mut Page::default()),
+        Err(OUT_OF_ORDER)
+    );
 }
 
 /// Behind that cursor the actor's newest event would come again, and `query --all` would print for ever.

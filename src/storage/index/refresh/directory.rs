@@ -79,6 +79,8 @@ fn read<K: TreeKey + Default>(
     key: HashKey,
 ) -> Result<TreePage<K>, RefreshError> {
     let usable = snapshot.header().usable();
-    let bytes = snapshot.page(page)?.ok_or(Malformed("a page of the tree is not there"))?;
+    let bytes = snapshot
+        .page(page)?
+        .ok_or(Malformed("a page of the tree is not there"))?;
     Ok(TreePage::parse(bytes, page, usable, key)?)
 }

@@ -354,8 +354,8 @@ impl Follower {
         };
         // A file that is another one altogether may have the same first page.
         let is_at = |root: u32, name| Ok::<_, Error>(root == 0 || snapshot.root(name)? == Some(root));
-        let are_roots_same = way == Way::Frames
-            || (is_at(now.table_root, "audit_events")? && is_at(now.time_root, "idx_created_at")?);
+        let are_roots_same =
+            way == Way::Frames || (is_at(now.table_root, "audit_events")? && is_at(now.time_root, "idx_created_at")?);
         if now == self.facts && are_roots_same {
             Ok(())
         } else {
@@ -424,7 +424,9 @@ impl Follower {
         let ranges = merge_ranges(table.ranges());
         let rows = self.compare_rows(snapshot, &ranges)?;
         let sum = |keys: &mut dyn Iterator<Item = Key>| {
-            keys.fold(0_u64, |sum, key| sum.wrapping_add(entry_hash(self.key, key.created_at, key.id)))
+            keys.fold(0_u64, |sum, key| {
+                sum.wrapping_add(entry_hash(self.key, key.created_at, key.id))
+            })
         };
         let rows_sum = self
             .rows_sum
@@ -495,7 +497,9 @@ impl Follower {
         self.version = (before == after).then(|| before.version()).flatten();
         let volatile = self.table.volatile() + self.time.as_ref().map_or(0, Tree::volatile);
         if volatile > MOST_VOLATILE {
-            return Err(RefreshError::Rebuild("too many rows go on in overflow pages".to_owned()));
+            return Err(RefreshError::Rebuild(
+                "too many rows go on in overflow pages".to_owned(),
+            ));
         }
         Ok(Refreshed {
             watcher: Arc::clone(&self.watcher),

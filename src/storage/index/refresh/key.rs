@@ -1,7 +1,7 @@
 //! What the two trees are sorted by: the table by id, its index on `created_at` by the place in the order.
 
-use crate::storage::index::hash::{HashKey, entry_hash};
 use crate::model::Key;
+use crate::storage::index::hash::{HashKey, entry_hash};
 use crate::storage::sqlite::btree::{BtreePage, Malformed, PageKind};
 
 /// One cell of a page of a tree.

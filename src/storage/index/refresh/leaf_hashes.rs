@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::RefreshError;
-use crate::storage::index::hash::{HashKey, VOLATILE, page_hash};
 use super::tree::PageSet;
+use crate::storage::index::hash::{HashKey, VOLATILE, page_hash};
 use crate::storage::sqlite::Snapshot;
 
 /// Pages that are read at once. Bytes.
@@ -110,12 +110,15 @@ fn run_len(pages: &[PageHash], page_size: u64) -> usize {
         before = at;
         is_near
     };
-    pages.iter().copied().take_while({
-        let mut belongs = belongs;
-        move |page| belongs(page)
-    })
-    .count()
-    .max(1)
+    pages
+        .iter()
+        .copied()
+        .take_while({
+            let mut belongs = belongs;
+            move |page| belongs(page)
+        })
+        .count()
+        .max(1)
 }
 
 /// Reads as much as there is; what cannot be read counts as changed.

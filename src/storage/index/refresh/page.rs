@@ -1,8 +1,8 @@
 //! One page of a tree, reduced to what is remembered of it.
 
-use crate::storage::index::hash::{HashKey, VOLATILE, page_hash};
 use super::key::TreeKey;
 pub(crate) use crate::storage::index::base::leaf_directory::Leaf;
+use crate::storage::index::hash::{HashKey, VOLATILE, page_hash};
 use crate::storage::sqlite::btree::{BtreePage, Malformed};
 
 /// An inner page as it was when it was read.

@@ -55,6 +55,9 @@ mod tests {
         assert_eq!(merge_ranges(&[]), []);
         assert_eq!(merge_ranges(&[(5, 9), (1, 4), (11, 12), (2, 3)]), [1..=9, 11..=12]);
         assert_eq!(merge_ranges(&[(i64::MIN, i64::MAX), (3, 4)]), [i64::MIN..=i64::MAX]);
-        assert_eq!(merge_ranges(&[(i64::MAX, i64::MAX), (1, 2)]), [1..=2, i64::MAX..=i64::MAX]);
+        assert_eq!(
+            merge_ranges(&[(i64::MAX, i64::MAX), (1, 2)]),
+            [1..=2, i64::MAX..=i64::MAX]
+        );
     }
 }

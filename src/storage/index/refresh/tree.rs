@@ -11,10 +11,10 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
-use crate::storage::index::hash::VOLATILE;
 use super::key::TreeKey;
-use crate::storage::index::delta::DirectoryChanges;
 use super::page::{Inner, Leaf, TreePage};
+use crate::storage::index::delta::DirectoryChanges;
+use crate::storage::index::hash::VOLATILE;
 
 pub(crate) use plan::TreeUpdate;
 

@@ -93,7 +93,9 @@ pub(crate) fn read(
             end: start,
         }
     };
-    let unpublished = log.committed_tail(&published.end)?.map_or_else(Vec::new, |tail| tail.pages);
+    let unpublished = log
+        .committed_tail(&published.end)?
+        .map_or_else(Vec::new, |tail| tail.pages);
     if let Some(pages) = &mut pages {
         pages.extend(&published.pages);
     }

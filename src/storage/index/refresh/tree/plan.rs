@@ -1,8 +1,8 @@
 //! Finds out what a tree is now, without changing what is known of it: an update that fails half way leaves no trace.
 
 use super::{MAX_DEPTH, PageMap, PageSet, Tree};
-use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::hash::VOLATILE;
+use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::refresh::key::TreeKey;
 use crate::storage::index::refresh::page::{Inner, Leaf, TreePage};
 use crate::storage::sqlite::btree::Malformed;
@@ -54,11 +54,7 @@ impl<K: TreeKey> Tree<K> {
     ///
     /// # Errors
     /// A page cannot be read, or SQLite could not find every entry by searching this tree.
-    pub(crate) fn update(
-        &self,
-        changed: &PageSet,
-        read_page: ReadPage<'_, K>,
-    ) -> Result<TreeUpdate<K>, RefreshError> {
+    pub(crate) fn update(&self, changed: &PageSet, read_page: ReadPage<'_, K>) -> Result<TreeUpdate<K>, RefreshError> {
         let mut plan = Plan {
             tree: self,
             changed,
@@ -89,9 +85,17 @@ impl<K: TreeKey> Plan<'_, K> {
             self.read(tree.root, 0)?;
         }
         let mut left: Vec<u32> = if self.changed.len() < tree.inner.len() {
-            self.changed.iter().copied().filter(|page| tree.inner.contains_key(page)).collect()
+            self.changed
+                .iter()
+                .copied()
+                .filter(|page| tree.inner.contains_key(page))
+                .collect()
         } else {
-            tree.inner.keys().copied().filter(|page| self.changed.contains(page)).collect()
+            tree.inner
+                .keys()
+                .copied()
+                .filter(|page| self.changed.contains(page))
+                .collect()
         };
         // The one nearest to the root first: it decides whether those below are still part of the tree.
         loop {
@@ -191,7 +195,9 @@ impl<K: TreeKey> Plan<'_, K> {
                     for (place, &child) in inner.children.iter().enumerate() {
                         let first = self.edge(child, |children| children.first())?.first;
                         let last = self.edge(child, |children| children.last())?.last;
-                        let lower = place.checked_sub(1).map_or(lower, |place| Some(inner.separators[place]));
+                        let lower = place
+                            .checked_sub(1)
+                            .map_or(lower, |place| Some(inner.separators[place]));
                         let upper = inner.separators.get(place).copied().or(upper);
                         check_bounds(lower, upper, first, last)?;
                     }
@@ -252,7 +258,9 @@ impl<K: TreeKey> Plan<'_, K> {
                 update.sum = update.sum.wrapping_sub(leaf.sum);
             }
         }
-        update.ranges.extend(update.gone.iter().filter_map(|page| range(tree.leaves.get(page)?)));
+        update
+            .ranges
+            .extend(update.gone.iter().filter_map(|page| range(tree.leaves.get(page)?)));
         for (page, read) in &update.read {
             let old = tree.leaves.get(page);
             let new = match read {
@@ -304,7 +312,13 @@ fn range<K: Copy>(leaf: &Leaf<K>) -> Option<(K, K)> {
 
 fn check_bounds<K: TreeKey>(lower: Option<K>, upper: Option<K>, first: K, last: K) -> Result<(), Malformed> {
     // A table's separator may be the last id on its left; an index's is an entry of its own.
-    let is_above = |upper: K| if K::INNER_HAS_ENTRIES { last < upper } else { last <= upper };
+    let is_above = |upper: K| {
+        if K::INNER_HAS_ENTRIES {
+            last < upper
+        } else {
+            last <= upper
+        }
+    };
     if lower.is_none_or(|lower| lower < first) && upper.is_none_or(is_above) {
         Ok(())
     } else {

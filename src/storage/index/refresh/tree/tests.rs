@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 
 use super::*;
-use crate::storage::index::hash::HashKey;
 use crate::model::Key;
+use crate::storage::index::hash::HashKey;
 use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::refresh::page::TreePage;
 
@@ -13,7 +13,9 @@ const KEY: HashKey = [1, 2];
 
 /// All pages of a database as SQLite sees them now.
 fn pages(sqlite: &Connection) -> Vec<Vec<u8>> {
-    let mut pages = sqlite.prepare_cached("SELECT data FROM sqlite_dbpage ORDER BY pgno").unwrap();
+    let mut pages = sqlite
+        .prepare_cached("SELECT data FROM sqlite_dbpage ORDER BY pgno")
+        .unwrap();
     let pages = pages.query_map([], |row| row.get(0)).unwrap();
     pages.collect::<Result<_, _>>().unwrap()
 }
@@ -30,7 +32,9 @@ fn update<K: TreeKey + Default>(
     changed: &PageSet,
 ) -> std::result::Result<TreeUpdate<K>, RefreshError> {
     tree.update(changed, &mut |number| {
-        let bytes = pages.get(number as usize - 1).ok_or(crate::storage::sqlite::btree::Malformed("no such page"))?;
+        let bytes = pages
+            .get(number as usize - 1)
+            .ok_or(crate::storage::sqlite::btree::Malformed("no such page"))?;
         Ok(TreePage::parse(bytes, number, 512, KEY)?)
     })
 }
@@ -70,8 +74,14 @@ fn database() -> (Connection, u32, u32) {
 fn statement(number: u64, step: u64) -> String {
     let id = number % 5000;
     match number / 5000 % 9 {
-        0..=2 => format!("INSERT OR REPLACE INTO t VALUES ({id}, {}, hex(zeroblob({})))", number % 40, number % 60),
-        3 => format!("WITH n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 70) INSERT INTO t (at, text) SELECT {step}, hex(zeroblob(10)) FROM n"),
+        0..=2 => format!(
+            "INSERT OR REPLACE INTO t VALUES ({id}, {}, hex(zeroblob({})))",
+            number % 40,
+            number % 60
+        ),
+        3 => format!(
+            "WITH n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 70) INSERT INTO t (at, text) SELECT {step}, hex(zeroblob(10)) FROM n"
+        ),
         4 => format!("UPDATE t SET at = at + 7 WHERE id BETWEEN {id} AND {id} + 9"),
         5 => format!("UPDATE t SET text = text || 'y' WHERE id = {id}"),
         6 => format!("DELETE FROM t WHERE id BETWEEN {id} AND {id} + {}", number % 90),
@@ -87,7 +97,9 @@ fn an_updated_tree_is_the_tree_read_from_scratch() {
     let (mut table, mut time) = (fresh::<i64>(table_root, &before), fresh::<Key>(time_root, &before));
     let (mut number, mut deepest, mut with_overflow) = (7_u64, 0, 0);
     for step in 0..600 {
-        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         if step == 400 {
             sqlite.execute_batch("DELETE FROM t").unwrap();
         } else {
@@ -99,7 +111,9 @@ fn an_updated_tree_is_the_tree_read_from_scratch() {
         table.apply(found);
         let found = update(&time, &after, &changed).unwrap();
         time.apply(found);
-        let events: u64 = sqlite.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap() as u64;
+        let events: u64 = sqlite
+            .query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+            .unwrap() as u64;
         assert_eq!((table.entries(), time.entries()), (events, events), "step {step}");
         assert_same(&table, &fresh(table_root, &after));
         assert_same(&time, &fresh(time_root, &after));
@@ -115,7 +129,10 @@ fn an_updated_tree_is_the_tree_read_from_scratch() {
         with_overflow = with_overflow.max(table.volatile());
         before = after;
     }
-    assert!(deepest > 3, "the trees must have several inner pages at some time: {deepest}");
+    assert!(
+        deepest > 3,
+        "the trees must have several inner pages at some time: {deepest}"
+    );
     assert!(with_overflow > 0, "some leaves must have had overflow pages");
 }
 
@@ -127,11 +144,18 @@ fn nothing_changed_outside_of_the_ranges() {
         .unwrap();
     let before = pages(&sqlite);
     let table = fresh::<i64>(root, &before);
-    sqlite.execute_batch("UPDATE t SET text = 'abd' WHERE id = 1000").unwrap();
+    sqlite
+        .execute_batch("UPDATE t SET text = 'abd' WHERE id = 1000")
+        .unwrap();
     let after = pages(&sqlite);
     let found = update(&table, &after, &changed(&before, &after)).unwrap();
     assert_eq!(found.pages_read(), 1);
-    assert!(found.ranges().iter().all(|&(first, last)| first <= 1000 && 1000 <= last && last - first < 100));
+    assert!(
+        found
+            .ranges()
+            .iter()
+            .all(|&(first, last)| first <= 1000 && 1000 <= last && last - first < 100)
+    );
     assert_eq!(found.ranges().len(), 2, "as it was and as it is");
     // A page that is named without having changed counts for nothing.
     let named = table.leaves().map(|(page, _)| page).collect();
@@ -146,7 +170,11 @@ fn a_tree_that_sqlite_could_not_search_is_refused() {
         .unwrap();
     let pages = pages(&sqlite);
     let tree = fresh::<i64>(root, &pages);
-    let (&parent, inner) = tree.inner.iter().find(|(_, inner)| tree.leaves.contains_key(&inner.children[0])).unwrap();
+    let (&parent, inner) = tree
+        .inner
+        .iter()
+        .find(|(_, inner)| tree.leaves.contains_key(&inner.children[0]))
+        .unwrap();
     let [one, other] = [inner.children[0], inner.children[1]];
     let named: PageSet = [one, other, parent].into_iter().collect();
     let refused = |damaged: &[Vec<u8>]| update(&tree, damaged, &named).is_err();
