@@ -16,6 +16,9 @@ use crate::storage::db_version::JournalMode;
 /// live service uses.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often SQLite is asked again while a writer publishes a commit, which takes it microseconds.
+const RETRIES: usize = 100;
+
 /// One connection that reads, and never writes a row.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -84,18 +87,31 @@ impl Connection {
         if mode != "wal" {
             return Ok(JournalMode::Rollback);
         }
-        // NOOP copies nothing: it only says how many frames are committed.
-        let counted = self
-            .sqlite
-            .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1));
-        let frames: i64 = match counted {
-            // Who may not write the log is not told: as good as a log that was just restarted.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => 0,
-            counted => self.map_err(counted)?,
-        };
         Ok(JournalMode::Wal {
-            frames: u64::try_from(frames).unwrap_or(0),
+            frames: self.committed_frames()?,
         })
+    }
+
+    /// How many frames of the write-ahead log are committed; 0 where it was just restarted.
+    fn committed_frames(&self) -> Result<u64> {
+        for _ in 0..RETRIES {
+            // NOOP copies nothing: it only says how many frames are committed.
+            let counted = self
+                .sqlite
+                .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get::<_, i64>(1));
+            match counted {
+                // Who may not write the log is not told: as good as a log that was just restarted.
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => return Ok(0),
+                counted => {
+                    if let Ok(frames) = u64::try_from(self.map_err(counted)?) {
+                        return Ok(frames);
+                    }
+                    // Below 0: a writer is just publishing a commit.
+                    std::thread::yield_now();
+                }
+            }
+        }
+        Ok(0)
     }
 
     /// Runs `read` inside one read transaction: everything it reads is of one moment.
