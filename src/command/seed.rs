@@ -9,8 +9,8 @@ use crate::error::{Error, Exit, Result};
 use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
+use crate::seed::{self, DatasetSpec, Digests};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset::{self, DatasetSpec, Digests};
 use crate::storage::fs::atomic_file::DirLock;
 use crate::storage::index::{self, RebuildOutcome};
 use crate::storage::sqlite::Schema;
@@ -33,7 +33,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     };
     fs::create_dir_all(dir.root()).map_err(Error::io(dir.root(), "cannot create the data directory"))?;
     let lock = lock(dir.root(), display)?;
-    dataset::recover_staged(dir, &lock)?;
+    seed::recover_staged(dir, &lock)?;
     let state = if args.force {
         State::Free
     } else {
@@ -42,7 +42,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     let (digests, verb) = match state {
         State::Taken(what) => return Err(refusal(dir, &what)),
         State::Done(digests) => {
-            dataset::set_label(dir, &lock, spec)?;
+            seed::set_label(dir, &lock, spec)?;
             (digests, "nothing to do: there already is")
         }
         State::Free => (make(dir, &lock, spec, display)?, "made"),
@@ -67,13 +67,13 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
 }
 
 fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
-    if !dataset::is_anything_there(dir) {
+    if !seed::is_anything_there(dir) {
         return Ok(State::Free);
     }
     let progress = Progress::new(display, "checking");
     let (payloads, (database, expected)) = rayon::join(
-        || dataset::payloads(dir, &|done, total| progress.report(done, total)),
-        || rayon::join(|| dataset::database(dir), || dataset::expected_digests(spec)),
+        || seed::payloads(dir, &|done, total| progress.report(done, total)),
+        || rayon::join(|| seed::database(dir), || seed::expected_digests(spec)),
     );
     let taken = |what: &str| Ok(State::Taken(what.to_owned()));
     let payloads_are_right = match payloads? {
@@ -106,7 +106,7 @@ fn refusal(dir: &DataDir, what: &str) -> Error {
 
 fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> Result<Digests> {
     let progress = Progress::new(display, "seeding");
-    let drafts = dataset::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
+    let drafts = seed::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
     let digests = drafts.digests.clone();
     if spec.is_contract() && digests != Digests::of_contract() {
         return Err(Error::usage(format!(
@@ -116,7 +116,7 @@ fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> 
             digests.rows
         )));
     }
-    dataset::publish(dir, lock, drafts, spec)?;
+    seed::publish(dir, lock, drafts, spec)?;
     Ok(digests)
 }
 

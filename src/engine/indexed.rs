@@ -12,7 +12,6 @@ use super::{CHUNK, Engine, Lifetime, Notify, stream_rows};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Position, Query};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset;
 use crate::storage::db_version::JournalMode;
 use crate::storage::fs::platform::{FileState, Identity, is_dir_writable};
 use crate::storage::index::{Corrupted, Index, IndexState, Progress, RebuildOutcome, open_if_current, rebuild};
@@ -137,8 +136,6 @@ impl Engine for Enhanced {
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {
-        // What cannot be removed is in nobody's way.
-        let _ = dataset::tidy(&self.shared.dir);
         let is_spared = self.is_spared.load(Ordering::Relaxed);
         if self.background.is_some() || is_spared || self.shared.is_known() {
             return Ok(());

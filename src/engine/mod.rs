@@ -9,7 +9,6 @@ mod refresh;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Mode, Page, Query};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset;
 
 pub use baseline::Baseline;
 pub use floor::Floor;
@@ -63,7 +62,6 @@ const CHUNK: u32 = 500;
 /// # Errors
 /// There is no log in the directory.
 pub fn open(mode: Mode, dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Result<Box<dyn Engine>> {
-    dataset::recover(dir)?;
     dir.require()?;
     Ok(match mode {
         Mode::Baseline => Box::new(Baseline::new(dir)),

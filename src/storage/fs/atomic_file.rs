@@ -79,11 +79,6 @@ impl DirLock {
     }
 }
 
-/// Whether there is any file of ours that a killed run may have left: of one that still runs, too.
-pub(crate) fn has_leftovers(path: &Path) -> bool {
-    ours(path).next().is_some()
-}
-
 /// The files of a directory that are named as unfinished, or as waiting.
 fn ours(path: &Path) -> impl Iterator<Item = DirEntry> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();

@@ -14,7 +14,7 @@ mod publish;
 pub(crate) use inspect::{DatabaseContents, database, expected_digests, is_anything_there, payloads, sha256};
 use label::read as labelled;
 pub(crate) use make::{TempFiles, make, set_label};
-pub(crate) use publish::{publish, recover, recover_staged, tidy};
+pub(crate) use publish::{publish, recover_staged};
 
 /// Called with how much is done and how much there is, in any unit, from any thread.
 pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);

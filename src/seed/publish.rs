@@ -57,24 +57,6 @@ pub(crate) fn recover_staged(dir: &DataDir, lock: &DirLock) -> Result<()> {
     Ok(())
 }
 
-/// Ends what a killed run began if there is no dataset until that is done.
-pub(crate) fn recover(dir: &DataDir) -> Result<()> {
-    if is_there(dir.database()) || !is_there(&Staged::in_dir(dir).database) {
-        return Ok(());
-    }
-    recover_staged(dir, &DirLock::acquire(dir.root())?)
-}
-
-/// Removes what killed runs left, unless another process is at work there.
-pub(crate) fn tidy(dir: &DataDir) -> Result<()> {
-    if atomic_file::has_leftovers(dir.root())
-        && let Some(lock) = DirLock::try_acquire(dir.root())?
-    {
-        recover_staged(dir, &lock)?;
-    }
-    Ok(())
-}
-
 /// Can be done again from the start, wherever it was left.
 fn commit_staged(dir: &DataDir, lock: &DirLock, staged: &Staged) -> Result<()> {
     remove(&dir.index())?;
