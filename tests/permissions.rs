@@ -95,7 +95,11 @@ fn unfinished_files_are_private_and_exclusive() {
     assert!(!drafts.is_empty(), "{opened}");
     for draft in drafts {
         assert!(draft.contains("O_CREAT") && draft.contains("O_EXCL"), "{draft}");
-        assert!(draft.contains(", 0600)"), "{draft}");
+        // strace splits a call's line where another thread's call comes between.
+        assert!(
+            draft.contains(", 0600)") || draft.contains(", 0600 <unfinished"),
+            "{draft}"
+        );
     }
     let written = opened.lines().filter(|line| {
         line.contains("O_CREAT") && !line.contains("/.auditq-") && line.contains(log.root().to_str().unwrap())
@@ -128,9 +132,6 @@ fn a_planted_link_is_replaced_and_never_followed() {
             "scale-study.json",
             "audit.db",
             "audit.db-journal",
-            ".auditq-next-audit.db",
-            ".auditq-next-payloads.jsonl",
-            ".auditq-next-scale-study.json",
         ];
         for name in names {
             let dataset = Dataset::of(300);

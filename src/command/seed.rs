@@ -9,16 +9,18 @@ use crate::error::{Error, Exit, Result};
 use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
-use crate::seed::{self, DatasetSpec, Digests};
+use crate::seed::{self, DatasetSpec, Digests, LABEL, Replace};
 use crate::storage::data_dir::DataDir;
-use crate::storage::fs::atomic_file::DirLock;
+use crate::storage::fs::dir_lock::DirLock;
+use crate::storage::fs::platform::FileState;
+use crate::storage::fs::staging;
 use crate::storage::index::{self, RebuildOutcome};
 use crate::storage::sqlite::Schema;
 
 /// What the directory holds, seen from the dataset that is to be there.
 enum State {
-    /// Nothing, or the beginning of the very same.
-    Free,
+    /// Nothing, or the right payload file alone.
+    Free(Replace),
     /// That dataset, whole.
     Done(Digests),
     /// Something else, and how that shows.
@@ -33,9 +35,13 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     };
     fs::create_dir_all(dir.root()).map_err(Error::io(dir.root(), "cannot create the data directory"))?;
     let lock = lock(dir.root(), display)?;
-    seed::recover_staged(dir, &lock)?;
+    lock.remove_leftovers(&[LABEL]);
+    // With --force, an interrupted run that cannot be finished is kept until there is a new dataset.
+    let mut unfinished = staging::recover(&lock);
     let state = if args.force {
-        State::Free
+        State::Free(Replace::Everything)
+    } else if let Some((_, error)) = unfinished.pop() {
+        return Err(error);
     } else {
         state(dir, spec, display)?
     };
@@ -45,8 +51,11 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
             seed::set_label(dir, &lock, spec)?;
             (digests, "nothing to do: there already is")
         }
-        State::Free => (make(dir, &lock, spec, display)?, "made"),
+        State::Free(replace) => (make(dir, &lock, spec, replace, display)?, "made"),
     };
+    for (staged, _) in unfinished {
+        staged.discard()?;
+    }
     // The index is made under the same lock, by whoever makes it.
     drop(lock);
     make_index(dir, display)?;
@@ -68,8 +77,9 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
 
 fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     if !seed::is_anything_there(dir) {
-        return Ok(State::Free);
+        return Ok(State::Free(Replace::Nothing { payloads: None }));
     }
+    let payloads_state = FileState::of_path(&dir.payloads()).map_err(Error::io(&dir.payloads(), "cannot look at"))?;
     let progress = Progress::new(display, "checking");
     let (payloads, (database, expected)) = rayon::join(
         || seed::payloads(dir, &|done, total| progress.report(done, total)),
@@ -88,7 +98,11 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
         Ok(database) => database,
     };
     match database {
-        None if payloads_are_right && !dir.wal().exists() && !dir.journal().exists() => Ok(State::Free),
+        None if payloads_are_right && !dir.wal().exists() && !dir.journal().exists() => {
+            Ok(State::Free(Replace::Nothing {
+                payloads: payloads_state,
+            }))
+        }
         None => taken("it has no database, but files that belong to one"),
         Some(found) if found.rows != expected.rows => taken("its rows have another digest"),
         Some(found) if found.schema != Schema::of_contract()? => taken("its schema is another one"),
@@ -104,10 +118,12 @@ fn refusal(dir: &DataDir, what: &str) -> Error {
     ))
 }
 
-fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> Result<Digests> {
+fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, replace: Replace, display: &Display) -> Result<Digests> {
+    // Before the work: what is in the way later is in the way now.
+    seed::is_label_replaced(dir, spec, replace == Replace::Everything)?;
     let progress = Progress::new(display, "seeding");
-    let drafts = seed::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
-    let digests = drafts.digests.clone();
+    let staged = seed::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
+    let digests = staged.digests.clone();
     if spec.is_contract() && digests != Digests::of_contract() {
         return Err(Error::usage(format!(
             "{}: what was made is not the contract dataset (payloads {}, rows {}): nothing was replaced, check the disk",
@@ -116,7 +132,7 @@ fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> 
             digests.rows
         )));
     }
-    seed::publish(dir, lock, drafts, spec)?;
+    seed::publish(dir, staged, spec, replace)?;
     Ok(digests)
 }
 

@@ -16,6 +16,7 @@ use crate::storage::sqlite::Schema;
 pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, &config.display);
     let mut checks = frozen(&args.dir)?;
+    dir.refuse_staged()?;
     if seed::is_anything_there(dir) {
         checks.extend(dataset_checks(dir, display)?);
     } else {

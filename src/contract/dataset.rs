@@ -11,12 +11,13 @@ use crate::model::{PayloadRef, Row};
 pub const ANCHOR: i64 = 1_767_052_800;
 /// Events in the contract dataset.
 pub const EVENTS: u64 = 50_000;
+/// The most events that a dataset of the contract's make can have: more than any disk holds, and far from where an
+/// offset would leave 64 bits.
+pub const MAX_EVENTS: u64 = 1_000_000_000_000;
 /// Seeds the dataset, and each request stream anew.
 pub const SEED: u32 = 1337;
 /// How far before the anchor the oldest event can lie: 30 days, in seconds.
 pub const SPAN: u32 = 2_592_000;
-/// Rows that are committed together.
-pub const BATCH: usize = 2_000;
 /// Actors are numbered from 1 to this.
 pub const ACTORS: u32 = 2_000;
 /// What an event can say was done, in the order of the draw.

@@ -12,9 +12,9 @@ mod make;
 mod publish;
 
 pub(crate) use inspect::{DatabaseContents, database, expected_digests, is_anything_there, payloads, sha256};
-use label::read as labelled;
-pub(crate) use make::{TempFiles, make, set_label};
-pub(crate) use publish::{publish, recover_staged};
+pub(crate) use label::{LABEL, is_label_replaced, set_label};
+pub(crate) use make::make;
+pub(crate) use publish::{Replace, publish};
 
 /// Called with how much is done and how much there is, in any unit, from any thread.
 pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
@@ -37,7 +37,7 @@ impl DatasetSpec {
 
     /// What the data directory is labelled as; the contract's where it has no label.
     pub(crate) fn of_dir(root: &Path) -> Self {
-        labelled(root).unwrap_or(Self::CONTRACT)
+        label::read(root).unwrap_or(Self::CONTRACT)
     }
 
     /// Whether it is the contract's.

@@ -1,99 +1,89 @@
-//! Putting a new dataset in the place of the one that is there, in one step that a kill cannot divide.
-//!
-//! Three files change together. The new ones first stand beside the old ones, whole, under fixed names. The
-//! step is taken when the old database goes, or, where there is none, when the new one stands there: before it,
-//! the old dataset is whole and the new files are rubbish; after it, whoever comes next puts them in place.
+//! Putting a new dataset in the place of the one that is there.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::{DatasetSpec, TempFiles, label};
+use super::DatasetSpec;
+use super::label::{LABEL, is_label_replaced};
+use super::make::StagedDataset;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::fs::atomic_file::{self, DirLock};
+use crate::storage::fs::platform::FileState;
+use crate::storage::fs::staging::Step;
 
-/// Where the files of a new dataset wait for the step.
-struct Staged {
-    database: PathBuf,
-    payloads: PathBuf,
-    /// Empty where the new dataset has no label: then the old one's has to go.
-    label: PathBuf,
+/// The parts of a dataset. The database says that the others are there: it goes first and comes last.
+pub(super) const DATABASE: &str = "audit.db";
+pub(super) const PAYLOADS: &str = "payloads.jsonl";
+/// What belongs to a database: left behind, the journals would be played into the new one.
+const JOURNALS: [&str; 2] = ["audit.db-journal", "audit.db-wal"];
+/// What can be made again from the database.
+const DERIVED: [&str; 3] = ["audit.db-shm", "audit.idx", "audit.idx-delta"];
+
+/// What a new dataset may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replace {
+    /// Whatever is there.
+    Everything,
+    /// No dataset and no part of one. A payload file that is right already stays, as long as it is in this state.
+    Nothing {
+        /// The state that it was found in.
+        payloads: Option<FileState>,
+    },
 }
 
-impl Staged {
-    fn in_dir(dir: &DataDir) -> Self {
-        let staged = |name| dir.root().join(format!("{}{name}", atomic_file::STAGED_PREFIX));
-        Staged {
-            database: staged("audit.db"),
-            payloads: staged("payloads.jsonl"),
-            label: staged(label::LABEL),
+/// Puts a new dataset in place. A kill at any moment leaves the old one, the new one, or what `recover` finishes.
+///
+/// # Errors
+/// Something is there that may not be replaced, though it was not there before the dataset was made; or the system
+/// refused a rename. Nothing has been replaced then.
+pub(crate) fn publish(dir: &DataDir, staged: StagedDataset<'_>, spec: DatasetSpec, replace: Replace) -> Result<()> {
+    staged.files.commit_staged(&plan(dir, spec, replace)?)
+}
+
+fn plan(dir: &DataDir, spec: DatasetSpec, replace: Replace) -> Result<Step> {
+    let mut step = Step::default();
+    let keeps_payloads = matches!(replace, Replace::Nothing { payloads: Some(_) });
+    if let Replace::Nothing {
+        payloads: Some(checked),
+    } = replace
+    {
+        refuse_changed_payloads(dir, &checked)?;
+    }
+    let parts = [DATABASE].into_iter().chain(JOURNALS);
+    let parts = parts.chain((!keeps_payloads).then_some(PAYLOADS));
+    for name in parts.chain(DERIVED) {
+        let is_replaceable = replace == Replace::Everything || DERIVED.contains(&name);
+        match fs::symlink_metadata(dir.root().join(name)) {
+            Ok(found) if is_replaceable && found.is_dir() => return Err(is_directory(dir, name)),
+            Ok(_) if is_replaceable => step.set_aside.push(name.to_owned()),
+            _ => step.absent.push(name.to_owned()),
         }
     }
-}
-
-/// Replaces whatever is there. A kill at any moment leaves the old dataset or the new one.
-pub(crate) fn publish(dir: &DataDir, lock: &DirLock, drafts: TempFiles, spec: DatasetSpec) -> Result<()> {
-    let staged = Staged::in_dir(dir);
-    label::write(&staged.label, lock, spec, drafts.database.path())?;
-    drafts.payloads.publish(&staged.payloads)?;
-    // The step must not be on the disk before what it stands for is.
-    lock.sync()?;
-    drafts.database.publish(&staged.database)?;
-    lock.sync()?;
-    commit_staged(dir, lock, &staged)
-}
-
-/// Ends what a killed run began: puts the new dataset in place if the old one has gone, else removes it.
-pub(crate) fn recover_staged(dir: &DataDir, lock: &DirLock) -> Result<()> {
-    let staged = Staged::in_dir(dir);
-    if is_there(&staged.database) && !is_there(dir.database()) {
-        return commit_staged(dir, lock, &staged);
+    if is_label_replaced(dir, spec, replace == Replace::Everything)? {
+        step.set_aside.push(LABEL.to_owned());
+    } else if !spec.is_contract() {
+        step.absent.push(LABEL.to_owned());
     }
-    // The database first: without it, the rest is nothing.
-    for path in [&staged.database, &staged.payloads, &staged.label] {
-        remove(path)?;
+    let label = (!spec.is_contract()).then_some(LABEL);
+    let payloads = (!keeps_payloads).then_some(PAYLOADS);
+    step.install = label
+        .into_iter()
+        .chain(payloads)
+        .chain([DATABASE])
+        .map(str::to_owned)
+        .collect();
+    Ok(step)
+}
+
+fn refuse_changed_payloads(dir: &DataDir, checked: &FileState) -> Result<()> {
+    let path = dir.payloads();
+    let state = FileState::of_path(&path).map_err(Error::io(&path, "cannot look at"))?;
+    if state.as_ref() == Some(checked) {
+        return Ok(());
     }
-    Ok(())
+    let changed = io::Error::other("another program changed it meanwhile");
+    Err(Error::io(&path, "cannot keep")(changed))
 }
 
-/// Can be done again from the start, wherever it was left.
-fn commit_staged(dir: &DataDir, lock: &DirLock, staged: &Staged) -> Result<()> {
-    remove(&dir.index())?;
-    remove(dir.database())?;
-    // The journals belong to the old database: left behind, they would be played into the new one.
-    for journal in [dir.journal(), dir.wal(), dir.wal_index()] {
-        remove(&journal)?;
-    }
-    // The removals must be on the disk before anything new is.
-    lock.sync()?;
-    let label = label::path(dir.root());
-    if fs::metadata(&staged.label).is_ok_and(|label| label.len() == 0) {
-        remove(&label)?;
-        remove(&staged.label)?;
-    }
-    replace(&staged.label, &label)?;
-    replace(&staged.payloads, &dir.payloads())?;
-    lock.sync()?;
-    replace(&staged.database, dir.database())?;
-    lock.sync()
-}
-
-fn is_there(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
-
-pub(super) fn remove(path: &Path) -> Result<()> {
-    unless_gone(fs::remove_file(path)).map_err(Error::io(path, "cannot remove"))
-}
-
-fn replace(new: &Path, target: &Path) -> Result<()> {
-    unless_gone(fs::rename(new, target)).map_err(Error::io(target, "cannot replace"))
-}
-
-fn unless_gone(done: io::Result<()>) -> io::Result<()> {
-    match done {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
+fn is_directory(dir: &DataDir, name: &str) -> Error {
+    Error::io(&dir.root().join(name), "cannot replace")(io::ErrorKind::IsADirectory.into())
 }

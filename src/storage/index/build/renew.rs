@@ -7,7 +7,7 @@ use super::attempt::{Attempt, BuiltIndex, try_build, write_memory};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbVersion, DbWatcher};
-use crate::storage::fs::atomic_file::DirLock;
+use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::index::base::reader::Index;
 
 /// Called with how much of a renewal is done and how much there is, in any unit, from any thread.
