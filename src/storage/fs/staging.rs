@@ -356,3 +356,6 @@ fn exists(dir: impl AsFd, name: &str) -> bool {
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains(['/', '\0']) && ![".", ".."].contains(&name)
 }
+
+#[cfg(test)]
+mod tests;
