@@ -1,4 +1,4 @@
-//! `auditq seed`: makes the contract dataset, or one of the same make for a scale study.
+//! `auditq seed`: generates the contract dataset, or one like it of another size for a scale study.
 
 use std::fs;
 use std::path::Path;
@@ -56,7 +56,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     for (staged, _) in unfinished {
         staged.discard()?;
     }
-    // The index is made under the same lock, by whoever makes it.
+    // Building the index takes the same lock.
     drop(lock);
     make_index(dir, display)?;
     note(display, &format!("{verb} {} in {}", spec.name(), dir.root().display()));
@@ -70,7 +70,7 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
     }
     note(
         display,
-        &format!("{}: staged for another process that writes here", root.display()),
+        &format!("{}: waiting for another process that writes here", root.display()),
     );
     DirLock::acquire(root)
 }
@@ -87,11 +87,11 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     );
     let taken = |what: &str| Ok(State::Taken(what.to_owned()));
     let payloads_are_right = match payloads? {
-        Some((_, payloads)) if payloads == expected.payloads => true,
+        Some(found) if found.sha256 == expected.payloads => true,
         Some(_) => return taken("its payload file has another digest"),
         None => false,
     };
-    // A database that cannot be read is somebody's all the same.
+    // A database that cannot be read is not replaced without --force, either.
     let database = match database {
         Err(error @ Error::Busy { .. }) => return Err(error),
         Err(error) => return taken(&error.to_string()),
@@ -119,7 +119,7 @@ fn refusal(dir: &DataDir, what: &str) -> Error {
 }
 
 fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, replace: Replace, display: &Display) -> Result<Digests> {
-    // Before the work: what is in the way later is in the way now.
+    // Fail before the work, not after it.
     seed::is_label_replaced(dir, spec, replace == Replace::Everything)?;
     let progress = Progress::new(display, "seeding");
     let staged = seed::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
@@ -136,7 +136,7 @@ fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, replace: Replace, disp
     Ok(digests)
 }
 
-/// A dataset without an index is whole: queries answer all the same, and make the index themselves.
+/// Best effort: queries answer without an index, too, and build it themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
     if index::open_if_current(dir).is_some() {
         return Ok(());

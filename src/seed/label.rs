@@ -33,7 +33,7 @@ enum Found {
     Label,
     /// A link, which can be replaced without a loss.
     Link,
-    /// Somebody else's file.
+    /// A file that auditq did not write.
     Foreign,
 }
 
@@ -53,7 +53,7 @@ fn find(root: &Path) -> Found {
 
 /// What the label says; `None` where there is none that can be read.
 pub(super) fn read(root: &Path) -> Option<DatasetSpec> {
-    // Whatever lies there: a pipe does not block, and a huge file is not read.
+    // Whatever has this name: a FIFO must not block, a huge file must not be read.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(nonblocking).open(path(root));
     let file = file.ok().filter(|file| file.metadata().is_ok_and(|it| it.is_file()))?;
@@ -66,13 +66,13 @@ pub(super) fn read(root: &Path) -> Option<DatasetSpec> {
 /// Whether the label that is there has to go when the dataset of a spec comes.
 ///
 /// # Errors
-/// The dataset needs a label, and a file of somebody else is there.
+/// The dataset needs a label, and a file that auditq did not write has its name.
 pub(crate) fn is_label_replaced(dir: &DataDir, spec: DatasetSpec, force: bool) -> Result<bool> {
     match find(dir.root()) {
         Found::Nothing => Ok(false),
         Found::Label => Ok(true),
         Found::Link if force => Ok(true),
-        // The contract dataset has no label: what is none does not speak of it.
+        // The contract dataset has no label, so the file can stay.
         Found::Link | Found::Foreign if spec.is_contract() => Ok(false),
         Found::Link | Found::Foreign => Err(Error::usage(format!(
             "{}: it is not a label that auditq wrote, so it is not replaced: move it away",
@@ -84,7 +84,7 @@ pub(crate) fn is_label_replaced(dir: &DataDir, spec: DatasetSpec, force: bool) -
 /// Labels the dataset that is there as a scale study, or as none.
 ///
 /// # Errors
-/// A file of somebody else is there, or it cannot be written.
+/// A file that auditq did not write has the label's name, or it cannot be written.
 pub(crate) fn set_label(dir: &DataDir, lock: &DirLock, spec: DatasetSpec) -> Result<()> {
     if !spec.is_contract() && read(dir.root()) == Some(spec) {
         return Ok(());

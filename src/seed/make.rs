@@ -1,4 +1,4 @@
-//! Making a dataset beside the one that may be there.
+//! Generating a dataset into a staging directory.
 
 use std::fs::File;
 use std::io::Write;
@@ -22,7 +22,7 @@ use crate::storage::fs::platform;
 use crate::storage::fs::staging::StagingDir;
 use crate::storage::sqlite::{Connection, Writer};
 
-/// How many batches may wait for a stage that is slower than the generator.
+/// How many batches may wait for a writer that is slower than the generator.
 const QUEUE: usize = 4;
 
 /// A whole dataset in a staging directory, and on the disk.
@@ -68,7 +68,7 @@ pub(crate) fn make<'lock>(
         (written.join(), inserted)
     });
     let written = written.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    // A full disk is said of the file that it was met in, by the name it was to have.
+    // An error such as a full disk names the file as it will be called, not the staged one.
     let (payload_bytes, payloads_sha256) = written?;
     let given = inserted.map_err(|error| named(error, dir.database()))?;
     database.sync_all().map_err(Error::io(dir.database(), "cannot write"))?;
@@ -136,7 +136,7 @@ fn copy_permissions(model: &Path, file: &File, target: &Path) -> Result<()> {
     platform::copy_permissions(model, file).map_err(Error::io(target, "cannot set the permissions"))
 }
 
-/// The error by the name that the file was to have.
+/// The error with the name that the file will have.
 fn named(error: Error, target: &Path) -> Error {
     let path = PathBuf::from(target);
     match error {

@@ -1,4 +1,5 @@
-//! A whole dataset: making one, looking whether one is the one it should be, and telling scale studies apart.
+//! Datasets that `seed` generates: their generator, their digests, and the label that tells a scale study from the
+//! contract dataset.
 
 use std::path::Path;
 
@@ -19,7 +20,7 @@ pub(crate) use publish::{Replace, publish};
 /// Called with how much is done and how much there is, in any unit, from any thread.
 pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
-/// What fixes a dataset of the contract's make, to the byte.
+/// The parameters that fix a generated dataset, to the byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DatasetSpec {
     /// How many events.
@@ -57,7 +58,7 @@ impl DatasetSpec {
     }
 }
 
-/// What a dataset is recognised by.
+/// The digests that a dataset is recognised by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Digests {
     /// Bytes in the payload file.

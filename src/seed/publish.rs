@@ -23,9 +23,9 @@ const DERIVED: [&str; 3] = ["audit.db-shm", "audit.idx", "audit.idx-delta"];
 pub(crate) enum Replace {
     /// Whatever is there.
     Everything,
-    /// No dataset and no part of one. A payload file that is right already stays, as long as it is in this state.
+    /// No dataset and no part of one. A payload file that is right already is kept.
     Nothing {
-        /// The state that it was found in.
+        /// The state in which the payload file was found to be right; a change since then is an error.
         payloads: Option<FileState>,
     },
 }

@@ -1,4 +1,4 @@
-//! The names of the files in a data directory.
+//! The file names in a data directory.
 
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ impl DataDir {
         }
     }
 
-    /// Looks whether a log is there at all, so that a wrong directory is said as such.
+    /// Checks that a log is there at all, so that a wrong directory gets an error of its own.
     ///
     /// # Errors
     /// The directory, the database or the payload file is missing.

@@ -101,11 +101,11 @@ fn field<'text>(text: &'text str, name: &str) -> Option<&'text str> {
 pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
     let (payloads, database) = rayon::join(|| seed::payloads(dir, &|_, _| {}), || seed::database(dir));
     let missing = || Error::usage(format!("{}: the dataset has just been removed", dir.root().display()));
-    let (payload_bytes, payloads) = payloads?.ok_or_else(missing)?;
+    let payloads = payloads?.ok_or_else(missing)?;
     let rows = database?.ok_or_else(missing)?.rows;
     let found = Digests {
-        payload_bytes,
-        payloads,
+        payload_bytes: payloads.bytes,
+        payloads: payloads.sha256,
         rows,
     };
     let spec = DatasetSpec::of_dir(dir.root());

@@ -23,7 +23,7 @@ pub(super) fn require_directory(path: &Path) -> Result<()> {
 /// Puts `bytes` in the place of whatever is called `path`.
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     let (directory, name) = split(path)?;
-    // Without a lock: an export goes to any directory, where anybody may hold one for ever.
+    // No lock: an export may go to any directory, where another user can hold one for ever.
     let temp = TempFile::create_unlocked(directory, name)?;
     let mut file = temp.file();
     let written = file.write_all(bytes).and_then(|()| file.sync_all());

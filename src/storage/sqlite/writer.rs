@@ -12,7 +12,7 @@ use crate::model::Row;
 /// How many rows a commit holds: the service's own batch.
 const BATCH: u32 = 2_000;
 
-/// A database that is being made, at a path that nobody else knows yet.
+/// A new database that is being filled, in a directory that nobody else can write in.
 #[derive(Debug)]
 pub(crate) struct Writer {
     sqlite: rusqlite::Connection,
@@ -35,7 +35,7 @@ impl Writer {
         if count_descriptors(file) != before.map(|count| count + 1) {
             return Err(Error::Database {
                 path: path.to_owned(),
-                problem: "cannot be written: another file was put in its place while it was opened".to_owned(),
+                problem: "cannot be written: another file was put at its path while SQLite opened it".to_owned(),
             });
         }
         // No journal and no waiting for the disk: until it is put in place, the file is disposable.

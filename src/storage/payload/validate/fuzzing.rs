@@ -3,7 +3,8 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Lines, check as decode, join_lines, read, simd};
+use super::reader::read;
+use super::{Lines, check as decode, join_lines, simd};
 
 pub(crate) fn check(text: &[u8]) {
     let verdict = read(text);
