@@ -38,4 +38,5 @@ pub mod fuzzing;
 pub mod measure;
 pub mod model;
 pub mod output;
+pub(crate) mod seed;
 pub mod storage;

@@ -1,7 +1,8 @@
 //! `kill -9` at any moment: afterwards the data directory holds the old state or the new one, the next command
 //! works, and nothing is left lying about.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auditq::engine::Lifetime;
@@ -10,7 +11,10 @@ use crate::harness::dataset::Dataset;
 use crate::harness::faults::{
     Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, skipped, stdout_of, time_of,
 };
+use crate::harness::program::assert_refused;
 use crate::harness::{Log, answer, page};
+
+const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
 
 /// Sizes of the datasets that replace each other.
 const SIZES: [u64; 2] = [300, 900];
@@ -30,8 +34,52 @@ fn both() -> [String; 2] {
     SIZES.map(|size| everything(Dataset::of(size).root()))
 }
 
+/// Every file of a directory, those of its directories too, by its name, inode and content.
+fn snapshot(root: &Path) -> Vec<(PathBuf, u64, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(root).unwrap().map(Result::unwrap) {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() {
+            files.push((entry.path(), metadata.ino(), Vec::new()));
+            files.extend(snapshot(&entry.path()));
+        } else {
+            files.push((entry.path(), metadata.ino(), std::fs::read(entry.path()).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// A killed `seed` left no database: readers say what to do and change nothing. Any `seed` then recovers.
+fn recover(dataset: &Dataset, what: &str) {
+    if !dataset.path("audit.db").exists() {
+        let before = snapshot(dataset.root());
+        let readers: [&[&str]; 3] = [
+            &["query", "--count"],
+            &["query", "--mode", "baseline"],
+            &["verify-baseline", "--dir", FROZEN],
+        ];
+        for reader in readers {
+            let output = dataset.auditq(reader);
+            assert_refused(
+                &output,
+                &["no database", ".auditq-seed.", "`auditq seed` finishes or undoes it"],
+                what,
+            );
+        }
+        assert!(
+            snapshot(dataset.root()) == before,
+            "{what}: a reader changed the directory"
+        );
+    }
+    // Without --force: whatever is there is named and left as it is, once the killed run is finished or undone.
+    let output = dataset.auditq(&["seed", "--events", "7"]);
+    assert_refused(&output, &["another dataset is there"], what);
+}
+
 /// Looks what a killed `seed --force` has left: gives the number of the dataset that is there, whole.
 fn which(dataset: &Dataset, both: &[String; 2], what: &str) -> usize {
+    recover(dataset, what);
     let found = everything(dataset.root());
     let Some(which) = both.iter().position(|events| *events == found) else {
         panic!("{what}: neither the old dataset nor the new one");
@@ -120,6 +168,10 @@ fn a_first_seed() {
         } else {
             let said = String::from_utf8(asked.stderr).unwrap();
             assert!(said.contains("has no database"), "{what}: {said}");
+            let is_left = leftovers(dataset.root())
+                .iter()
+                .any(|name| name.starts_with(".auditq-seed."));
+            assert_eq!(said.contains("finishes or undoes it"), is_left, "{what}: {said}");
         }
         dataset.seeded(&arguments[1..]);
         assert_eq!(everything(dataset.root()), whole, "{what}");

@@ -168,7 +168,7 @@ fn an_export_that_meets_a_size_limit() {
     }
     let dataset = Dataset::of(300);
     let place = tempfile::tempdir().unwrap();
-    let target = place.path().join("figures.jsonl");
+    let target = place.path().join("figures.json");
     let bench = [
         "bench",
         "--workload",
@@ -187,7 +187,7 @@ fn an_export_that_meets_a_size_limit() {
         let output = with_size_limit(16, dataset.root(), &bench).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains("figures.jsonl"), "{said}");
+        assert!(said.contains("figures.json: cannot write: File too large"), "{said}");
         assert_eq!(fs::read_to_string(&target).ok().as_deref(), before);
         let names = fs::read_dir(place.path()).unwrap().count();
         assert_eq!(names, usize::from(before.is_some()), "nothing is left beside it");
@@ -295,6 +295,13 @@ fn a_seed_on_a_disk_that_fails_to_write() {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let what = format!("{error} by {calls} {nth}: {said}");
                 assert!(!said.contains("panicked"), "{what}");
+                // On a disk that works again, any run finishes or undoes what this one left.
+                let recovered = dataset.auditq(&["seed", "--events", "900"]);
+                let recovered = String::from_utf8_lossy(&recovered.stderr);
+                assert!(
+                    recovered.contains("nothing to do") || recovered.contains("another dataset is there"),
+                    "{what}: {recovered}"
+                );
                 let found = whole(&dataset);
                 match output.status.code() {
                     Some(0) => assert!(found == both[1], "{what}"),

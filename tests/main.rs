@@ -29,5 +29,6 @@ mod read_only;
 mod resource_usage;
 mod seed;
 mod soak;
+mod staging;
 mod terminal_escaping;
 mod verify;

@@ -91,14 +91,15 @@ fn unfinished_files_are_private_and_exclusive() {
         return skipped("how files are opened", "no strace; what is left is tested");
     }
     let opened = fs::read_to_string(trace.path()).unwrap();
-    let temp_files: Vec<_> = opened.lines().filter(|line| line.contains("/.auditq-")).collect();
-    assert!(!temp_files.is_empty(), "{opened}");
-    for temp_file in temp_files {
+    let drafts: Vec<_> = opened.lines().filter(|line| line.contains("/.auditq-")).collect();
+    assert!(!drafts.is_empty(), "{opened}");
+    for draft in drafts {
+        assert!(draft.contains("O_CREAT") && draft.contains("O_EXCL"), "{draft}");
+        // strace splits a call's line where another thread's call comes between.
         assert!(
-            temp_file.contains("O_CREAT") && temp_file.contains("O_EXCL"),
-            "{temp_file}"
+            draft.contains(", 0600)") || draft.contains(", 0600 <unfinished"),
+            "{draft}"
         );
-        assert!(temp_file.contains(", 0600)"), "{temp_file}");
     }
     let written = opened.lines().filter(|line| {
         line.contains("O_CREAT") && !line.contains("/.auditq-") && line.contains(log.root().to_str().unwrap())
@@ -131,9 +132,6 @@ fn a_planted_link_is_replaced_and_never_followed() {
             "scale-study.json",
             "audit.db",
             "audit.db-journal",
-            ".auditq-next-audit.db",
-            ".auditq-next-payloads.jsonl",
-            ".auditq-next-scale-study.json",
         ];
         for name in names {
             let dataset = Dataset::of(300);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -209,9 +209,10 @@ fn a_dataset_of_no_events() {
 #[test]
 fn a_run_that_was_killed_between_its_renames_is_taken_up() {
     let dataset = Dataset::of(200);
-    for leftover in [".auditq-audit.db.Xx1", ".auditq-payloads.jsonl.Yy2"] {
-        fs::write(dataset.path(leftover), "half").unwrap();
-    }
+    let staged = dataset.path(".auditq-seed.Ab3dE6");
+    fs::DirBuilder::new().mode(0o700).create(&staged).unwrap();
+    fs::write(staged.join("audit.db"), "half").unwrap();
+    fs::write(dataset.path(".auditq-audit.idx.Yy2Zz4"), "half").unwrap();
     fs::remove_file(dataset.path("audit.db")).unwrap();
     fs::remove_file(dataset.path("audit.idx")).unwrap();
     let output = dataset.auditq(&["query"]);

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::time::{self, Time};
-use crate::contract::dataset::EVENTS;
+use crate::contract::dataset::{EVENTS, MAX_EVENTS};
 use crate::error::Result;
 
 const EXAMPLES: &str = "\
@@ -54,9 +54,6 @@ impl Flags {
         })
     }
 }
-
-/// More events than any disk holds, and far from where an offset would leave 64 bits.
-const MAX_EVENTS: u64 = 1_000_000_000_000;
 
 fn events(text: &str) -> std::result::Result<u64, String> {
     let number = text.parse().ok().filter(|number| *number <= MAX_EVENTS);

@@ -1,4 +1,4 @@
-//! `auditq seed`: makes the contract dataset, or one of the same make for a scale study.
+//! `auditq seed`: generates the contract dataset, or one like it of another size for a scale study.
 
 use std::fs;
 use std::path::Path;
@@ -9,16 +9,18 @@ use crate::error::{Error, Exit, Result};
 use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
+use crate::seed::{self, DatasetSpec, Digests, LABEL, Replace};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset::{self, DatasetSpec, Digests};
-use crate::storage::fs::atomic_file::DirLock;
+use crate::storage::fs::dir_lock::DirLock;
+use crate::storage::fs::platform::FileState;
+use crate::storage::fs::staging;
 use crate::storage::index::{self, RebuildOutcome};
 use crate::storage::sqlite::Schema;
 
 /// What the directory holds, seen from the dataset that is to be there.
 enum State {
-    /// Nothing, or the beginning of the very same.
-    Free,
+    /// Nothing, or the right payload file alone.
+    Free(Replace),
     /// That dataset, whole.
     Done(Digests),
     /// Something else, and how that shows.
@@ -33,21 +35,28 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     };
     fs::create_dir_all(dir.root()).map_err(Error::io(dir.root(), "cannot create the data directory"))?;
     let lock = lock(dir.root(), display)?;
-    dataset::recover_staged(dir, &lock)?;
+    lock.remove_leftovers(&[LABEL]);
+    // With --force, an interrupted run that cannot be finished is kept until there is a new dataset.
+    let mut unfinished = staging::recover(&lock);
     let state = if args.force {
-        State::Free
+        State::Free(Replace::Everything)
+    } else if let Some((_, error)) = unfinished.pop() {
+        return Err(error);
     } else {
         state(dir, spec, display)?
     };
     let (digests, verb) = match state {
         State::Taken(what) => return Err(refusal(dir, &what)),
         State::Done(digests) => {
-            dataset::set_label(dir, &lock, spec)?;
+            seed::set_label(dir, &lock, spec)?;
             (digests, "nothing to do: there already is")
         }
-        State::Free => (make(dir, &lock, spec, display)?, "made"),
+        State::Free(replace) => (make(dir, &lock, spec, replace, display)?, "made"),
     };
-    // The index is made under the same lock, by whoever makes it.
+    for (staged, _) in unfinished {
+        staged.discard()?;
+    }
+    // Building the index takes the same lock.
     drop(lock);
     make_index(dir, display)?;
     note(display, &format!("{verb} {} in {}", spec.name(), dir.root().display()));
@@ -61,34 +70,39 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
     }
     note(
         display,
-        &format!("{}: staged for another process that writes here", root.display()),
+        &format!("{}: waiting for another process that writes here", root.display()),
     );
     DirLock::acquire(root)
 }
 
 fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
-    if !dataset::is_anything_there(dir) {
-        return Ok(State::Free);
+    if !seed::is_anything_there(dir) {
+        return Ok(State::Free(Replace::Nothing { payloads: None }));
     }
+    let payloads_state = FileState::of_path(&dir.payloads()).map_err(Error::io(&dir.payloads(), "cannot look at"))?;
     let progress = Progress::new(display, "checking");
     let (payloads, (database, expected)) = rayon::join(
-        || dataset::payloads(dir, &|done, total| progress.report(done, total)),
-        || rayon::join(|| dataset::database(dir), || dataset::expected_digests(spec)),
+        || seed::payloads(dir, &|done, total| progress.report(done, total)),
+        || rayon::join(|| seed::database(dir), || seed::expected_digests(spec)),
     );
     let taken = |what: &str| Ok(State::Taken(what.to_owned()));
     let payloads_are_right = match payloads? {
-        Some((_, payloads)) if payloads == expected.payloads => true,
+        Some(found) if found.sha256 == expected.payloads => true,
         Some(_) => return taken("its payload file has another digest"),
         None => false,
     };
-    // A database that cannot be read is somebody's all the same.
+    // A database that cannot be read is not replaced without --force, either.
     let database = match database {
         Err(error @ Error::Busy { .. }) => return Err(error),
         Err(error) => return taken(&error.to_string()),
         Ok(database) => database,
     };
     match database {
-        None if payloads_are_right && !dir.wal().exists() && !dir.journal().exists() => Ok(State::Free),
+        None if payloads_are_right && !dir.wal().exists() && !dir.journal().exists() => {
+            Ok(State::Free(Replace::Nothing {
+                payloads: payloads_state,
+            }))
+        }
         None => taken("it has no database, but files that belong to one"),
         Some(found) if found.rows != expected.rows => taken("its rows have another digest"),
         Some(found) if found.schema != Schema::of_contract()? => taken("its schema is another one"),
@@ -104,10 +118,12 @@ fn refusal(dir: &DataDir, what: &str) -> Error {
     ))
 }
 
-fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> Result<Digests> {
+fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, replace: Replace, display: &Display) -> Result<Digests> {
+    // Fail before the work, not after it.
+    seed::is_label_replaced(dir, spec, replace == Replace::Everything)?;
     let progress = Progress::new(display, "seeding");
-    let drafts = dataset::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
-    let digests = drafts.digests.clone();
+    let staged = seed::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
+    let digests = staged.digests.clone();
     if spec.is_contract() && digests != Digests::of_contract() {
         return Err(Error::usage(format!(
             "{}: what was made is not the contract dataset (payloads {}, rows {}): nothing was replaced, check the disk",
@@ -116,11 +132,11 @@ fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> 
             digests.rows
         )));
     }
-    dataset::publish(dir, lock, drafts, spec)?;
+    seed::publish(dir, staged, spec, replace)?;
     Ok(digests)
 }
 
-/// A dataset without an index is whole: queries answer all the same, and make the index themselves.
+/// Best effort: queries answer without an index, too, and build it themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
     if index::open(dir).is_ok_and(|files| files.state().is_current()) {
         return Ok(());

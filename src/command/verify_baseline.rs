@@ -9,15 +9,15 @@ use crate::error::{Error, Exit, Result};
 use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;
 use crate::output::verdict::{self, Check};
+use crate::seed::{self, DatabaseContents, DatasetSpec};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset::{self, DatabaseContents, DatasetSpec};
 use crate::storage::sqlite::Schema;
 
 pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, &config.display);
     let mut checks = frozen(&args.dir)?;
-    dataset::recover(dir)?;
-    if dataset::is_anything_there(dir) {
+    dir.refuse_staged()?;
+    if seed::is_anything_there(dir) {
         checks.extend(dataset_checks(dir, display)?);
     } else {
         note(
@@ -62,7 +62,7 @@ fn frozen(dir: &Path) -> Result<Vec<Check>> {
 }
 
 fn file_sum(path: &Path) -> Result<Option<String>> {
-    Ok(dataset::sha256(path, &|_, _| ())?.map(|(_, sum)| sum))
+    Ok(seed::sha256(path, &|_, _| ())?.map(|found| found.sha256))
 }
 
 fn frozen_check(dir: &Path, file: &FrozenFile, whose: &str, found: Option<String>) -> Check {
@@ -85,17 +85,17 @@ fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let label = (!spec.is_contract()).then(|| spec.name());
     let progress = Progress::new(display, "verifying");
     let (payloads, (database, expected)) = rayon::join(
-        || dataset::payloads(dir, &|done, total| progress.report(done, total)),
-        || rayon::join(|| dataset::database(dir), || dataset::expected_digests(spec)),
+        || seed::payloads(dir, &|done, total| progress.report(done, total)),
+        || rayon::join(|| seed::database(dir), || seed::expected_digests(spec)),
     );
-    let payloads = payloads?.map(|(_, sum)| sum);
+    let payloads = payloads?.map(|found| found.sha256);
     let missing = || Some("no such file".to_owned());
     let note = if payloads.is_some() { label.clone() } else { missing() };
     let mut checks = vec![compare("sha256", &dir.payloads(), expected.payloads, payloads, note)];
     let (found, note) = match database {
         Ok(Some(found)) => (Some(found), label),
         Ok(None) => (None, missing()),
-        // There is a verdict: what cannot be read as the contract's table is not the contract's table.
+        // A verdict, not a failure: a corrupt database is not the contract's.
         Err(error @ (Error::Database { .. } | Error::Row { .. })) => (None, Some(error.to_string())),
         Err(error) => return Err(error),
     };

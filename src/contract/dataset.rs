@@ -3,7 +3,6 @@
 
 use std::array;
 
-use super::decimal;
 use super::python_random::PythonRandom;
 use crate::model::{PayloadRef, Row};
 
@@ -11,12 +10,13 @@ use crate::model::{PayloadRef, Row};
 pub const ANCHOR: i64 = 1_767_052_800;
 /// Events in the contract dataset.
 pub const EVENTS: u64 = 50_000;
+/// The most events that a dataset of the contract's make can have: more than any disk holds, and far from where an
+/// offset would leave 64 bits.
+pub const MAX_EVENTS: u64 = 1_000_000_000_000;
 /// Seeds the dataset, and each request stream anew.
 pub const SEED: u32 = 1337;
 /// How far before the anchor the oldest event can lie: 30 days, in seconds.
 pub const SPAN: u32 = 2_592_000;
-/// Rows that are committed together.
-pub const BATCH: usize = 2_000;
 /// Actors are numbered from 1 to this.
 pub const ACTORS: u32 = 2_000;
 /// What an event can say was done, in the order of the draw.
@@ -99,7 +99,7 @@ impl<'rows> NewRow<'rows> {
 }
 
 /// Makes the rows in the order of their ids. No row allocates.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Rows {
     random: PythonRandom,
     anchor: i64,
@@ -162,12 +162,12 @@ fn write_resource_id(text: &mut String, resource_type: &str, number: u32) {
     text.clear();
     text.push_str(resource_type);
     text.push('-');
-    decimal::push_str(text, number.into());
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Writes payload lines as Python's `json.dumps` prints them by default. They are in the order of
 /// the draws.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct PayloadWriter {
     line: Vec<u8>,
     /// What stands before each field's first number.
@@ -196,11 +196,11 @@ impl PayloadWriter {
     }
 
     fn push_diff(&mut self, random: &mut PythonRandom) {
-        for opening in &self.field_openings {
-            self.line.extend_from_slice(opening.as_bytes());
-            decimal::push(&mut self.line, random.randint(0, FIELD_MAX).into());
+        for field in 0..FIELDS {
+            self.line.extend_from_slice(self.field_openings[field].as_bytes());
+            self.push_number(random.randint(0, FIELD_MAX));
             self.line.extend_from_slice(b", ");
-            decimal::push(&mut self.line, random.randint(0, FIELD_MAX).into());
+            self.push_number(random.randint(0, FIELD_MAX));
         }
     }
 
@@ -208,7 +208,7 @@ impl PayloadWriter {
         self.line.extend_from_slice(br#"]}, "meta": {"ip": "10"#);
         for _ in 0..3 {
             self.line.push(b'.');
-            decimal::push(&mut self.line, random.randint(0, 255).into());
+            self.push_number(random.randint(0, 255));
         }
     }
 
@@ -220,6 +220,11 @@ impl PayloadWriter {
             }
             self.line.extend_from_slice(&[b'"', random.choice(&TAG_NAMES), b'"']);
         }
+    }
+
+    fn push_number(&mut self, number: u32) {
+        self.line
+            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     fn push_note(&mut self, random: &mut PythonRandom) {

@@ -2,7 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use super::decimal;
 use super::workload::Workload;
 use crate::model::Row;
 
@@ -139,17 +138,18 @@ impl RowsDigest {
 
 /// One row as the `sqlite3` shell's list mode prints it, with its newline.
 fn write_list_line(line: &mut Vec<u8>, row: &Row<'_>) {
+    let mut decimal = itoa::Buffer::new();
     for number in [row.id, row.created_at, row.actor_id] {
-        decimal::push_signed(line, number);
+        line.extend_from_slice(decimal.format(number).as_bytes());
         line.push(b'|');
     }
     for text in [row.action, row.resource_type, row.resource_id] {
         line.extend_from_slice(text.as_bytes());
         line.push(b'|');
     }
-    decimal::push_signed(line, row.payload_ref.offset);
+    line.extend_from_slice(decimal.format(row.payload_ref.offset).as_bytes());
     line.push(b'|');
-    decimal::push_signed(line, row.payload_ref.len);
+    line.extend_from_slice(decimal.format(row.payload_ref.len).as_bytes());
     line.push(b'\n');
 }
 

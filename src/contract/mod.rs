@@ -6,7 +6,6 @@
 //! fix.
 
 pub mod dataset;
-mod decimal;
 pub mod digests;
 pub mod python_random;
 pub mod workload;

@@ -1,50 +1,26 @@
 //! CPython's `random.Random` for whole numbers: the same seed gives the same draws, for ever.
 //!
-//! The generator is MT19937 (Matsumoto and Nishimura, 1998), seeded by its authors' `init_by_array`
-//! as CPython's `Modules/_randommodule.c` does. A draw below a bound is the one in CPython's
+//! The generator is MT19937, seeded as CPython seeds it. A draw below a bound is the one in CPython's
 //! `Lib/random.py`: top bits, again until they fit.
 
-/// Words of state.
-const WORDS: usize = 624;
-/// How far ahead the word lies that is mixed in.
-const SHIFT: usize = 397;
-/// The twist's matrix, as one row of bits.
-const MATRIX: u32 = 0x9908_b0df;
-/// The one bit that a word gives to its predecessor's twist.
-const UPPER: u32 = 0x8000_0000;
-/// The seed that `init_by_array` starts from.
-const ARRAY_SEED: u32 = 19_650_218;
+use mt19937::MT19937;
+use rand_core::Rng;
 
 /// A `random.Random(seed)` of CPython.
-#[derive(Clone, Debug)]
-pub struct PythonRandom {
-    state: [u32; WORDS],
-    /// One twist's output, tempered in bulk.
-    output: [u32; WORDS],
-    /// How many words of `output` are spent.
-    spent: usize,
-}
+#[derive(Debug)]
+pub struct PythonRandom(MT19937);
 
 impl PythonRandom {
     /// What `random.Random(seed)` is, for a seed of one 32-bit word.
     #[must_use]
     pub fn new(seed: u32) -> Self {
-        PythonRandom {
-            state: seeded_by_array(seed),
-            output: [0; WORDS],
-            spent: WORDS,
-        }
+        PythonRandom(MT19937::new_with_slice_seed(&[seed]))
     }
 
     /// The next 32-bit output: what `getrandbits(32)` gives.
     #[inline]
     pub fn next_u32(&mut self) -> u32 {
-        if self.spent >= WORDS {
-            self.refill();
-        }
-        let word = self.output[self.spent];
-        self.spent += 1;
-        word
+        self.0.next_u32()
     }
 
     /// A draw from 0 to `n` − 1. With `n` 0 there is nothing to draw, and the answer is 0.
@@ -75,87 +51,6 @@ impl PythonRandom {
         const { assert!(N > 0 && N <= u32::MAX as usize) };
         choices[self.below(N as u32) as usize]
     }
-
-    /// The next 624 words at once.
-    #[cold]
-    fn refill(&mut self) {
-        twist(&mut self.state);
-        for (output, &word) in self.output.iter_mut().zip(&self.state) {
-            *output = temper(word);
-        }
-        self.spent = 0;
-    }
-}
-
-/// The reference code's `init_genrand`.
-fn seeded(seed: u32) -> [u32; WORDS] {
-    let mut state = [0; WORDS];
-    let mut previous = seed;
-    state[0] = seed;
-    for (index, word) in (0_u32..).zip(&mut state).skip(1) {
-        previous = scrambled(previous).wrapping_mul(1_812_433_253).wrapping_add(index);
-        *word = previous;
-    }
-    state
-}
-
-/// The reference code's `init_by_array`, for a key of one word.
-fn seeded_by_array(key: u32) -> [u32; WORDS] {
-    let mut state = seeded(ARRAY_SEED);
-    // 624 steps, then 623: word 0 is left out of both, and the second pass starts where the first
-    // ended.
-    stir(&mut state, (1..WORDS).chain([1]), 1_664_525, |_| key);
-    stir(&mut state, (2..WORDS).chain([1]), 1_566_083_941, |place| {
-        (place as u32).wrapping_neg()
-    });
-    state[0] = UPPER;
-    state
-}
-
-/// One pass of `init_by_array`: each word in turn takes in the one before it and its own addend.
-fn stir(state: &mut [u32; WORDS], places: impl Iterator<Item = usize>, factor: u32, addend: impl Fn(usize) -> u32) {
-    for place in places {
-        let mixed = scrambled(state[place - 1]).wrapping_mul(factor);
-        state[place] = (state[place] ^ mixed).wrapping_add(addend(place));
-        if place == WORDS - 1 {
-            // Round the ring: word 0 only stands in for the last one.
-            state[0] = state[place];
-        }
-    }
-}
-
-/// What every seeding step does to the word before.
-fn scrambled(word: u32) -> u32 {
-    word ^ (word >> 30)
-}
-
-/// The next state, in place.
-fn twist(state: &mut [u32; WORDS]) {
-    // Each word needs one that lies SHIFT ahead: not yet twisted in the first run, twisted in the
-    // second. Three runs of constant bounds, so that nothing is computed modulo WORDS.
-    for place in 0..WORDS - SHIFT {
-        state[place] = state[place + SHIFT] ^ twisted(state[place], state[place + 1]);
-    }
-    for place in WORDS - SHIFT..WORDS - 1 {
-        state[place] = state[place + SHIFT - WORDS] ^ twisted(state[place], state[place + 1]);
-    }
-    state[WORDS - 1] = state[SHIFT - 1] ^ twisted(state[WORDS - 1], state[0]);
-}
-
-/// A word's upper bit with the next word's other bits, times the matrix.
-#[inline]
-fn twisted(word: u32, next: u32) -> u32 {
-    let joined = (word & UPPER) | (next & !UPPER);
-    (joined >> 1) ^ ((next & 1).wrapping_neg() & MATRIX)
-}
-
-/// The output's finish: what makes the words equidistributed in their upper bits.
-#[inline]
-fn temper(mut word: u32) -> u32 {
-    word ^= word >> 11;
-    word ^= (word << 7) & 0x9d2c_5680;
-    word ^= (word << 15) & 0xefc6_0000;
-    word ^ (word >> 18)
 }
 
 #[cfg(test)]

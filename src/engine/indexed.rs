@@ -11,7 +11,6 @@ use super::{Engine, Lifetime, Notify, RefreshCounts, cost, stream};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
 use crate::storage::index::{Corrupted, Index, Progress};
 use crate::storage::payload::Payloads;
@@ -160,8 +159,6 @@ impl Engine for Enhanced {
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {
-        // Best effort: leftovers are in nobody's way.
-        let _ = dataset::tidy(&self.dir);
         if self.is_refreshed.swap(false, Ordering::Relaxed) {
             // Where no file can be written, the next process does what this one did.
             let _ = self.live.persist();

@@ -10,7 +10,7 @@ use super::turns::Turns;
 use super::{Notice, Notify, RefreshCounts, cost};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::fs::atomic_file::DirLock;
+use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::index::{
     self, Budget, Follower, Index, IndexState, OpenFiles, Progress, RebuildOutcome, RefreshError, Way, rebuild,
 };

@@ -14,7 +14,6 @@ mod turns;
 use crate::error::Result;
 use crate::model::{Filter, Mode, Page, Query};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset;
 
 pub use baseline::Baseline;
 pub use floor::Floor;
@@ -94,7 +93,6 @@ pub type Notify = Box<dyn Fn(Notice, &str) + Send + Sync>;
 /// # Errors
 /// There is no log in the directory.
 pub fn open(mode: Mode, dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Result<Box<dyn Engine>> {
-    dataset::recover(dir)?;
     dir.require()?;
     Ok(match mode {
         Mode::Baseline => Box::new(Baseline::new(dir)),

@@ -1,7 +1,8 @@
-//! The names of the files in a data directory.
+//! The file names in a data directory.
 
 use std::path::{Path, PathBuf};
 
+use super::fs::staging::find_staged;
 use crate::error::{Error, Result};
 
 /// A directory that holds, or is to hold, one audit log.
@@ -69,7 +70,28 @@ impl DataDir {
         self.root.join("audit.db-journal")
     }
 
-    /// Looks whether a log is there at all, so that a wrong directory is said as such.
+    /// Refuses a directory where a killed `seed` left the dataset staged. Only `seed` finishes or undoes that: a
+    /// command that reads cannot know what the files it would move are worth.
+    ///
+    /// # Errors
+    /// The database is missing, and a staging directory is there.
+    pub(crate) fn refuse_staged(&self) -> Result<()> {
+        if std::fs::symlink_metadata(&self.database).is_ok() {
+            return Ok(());
+        }
+        match find_staged(&self.root) {
+            None => Ok(()),
+            Some(staged) => Err(Error::Missing {
+                path: self.database.clone(),
+                problem: format!(
+                    "the data directory has no database, but {staged} of an interrupted seed: `auditq seed` \
+                     finishes or undoes it"
+                ),
+            }),
+        }
+    }
+
+    /// Checks that a log is there at all, so that a wrong directory gets an error of its own.
     ///
     /// # Errors
     /// The directory, the database or the payload file is missing.
@@ -84,6 +106,7 @@ impl DataDir {
         if !self.root.is_dir() {
             return missing(&self.root, "there is no such data directory");
         }
+        self.refuse_staged()?;
         if !self.database.exists() {
             return missing(&self.database, "the data directory has no database");
         }

@@ -1,7 +1,6 @@
 //! A data directory: the metadata, the payload file, the rank index, and whether the index is still current.
 
 pub mod data_dir;
-pub(crate) mod dataset;
 pub(crate) mod db_files;
 pub(crate) mod db_version;
 pub(crate) mod fs;

@@ -11,8 +11,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::model::Filter;
+use crate::seed::{self, DatasetSpec, Digests};
 use crate::storage::data_dir::DataDir;
-use crate::storage::dataset::{self, DatasetSpec, Digests};
 
 /// Everything that is known before anything is measured.
 pub(super) fn run(settings: &Settings, dataset: Dataset) -> Run {
@@ -99,13 +99,13 @@ fn field<'text>(text: &'text str, name: &str) -> Option<&'text str> {
 
 /// Digests the whole dataset, and says whether it is the contract's.
 pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
-    let (payloads, database) = rayon::join(|| dataset::payloads(dir, &|_, _| {}), || dataset::database(dir));
+    let (payloads, database) = rayon::join(|| seed::payloads(dir, &|_, _| {}), || seed::database(dir));
     let missing = || Error::usage(format!("{}: the dataset has just been removed", dir.root().display()));
-    let (payload_bytes, payloads) = payloads?.ok_or_else(missing)?;
+    let payloads = payloads?.ok_or_else(missing)?;
     let rows = database?.ok_or_else(missing)?.rows;
     let found = Digests {
-        payload_bytes,
-        payloads,
+        payload_bytes: payloads.bytes,
+        payloads: payloads.sha256,
         rows,
     };
     let spec = DatasetSpec::of_dir(dir.root());

@@ -1,10 +1,11 @@
 //! Results in files, which appear whole or not at all.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::storage::fs::atomic_file::{DirLock, TempFile};
+use crate::storage::fs::atomic_file::TempFile;
 
 /// Looks whether there is a directory for the file to be in.
 pub(super) fn require_directory(path: &Path) -> Result<()> {
@@ -22,13 +23,14 @@ pub(super) fn require_directory(path: &Path) -> Result<()> {
 /// Puts `bytes` in the place of whatever is called `path`.
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     let (directory, name) = split(path)?;
-    let lock = DirLock::acquire(directory)?;
-    let draft = TempFile::create_shared(&lock, name)?;
-    let mut file = draft.file();
+    // No lock: an export may go to any directory, where another user can hold one for ever.
+    let temp = TempFile::create_unlocked(directory, name)?;
+    let mut file = temp.file();
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(Error::io(path, "cannot write"))?;
-    draft.publish(path)?;
-    lock.sync()
+    temp.publish(path)?;
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(Error::io(directory, "cannot sync"))
 }
 
 fn split(path: &Path) -> Result<(&Path, &str)> {

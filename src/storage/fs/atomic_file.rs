@@ -1,128 +1,70 @@
-//! Files that appear whole or not at all: written under another name in the same directory, then renamed.
+//! Files that appear whole or not at all: written to a temp file in the same directory, then renamed.
 
-use std::fs::{self, DirEntry, File, Permissions, TryLockError};
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use super::dir_lock::DirLock;
 use super::platform;
 use crate::error::{Error, Result};
 
-/// What the names of unfinished files start with.
+/// What the names of temp files start with. The name of the file that it will become follows, then a dot, then
+/// letters and digits at random.
 const PREFIX: &str = ".auditq-";
-/// What the names of finished ones start with that wait for others to be put in place together. They are no
-/// leftovers to this module: only who put them there knows what they are worth.
-pub(crate) const STAGED_PREFIX: &str = ".auditq-next-";
+/// How many random letters and digits end a temp name.
+pub(super) const RANDOM_LEN: usize = 6;
 
-/// The right to write in a directory, held by one process at a time until it is dropped or the process ends.
-///
-/// It is a lock on the directory itself, so there is no lock file to leave behind. Where the file system has no
-/// such locks, everybody has the right: a file is still published whole, the last one wins.
-#[derive(Debug)]
-pub(crate) struct DirLock {
-    path: PathBuf,
-    dir: File,
+/// Whether a name is one that a temp file for `target` can have.
+pub(super) fn is_temp_name(name: &OsStr, target: &str) -> bool {
+    let random = || {
+        let name = name.to_str()?.strip_prefix(PREFIX)?;
+        name.strip_prefix(target)?.strip_prefix('.')
+    };
+    random().is_some_and(is_random_part)
 }
 
-impl DirLock {
-    /// Takes the lock; `None` where another process has it. Then removes what killed runs left unfinished.
-    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
-        let dir = open(path)?;
-        match dir.try_lock() {
-            Ok(()) => Ok(Some(Self::hold(path, dir))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(_)) => Ok(Some(Self::go_without(path, dir))),
-        }
-    }
-
-    /// Takes the lock, and waits for it where another process has it.
-    pub(crate) fn acquire(path: &Path) -> Result<Self> {
-        let dir = open(path)?;
-        Ok(match dir.lock() {
-            Ok(()) => Self::hold(path, dir),
-            Err(_) => Self::go_without(path, dir),
-        })
-    }
-
-    /// Makes every rename and removal so far outlast a power failure.
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.dir.sync_all().map_err(Error::io(&self.path, "cannot sync"))
-    }
-
-    fn hold(path: &Path, dir: File) -> Self {
-        let lock = Self::go_without(path, dir);
-        lock.remove_leftovers();
-        lock
-    }
-
-    fn go_without(path: &Path, dir: File) -> Self {
-        DirLock {
-            path: path.to_owned(),
-            dir,
-        }
-    }
-
-    /// Whoever holds the lock is the only one who writes here, so an unfinished file is nobody's. One that
-    /// cannot be removed is in nobody's way either.
-    fn remove_leftovers(&self) {
-        for entry in ours(&self.path) {
-            let is_waiting = entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(STAGED_PREFIX.as_bytes());
-            if !is_waiting {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
+/// Whether a text can be the random end of a temp name.
+pub(super) fn is_random_part(text: &str) -> bool {
+    text.len() == RANDOM_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Whether there is any file of ours that a killed run may have left: of one that still runs, too.
-pub(crate) fn has_leftovers(path: &Path) -> bool {
-    ours(path).next().is_some()
-}
-
-/// The files of a directory that are named as unfinished, or as waiting.
-fn ours(path: &Path) -> impl Iterator<Item = DirEntry> {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.filter(|entry| {
-        entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
-    })
-}
-
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(Error::io(path, "cannot open the directory"))
-}
-
-/// A file that is being made. Dropped without [`TempFile::publish`], it is gone.
+/// A file that is being written. Dropped without [`TempFile::publish`], it is removed.
 #[derive(Debug)]
 pub(crate) struct TempFile {
     file: NamedTempFile,
 }
 
 impl TempFile {
-    /// Makes an empty file beside the one it will become, for nobody else to read.
+    /// Makes an empty temp file beside the file it will become, with mode 0600.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or the disk is full.
     pub(crate) fn create(lock: &DirLock, name: &str) -> Result<Self> {
-        Self::with_mode(lock, name, 0o600)
+        Self::with_mode(lock.path(), name, 0o600)
     }
 
-    /// Makes an empty file that has the rights any new file gets.
-    pub(crate) fn create_shared(lock: &DirLock, name: &str) -> Result<Self> {
-        Self::with_mode(lock, name, 0o666)
+    /// Makes an empty temp file in a directory that nobody locks, with the permissions of any new file.
+    ///
+    /// # Errors
+    /// As for [`TempFile::create`].
+    pub(crate) fn create_unlocked(directory: &Path, name: &str) -> Result<Self> {
+        Self::with_mode(directory, name, 0o666)
     }
 
-    fn with_mode(lock: &DirLock, name: &str, mode: u32) -> Result<Self> {
+    fn with_mode(directory: &Path, name: &str, mode: u32) -> Result<Self> {
         // O_EXCL under a name that cannot be guessed: a planted link is never followed.
         let made = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{name}."))
+            .rand_bytes(RANDOM_LEN)
             .permissions(Permissions::from_mode(mode))
-            .tempfile_in(&lock.path);
+            .tempfile_in(directory);
         let file = made
-            .map_err(unnamed)
-            .map_err(Error::io(&lock.path.join(name), "cannot create"))?;
+            .map_err(without_temp_name)
+            .map_err(Error::io(&directory.join(name), "cannot create"))?;
         Ok(TempFile { file })
     }
 
@@ -131,26 +73,36 @@ impl TempFile {
         self.file.as_file()
     }
 
-    /// Its name for now.
-    pub(crate) fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// Gives it the rights of `model`.
+    /// Gives it the owner and the permissions of `model`.
+    ///
+    /// # Errors
+    /// The system refused.
     pub(crate) fn copy_permissions(&self, model: &Path) -> Result<()> {
-        platform::copy_permissions(model, self.file()).map_err(Error::io(self.path(), "cannot set the rights"))
+        platform::copy_permissions(model, self.file())
+            .map_err(Error::io(self.file.path(), "cannot set the permissions"))
     }
 
-    /// Puts it in the place of whatever is called `target`. A link there is replaced, not followed.
+    /// Renames it to `target` and replaces what is there. A link is replaced, not followed.
+    ///
+    /// # Errors
+    /// The system refused; the temp file is removed.
     pub(crate) fn publish(self, target: &Path) -> Result<File> {
-        self.file
-            .persist(target)
-            .map_err(|failed| Error::io(target, "cannot replace")(failed.error))
+        let done = self.file.persist(target);
+        done.map_err(|failed| Error::io(target, "cannot replace")(failed.error))
+    }
+
+    /// Renames it to `target`, where nothing may be yet.
+    ///
+    /// # Errors
+    /// Something is there, or the system refused; the temp file is removed.
+    pub(crate) fn publish_new(self, target: &Path) -> Result<File> {
+        let done = self.file.persist_noclobber(target);
+        done.map_err(|failed| Error::io(target, "cannot create")(failed.error))
     }
 }
 
-/// The system's error without the temporary name that the crate adds to it.
-fn unnamed(error: io::Error) -> io::Error {
+/// The system's error without the temp name that the crate adds to it.
+pub(super) fn without_temp_name(error: io::Error) -> io::Error {
     error
         .raw_os_error()
         .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
@@ -158,6 +110,7 @@ fn unnamed(error: io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
 
     use super::*;
@@ -172,33 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn one_holder_at_a_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = DirLock::try_acquire(dir.path()).unwrap().unwrap();
-        assert!(DirLock::try_acquire(dir.path()).unwrap().is_none());
-        drop(first);
-        assert!(DirLock::try_acquire(dir.path()).unwrap().is_some());
-        assert!(DirLock::try_acquire(&dir.path().join("no")).is_err());
-    }
-
-    #[test]
-    fn the_holder_removes_what_a_killed_run_left_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in [".auditq-audit.db.x", "audit.db", ".auditq"] {
-            fs::write(dir.path().join(name), "x").unwrap();
-        }
-        fs::create_dir(dir.path().join(".auditq-dir")).unwrap();
-        let _lock = DirLock::acquire(dir.path()).unwrap();
-        assert_eq!(names(dir.path()), [".auditq", ".auditq-dir", "audit.db"]);
-    }
-
-    #[test]
-    fn a_draft_is_private_and_disappears_unless_published() {
+    fn a_temp_file_is_private_and_removed_unless_published() {
         let dir = tempfile::tempdir().unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
-        let draft = TempFile::create(&lock, "file").unwrap();
-        assert_eq!(draft.file().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        drop(draft);
+        let temp = TempFile::create(&lock, "file").unwrap();
+        assert_eq!(temp.file().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(is_temp_name(temp.file.path().file_name().unwrap(), "file"));
+        drop(temp);
         assert!(names(dir.path()).is_empty());
     }
 
@@ -209,13 +142,25 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, &target).unwrap();
         let lock = DirLock::acquire(dir.path()).unwrap();
-        let draft = TempFile::create(&lock, "target").unwrap();
-        draft.copy_permissions(&victim).unwrap();
-        draft.file().write_all(b"new").unwrap();
-        draft.publish(&target).unwrap();
+        let temp = TempFile::create(&lock, "target").unwrap();
+        temp.copy_permissions(&victim).unwrap();
+        temp.file().write_all(b"new").unwrap();
+        temp.publish(&target).unwrap();
         lock.sync().unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert!(!target.is_symlink());
+    }
+
+    #[test]
+    fn publishing_a_new_file_replaces_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("target");
+        let lock = DirLock::acquire(dir.path()).unwrap();
+        TempFile::create(&lock, "target").unwrap().publish_new(&target).unwrap();
+        fs::write(&target, "precious").unwrap();
+        assert!(TempFile::create(&lock, "target").unwrap().publish_new(&target).is_err());
+        assert_eq!(fs::read(&target).unwrap(), b"precious");
+        assert_eq!(names(dir.path()), ["target"]);
     }
 }

@@ -1,7 +1,9 @@
-//! The file system: files that appear whole, the lock on a directory, and the system calls that the standard library has
-//! no form of.
+//! The file system: files that appear whole, the lock on a directory, staging, and the system calls that the standard
+//! library has no form of.
 
 pub(crate) mod atomic_file;
+pub(crate) mod dir_lock;
 pub(crate) mod file_times;
 pub(crate) mod platform;
 pub(crate) mod read_descriptor;
+pub(crate) mod staging;

@@ -19,7 +19,7 @@ use crate::storage::fs::platform::{FileState, Identity};
 /// a page of any size.
 pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
 
-/// Fills the page as the live service does: open, seek, read, decode and close for each event.
+/// Fills the page as the baseline does: open, seek, read, decode and close for each event.
 pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page) -> Result<()> {
     let path = dir.payloads();
     page.fill_payloads(|event, payload_ref, buffer| {

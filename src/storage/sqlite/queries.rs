@@ -1,4 +1,4 @@
-//! The statements that answer a request: the live service's own, and one that skips faster.
+//! The statements that answer a request: the baseline's, which are the live service's own, and one that skips faster.
 
 use rusqlite::{Params, params};
 
@@ -36,29 +36,30 @@ const BASELINE_COUNT: &str = "
       AND (? IS NULL OR actor_id = ?)
       AND (? IS NULL OR action = ?)";
 
-/// Skips within the index on `created_at`, which holds the whole order, and fetches only the page's rows.
+/// Skips within the index on `created_at`, which holds the whole order, and then joins only the page's rows to the
+/// table (a deferred join).
 ///
 /// Where index and table differ, it shows what the service's statement does: what the index holds is taken from
 /// there, and a row that the table has not shows as NULLs, so that it cannot pass for no row at all. The condition
 /// on the row id is always true: it has the id read, and so checked, of the entries that are skipped, too. The rows
-/// come as the inner statement finds them: sorted once more, a damaged index would seem to be in order.
+/// come as the inner statement finds them: sorted once more, a corrupt index would seem to be in order.
 ///
 /// A table may have a column of its own that is called `_rowid_`, and then this name no longer means the row id. The
 /// last condition is there to be refused by SQLite in that case, as ambiguous; in any other it is true and costs nothing.
-const INDEX_ONLY_SKIP: &str = "
+const DEFERRED_JOIN_PAGE: &str = "
     SELECT found.event, found.at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset, e.payload_len
     FROM (
-        SELECT created_at AS at, id AS event, _rowid_ AS place
+        SELECT created_at AS at, id AS event, _rowid_ AS row_id
         FROM audit_events INDEXED BY idx_created_at
         WHERE created_at BETWEEN ? AND ? AND +_rowid_ >= -9223372036854775808
           AND (SELECT _rowid_ FROM audit_events, (SELECT 1 AS _rowid_) LIMIT 0) IS NULL
         ORDER BY created_at DESC, id DESC
         LIMIT ? OFFSET ?
     ) AS found
-    LEFT JOIN audit_events AS e ON e._rowid_ = found.place";
+    LEFT JOIN audit_events AS e ON e._rowid_ = found.row_id";
 
 impl Connection {
-    /// The rows of a page by the live service's own statement.
+    /// The rows of a page by the baseline's statement.
     pub(crate) fn baseline_page(&self, query: &Query, page: &mut Page) -> Result<()> {
         let Filter {
             from_ts,
@@ -109,7 +110,7 @@ impl Connection {
             return self.baseline_page(query, page);
         }
         let values = params![filter.from_ts, filter.to_ts, query.page_size, offset(query)];
-        self.collect(INDEX_ONLY_SKIP, values, page)
+        self.collect(DEFERRED_JOIN_PAGE, values, page)
     }
 
     /// How many events match.

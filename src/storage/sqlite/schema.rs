@@ -1,4 +1,4 @@
-//! What a database's schema is, in words that can be compared.
+//! A database's schema as text that can be compared.
 
 use std::path::Path;
 
@@ -27,8 +27,8 @@ const COLUMNS: &str = "
             || coalesce(' DEFAULT ' || dflt_value, '') || iif(hidden, ' HIDDEN', ''), ', ')
     FROM (SELECT * FROM pragma_table_xinfo('audit_events') ORDER BY cid)";
 
-/// What a table can say of its columns that no pragma tells.
-const WORDS: &str = "
+/// Keywords of a table's statement that no pragma reports.
+const KEYWORDS: &str = "
     SELECT group_concat(value, ' ')
     FROM json_each('[\"AUTOINCREMENT\", \"CHECK\", \"COLLATE\", \"GENERATED\", \"REFERENCES\", \"STRICT\"]')
     WHERE (SELECT instr(upper(sql), value) FROM sqlite_schema WHERE name = 'audit_events') > 0";
@@ -70,7 +70,7 @@ fn read(sqlite: &rusqlite::Connection) -> rusqlite::Result<Schema> {
         let text: Option<String> = sqlite.query_row(statement, [], |row| row.get(0))?;
         Ok(text.unwrap_or_else(|| "none".to_owned()))
     };
-    let columns = format!("{}; {}", line(COLUMNS)?, line(WORDS)?);
+    let columns = format!("{}; {}", line(COLUMNS)?, line(KEYWORDS)?);
     Ok(Schema {
         objects: line(OBJECTS)?,
         columns,

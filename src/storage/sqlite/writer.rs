@@ -1,8 +1,10 @@
 //! Writing a new database, for `seed`.
 
+use std::fs::{self, File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::params;
+use rusqlite::{OpenFlags, params};
 
 use crate::error::{Error, Result};
 use crate::model::Row;
@@ -10,7 +12,7 @@ use crate::model::Row;
 /// How many rows a commit holds: the service's own batch.
 const BATCH: u32 = 2_000;
 
-/// A database that is being made, at a path that nobody else knows yet.
+/// A new database that is being filled, in a directory that nobody else can write in.
 #[derive(Debug)]
 pub(crate) struct Writer {
     sqlite: rusqlite::Connection,
@@ -19,16 +21,30 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Makes the schema in the empty file at `path`.
-    pub(crate) fn create(path: &Path, schema: &str) -> Result<Self> {
-        let made = rusqlite::Connection::open(path).and_then(|sqlite| {
-            // No journal and no waiting for the disk: until it is renamed into place, the file is disposable.
-            sqlite.execute_batch(&format!(
+    /// Makes the schema in the empty file at `path`, which is open as `file`.
+    ///
+    /// # Errors
+    /// SQLite cannot write, or another file is at `path` by now.
+    pub(crate) fn create(path: &Path, file: &File, schema: &str) -> Result<Self> {
+        let before = count_descriptors(file);
+        // Without SQLITE_OPEN_CREATE: the file is there, so nothing is made where a planted link leads.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = rusqlite::Connection::open_with_flags(path, flags);
+        let opened = opened.map_err(|error| write_error(path, &error))?;
+        // SQLite opens by name. Before anything is written, look whether it opened the same file.
+        if count_descriptors(file) != before.map(|count| count + 1) {
+            return Err(Error::Database {
+                path: path.to_owned(),
+                problem: "cannot be written: another file was put at its path while SQLite opened it".to_owned(),
+            });
+        }
+        // No journal and no waiting for the disk: until it is put in place, the file is disposable.
+        let made = opened
+            .execute_batch(&format!(
                 "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -64000;
                  {schema}; BEGIN"
-            ))?;
-            Ok(sqlite)
-        });
+            ))
+            .map(|()| opened);
         let sqlite = made.map_err(|error| write_error(path, &error))?;
         Ok(Writer {
             sqlite,
@@ -79,6 +95,16 @@ impl Writer {
     fn map_err<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| write_error(&self.path, &error))
     }
+}
+
+/// How many of this process's descriptors are open on this file; `None` where the system does not say.
+fn count_descriptors(file: &File) -> Option<usize> {
+    let is_same = |other: &Metadata, file: &Metadata| (other.dev(), other.ino()) == (file.dev(), file.ino());
+    let file = file.metadata().ok()?;
+    let descriptors = fs::read_dir("/proc/self/fd").ok()?.flatten();
+    // A descriptor that another thread closed meanwhile is none of these.
+    let same = descriptors.filter(|entry| fs::metadata(entry.path()).is_ok_and(|other| is_same(&other, &file)));
+    Some(same.count())
 }
 
 fn write_error(path: &Path, error: &rusqlite::Error) -> Error {

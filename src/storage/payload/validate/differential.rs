@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use fearless_simd::{Level, Simd};
 
-use super::{Lines, check, read, simd};
+use super::reader::read;
+use super::{Lines, check, simd};
 
 /// The levels of instructions that this processor has, the one that is used among them.
 static LEVELS: LazyLock<Vec<Level>> = LazyLock::new(|| {

@@ -1,6 +1,7 @@
 //! The payload's decoder and its two parts, for the fuzz oracles.
 
-use super::{Lines, check, read, simd};
+use super::reader::read;
+use super::{Lines, check, simd};
 
 /// Whether the block-wise check vouches for a payload on one line.
 #[must_use]

@@ -17,7 +17,7 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, mask8x64, u8x64};
 
-use super::Reader;
+use super::reader::Reader;
 
 /// From this depth on the reader is asked: the kinds of the open containers are the bits of one word.
 const DEEPEST: u32 = u64::BITS;

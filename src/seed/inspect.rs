@@ -1,4 +1,4 @@
-//! What a data directory holds, digested.
+//! Digests of what a data directory holds, and of what it should hold.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,11 +15,17 @@ use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::{Connection, Schema};
 
-/// Bytes a read, when a whole file is digested.
+/// How much of a file is read at once, in bytes.
 const CHUNK: usize = 1 << 20;
 
-/// A file's size in bytes and its SHA-256.
-pub(crate) type FileDigest = (u64, String);
+/// A whole file's digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileDigest {
+    /// The file's size.
+    pub(crate) bytes: u64,
+    /// SHA-256 in hex.
+    pub(crate) sha256: String,
+}
 
 /// What a database holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +39,7 @@ pub(crate) struct DatabaseContents {
 /// Whether a dataset, or a part of one, is in the directory.
 pub(crate) fn is_anything_there(dir: &DataDir) -> bool {
     let database = dir.database().to_owned();
-    // Also a link that leads nowhere is somebody's.
+    // A dangling link counts, too.
     [database, dir.payloads(), dir.wal(), dir.journal()]
         .iter()
         .any(|path| fs::symlink_metadata(path).is_ok())
@@ -114,7 +120,7 @@ pub(crate) fn sha256(path: &Path, progress: Progress<'_>) -> Result<Option<FileD
     let mut bytes = 0;
     loop {
         let read = match file.read(&mut chunk) {
-            Ok(0) => return Ok(Some((bytes, hex(&digest.finalize())))),
+            Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(Error::io(path, "cannot read")(error)),
@@ -123,4 +129,8 @@ pub(crate) fn sha256(path: &Path, progress: Progress<'_>) -> Result<Option<FileD
         bytes += read as u64;
         progress(bytes, size);
     }
+    Ok(Some(FileDigest {
+        bytes,
+        sha256: hex(&digest.finalize()),
+    }))
 }

@@ -1,4 +1,4 @@
-//! Rows on their way from the generator to the disk: made by one thread, read by two others.
+//! Batches of rows between the generator's thread and the two that write or digest them.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;

@@ -1,5 +1,6 @@
-//! Making a dataset beside the one that may be there.
+//! Generating a dataset into a staging directory.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,55 +10,70 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, generate};
-use super::publish::remove;
-use super::{DatasetSpec, Digests, Progress, label};
+use super::label::{self, LABEL};
+use super::publish::{DATABASE, PAYLOADS};
+use super::{DatasetSpec, Digests, Progress};
 use crate::contract::dataset::SCHEMA_SQL;
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::fs::atomic_file::{DirLock, TempFile};
+use crate::storage::fs::dir_lock::DirLock;
+use crate::storage::fs::platform;
+use crate::storage::fs::staging::StagingDir;
 use crate::storage::sqlite::{Connection, Writer};
 
-/// How many batches may wait for a stage that is slower than the generator.
-const STAGED_PREFIX: usize = 4;
+/// How many batches may wait for a writer that is slower than the generator.
+const QUEUE: usize = 4;
 
-/// A whole dataset under names that nobody looks for.
+/// A whole dataset in a staging directory, and on the disk.
 #[derive(Debug)]
-pub(crate) struct TempFiles {
-    pub(super) database: TempFile,
-    pub(super) payloads: TempFile,
+pub(crate) struct StagedDataset<'lock> {
+    pub(super) files: StagingDir<'lock>,
     /// The payload file's by what was written, the rows' by what the database then held.
     pub(crate) digests: Digests,
 }
 
-/// Writes the spec's dataset, down to the disk itself, and checks that the database holds the rows it was
-/// given.
-pub(crate) fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, progress: Progress<'_>) -> Result<TempFiles> {
-    let database = TempFile::create_shared(lock, "audit.db")?;
+/// Writes the spec's dataset, waits for the disk, and checks that the database holds the rows it was given. It gets
+/// the permissions of the database that it is to replace.
+///
+/// # Errors
+/// A file cannot be written, or the database does not hold what it was given.
+pub(crate) fn make<'lock>(
+    dir: &DataDir,
+    lock: &'lock DirLock,
+    spec: DatasetSpec,
+    progress: Progress<'_>,
+) -> Result<StagedDataset<'lock>> {
+    let files = StagingDir::create(lock)?;
+    let database = files.create_file(DATABASE, 0o666)?;
+    let database_path = files.path().join(DATABASE);
     if dir.database().exists() {
-        database.copy_permissions(dir.database())?;
+        copy_permissions(dir.database(), &database, dir.database())?;
     }
-    let payloads = TempFile::create(lock, "payloads.jsonl")?;
-    payloads.copy_permissions(database.path())?;
+    let payloads = files.create_file(PAYLOADS, 0o600)?;
+    copy_permissions(&database_path, &payloads, &dir.payloads())?;
+    if !spec.is_contract() {
+        let label = files.create_file(LABEL, 0o600)?;
+        let target = dir.root().join(LABEL);
+        copy_permissions(&database_path, &label, &target)?;
+        label::write(&label, spec).map_err(Error::io(&target, "cannot write"))?;
+    }
 
-    let (to_payloads, payload_batches) = sync_channel(STAGED_PREFIX);
-    let (to_database, database_batches) = sync_channel(STAGED_PREFIX);
+    let (to_payloads, payload_batches) = sync_channel(QUEUE);
+    let (to_database, database_batches) = sync_channel(QUEUE);
     let (written, inserted) = thread::scope(|scope| {
         scope.spawn(move || generate(spec, &[to_payloads, to_database]));
         let written = scope.spawn(|| write_payloads(&payloads, &dir.payloads(), payload_batches));
-        let inserted = fill_database(database.path(), database_batches, spec.events, progress);
+        let inserted = fill_database(&database_path, &database, database_batches, spec.events, progress);
         (written.join(), inserted)
     });
     let written = written.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    // A full disk is said of the file that it was met in, by the name it was to have.
+    // An error such as a full disk names the file as it will be called, not the staged one.
     let (payload_bytes, payloads_sha256) = written?;
     let given = inserted.map_err(|error| named(error, dir.database()))?;
-    database
-        .file()
-        .sync_all()
-        .map_err(Error::io(dir.database(), "cannot write"))?;
+    database.sync_all().map_err(Error::io(dir.database(), "cannot write"))?;
 
-    let rows = rows_of(database.path())?;
+    let rows = rows_of(&database_path)?;
     if rows != given {
         return Err(Error::Database {
             path: dir.database().to_owned(),
@@ -70,50 +86,33 @@ pub(crate) fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, progress: P
         payloads: payloads_sha256,
         rows,
     };
-    Ok(TempFiles {
-        database,
-        payloads,
-        digests,
-    })
-}
-
-/// Labels the dataset that is there as a scale study, or as none.
-pub(crate) fn set_label(dir: &DataDir, lock: &DirLock, spec: DatasetSpec) -> Result<()> {
-    if is_labelled(dir, spec) {
-        return Ok(());
-    }
-    let target = label::path(dir.root());
-    if spec.is_contract() {
-        remove(&target)
-    } else {
-        label::write(&target, lock, spec, dir.database())
-    }
-}
-
-fn is_labelled(dir: &DataDir, spec: DatasetSpec) -> bool {
-    DatasetSpec::of_dir(dir.root()) == spec && spec.is_contract() != label::path(dir.root()).exists()
+    Ok(StagedDataset { files, digests })
 }
 
 /// Writes and digests every line; then waits for the disk.
-fn write_payloads(draft: &TempFile, target: &Path, batches: Receiver<Arc<Batch>>) -> Result<(u64, String)> {
+fn write_payloads(mut file: &File, target: &Path, batches: Receiver<Arc<Batch>>) -> Result<(u64, String)> {
     let mut digest = Sha256::new();
     let mut bytes = 0;
     for batch in batches {
         digest.update(batch.lines());
-        draft
-            .file()
-            .write_all(batch.lines())
+        file.write_all(batch.lines())
             .map_err(Error::io(target, "cannot write"))?;
         bytes += batch.lines().len() as u64;
     }
-    draft.file().sync_all().map_err(Error::io(target, "cannot write"))?;
+    file.sync_all().map_err(Error::io(target, "cannot write"))?;
     Ok((bytes, hex(&digest.finalize())))
 }
 
 /// Inserts every row, then makes the index; gives the digest of the rows.
-fn fill_database(path: &Path, batches: Receiver<Arc<Batch>>, events: u64, progress: Progress<'_>) -> Result<String> {
+fn fill_database(
+    path: &Path,
+    file: &File,
+    batches: Receiver<Arc<Batch>>,
+    events: u64,
+    progress: Progress<'_>,
+) -> Result<String> {
     let (table, index) = SCHEMA_SQL.split_at(SCHEMA_SQL.find("CREATE INDEX").unwrap_or(SCHEMA_SQL.len()));
-    let mut writer = Writer::create(path, table)?;
+    let mut writer = Writer::create(path, file, table)?;
     let mut digest = RowsDigest::new();
     let mut done = 0;
     for batch in batches {
@@ -133,7 +132,11 @@ fn rows_of(path: &Path) -> Result<String> {
     super::inspect::rows(&connection)
 }
 
-/// The error by the name that the file was to have.
+fn copy_permissions(model: &Path, file: &File, target: &Path) -> Result<()> {
+    platform::copy_permissions(model, file).map_err(Error::io(target, "cannot set the permissions"))
+}
+
+/// The error with the name that the file will have.
 fn named(error: Error, target: &Path) -> Error {
     let path = PathBuf::from(target);
     match error {

@@ -1,4 +1,5 @@
-//! A whole dataset: making one, looking whether one is the one it should be, and telling scale studies apart.
+//! Datasets that `seed` generates: their generator, their digests, and the label that tells a scale study from the
+//! contract dataset.
 
 use std::path::Path;
 
@@ -12,14 +13,14 @@ mod make;
 mod publish;
 
 pub(crate) use inspect::{DatabaseContents, database, expected_digests, is_anything_there, payloads, sha256};
-use label::read as labelled;
-pub(crate) use make::{TempFiles, make, set_label};
-pub(crate) use publish::{publish, recover, recover_staged, tidy};
+pub(crate) use label::{LABEL, is_label_replaced, set_label};
+pub(crate) use make::make;
+pub(crate) use publish::{Replace, publish};
 
 /// Called with how much is done and how much there is, in any unit, from any thread.
 pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
-/// What fixes a dataset of the contract's make, to the byte.
+/// The parameters that fix a generated dataset, to the byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DatasetSpec {
     /// How many events.
@@ -37,7 +38,7 @@ impl DatasetSpec {
 
     /// What the data directory is labelled as; the contract's where it has no label.
     pub(crate) fn of_dir(root: &Path) -> Self {
-        labelled(root).unwrap_or(Self::CONTRACT)
+        label::read(root).unwrap_or(Self::CONTRACT)
     }
 
     /// Whether it is the contract's.
@@ -57,7 +58,7 @@ impl DatasetSpec {
     }
 }
 
-/// What a dataset is recognised by.
+/// The digests that a dataset is recognised by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Digests {
     /// Bytes in the payload file.

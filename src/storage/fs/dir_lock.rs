@@ -1,0 +1,133 @@
+//! The lock on a data directory, and the temp files that its holder may sweep.
+
+use std::fs::{self, File, TryLockError};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use super::atomic_file::is_temp_name;
+use crate::error::{Error, Result};
+
+/// The files that whoever takes the lock writes first under a temp name: whoever builds an index does.
+const INDEX_FILES: [&str; 2] = ["audit.idx", "audit.idx-delta"];
+
+/// The right to write in a directory, held by one process at a time until it is dropped or the process ends.
+///
+/// It is a lock on the directory itself, so there is no lock file to leave behind. On a file system without such
+/// locks everybody gets the right: files are still replaced whole, and the last writer wins.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    path: PathBuf,
+    dir: File,
+}
+
+impl DirLock {
+    /// Takes the lock, then removes stale temp files of the index; `None` where another process has the lock.
+    ///
+    /// # Errors
+    /// The directory cannot be opened.
+    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        let lock = Self::open(path)?;
+        match lock.dir.try_lock() {
+            Ok(()) => lock.remove_leftovers(&INDEX_FILES),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(_)) => {}
+        }
+        Ok(Some(lock))
+    }
+
+    /// Takes the lock like [`DirLock::try_acquire`], and waits for it where another process has it.
+    ///
+    /// # Errors
+    /// The directory cannot be opened.
+    pub(crate) fn acquire(path: &Path) -> Result<Self> {
+        let lock = Self::open(path)?;
+        if lock.dir.lock().is_ok() {
+            lock.remove_leftovers(&INDEX_FILES);
+        }
+        Ok(lock)
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes every rename and removal so far outlast a power failure.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.dir.sync_all().map_err(Error::io(&self.path, "cannot sync"))
+    }
+
+    /// Removes the temp files that a killed run left of these files, and no other file. Best effort: failures are
+    /// ignored.
+    pub(crate) fn remove_leftovers(&self, targets: &[&str]) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            // Only the lock's holder writes here, so a temp file that is there now is stale.
+            let is_stale = targets.iter().any(|target| is_temp_name(&entry.file_name(), target));
+            if is_stale && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn open(path: &Path) -> Result<Self> {
+        Ok(DirLock {
+            path: path.to_owned(),
+            dir: File::open(path).map_err(Error::io(path, "cannot open the directory"))?,
+        })
+    }
+}
+
+impl AsFd for DirLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DirLock::try_acquire(dir.path()).unwrap().unwrap();
+        assert!(DirLock::try_acquire(dir.path()).unwrap().is_none());
+        drop(first);
+        assert!(DirLock::try_acquire(dir.path()).unwrap().is_some());
+        assert!(DirLock::try_acquire(&dir.path().join("no")).is_err());
+    }
+
+    #[test]
+    fn the_holder_removes_stale_temp_files_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = [
+            ".auditq",
+            ".auditq-audit.db.abc123",
+            ".auditq-audit.idx.abc123.bak",
+            ".auditq-audit.idx.bak",
+            ".auditq-next-audit.db",
+            ".auditq-notes.abc123",
+            "audit.db",
+        ];
+        let stale = [".auditq-audit.idx.abc123", ".auditq-audit.idx-delta.Xyz789"];
+        for name in kept.iter().chain(&stale) {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        fs::create_dir(dir.path().join(".auditq-audit.idx.direct")).unwrap();
+        let lock = DirLock::acquire(dir.path()).unwrap();
+        let names = || {
+            let entries = fs::read_dir(dir.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.retain(|name| name != ".auditq-audit.idx.direct");
+            names.sort();
+            names
+        };
+        assert_eq!(names(), kept);
+        lock.remove_leftovers(&["audit.db"]);
+        assert!(!names().contains(&".auditq-audit.db.abc123".into()));
+        assert_eq!(names().len(), kept.len() - 1);
+    }
+}
