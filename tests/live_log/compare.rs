@@ -12,7 +12,7 @@ pub(super) struct Kept {
     pub(super) key: Key,
     pub(super) actor_id: i64,
     pub(super) action: String,
-    resource: (String, String),
+    pub(super) resource: (String, String),
     payload: Vec<u8>,
 }
 

@@ -1,12 +1,11 @@
 //! Random histories: commits of every kind, in every journal mode, each followed by every question.
 
-use std::time::{Duration, Instant};
-
-use auditq::engine::{Engine, Enhanced, Lifetime, RefreshCounts};
+use auditq::engine::{Engine, Lifetime, RefreshCounts};
 use auditq::model::Filter;
 
 use super::compare::{all, assert_answers, assert_model, queries};
 use super::random::Random;
+use super::watched::wait_for_index;
 use super::writer::Writer;
 use crate::harness::Log;
 use crate::harness::faults::{number, report};
@@ -285,20 +284,6 @@ impl History {
                 )
             }
         }
-    }
-}
-
-/// Waits until the engine has an index again: after a change that needs a build, SQLite answers meanwhile.
-fn wait_for_index(engine: &Enhanced, what: &str) {
-    let start = Instant::now();
-    loop {
-        let before = engine.refreshes().by_sqlite;
-        engine.count(&Filter::ALL).unwrap();
-        if engine.refreshes().by_sqlite == before {
-            return;
-        }
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}: there is no index");
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

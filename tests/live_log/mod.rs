@@ -2,6 +2,8 @@
 //! does, and by the kind of refresh that the change calls for.
 
 mod compare;
+mod hazards;
 mod history;
 mod random;
+mod watched;
 mod writer;
