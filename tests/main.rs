@@ -22,6 +22,7 @@ mod faulty_engines;
 mod index_invalidation;
 mod io_errors;
 mod keyset;
+mod live_log;
 mod locked_database;
 mod parity;
 mod permissions;

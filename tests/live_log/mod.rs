@@ -1,0 +1,9 @@
+//! A log that other processes commit to: after whatever they do, a running engine and a new one answer as the baseline
+//! does, and by the kind of refresh that the change calls for.
+
+mod compare;
+mod hazards;
+mod history;
+mod random;
+mod watched;
+mod writer;
