@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::rounds::Bench;
 use super::subject::{Answer, answers, differences};
-use super::{Work, reproduce};
+use super::work::Work;
+use super::reproduce;
 use crate::error::{Error, Result};
 use crate::measure::Depth;
 use crate::model::{Filter, Query};

@@ -5,3 +5,4 @@ pub(crate) mod atomic_file;
 pub(crate) mod file_times;
 pub(crate) mod platform;
 pub(crate) mod read_descriptor;
+pub(crate) mod scratch_dir;

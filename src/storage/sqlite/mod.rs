@@ -2,6 +2,7 @@
 
 #[allow(dead_code)]
 pub(crate) mod btree;
+mod committer;
 mod connection;
 mod immutable;
 #[allow(dead_code)]
@@ -17,6 +18,7 @@ pub(crate) mod wal;
 mod snapshot;
 mod writer;
 
+pub(crate) use committer::{Committer, Journal};
 pub(crate) use connection::Connection;
 pub(crate) use scan::Soundness;
 pub(crate) use schema::Schema;
