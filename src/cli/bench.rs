@@ -1,6 +1,7 @@
 //! The arguments of `auditq bench`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -16,6 +17,7 @@ Examples:
   auditq bench --min-speedup 10 --export bench.json        exit 1 if surely not ten times faster
   auditq bench --plot latency.svg                          latency by page depth
   auditq bench --rate 100                                  100 requests a second, come what may
+  auditq bench --write-rate 0,10,100 --journal wal         beside a writer that commits to a copy of the log
   auditq bench --workload legacy --requests 2000 --dry-run | auditq query --batch -";
 
 const METHOD: &str = "\
@@ -27,6 +29,14 @@ Method:
   mean cost of a request. Percentiles are taken from all samples, at index (n - 1) * p with linear interpolation.
   A ratio is the geometric mean over the rounds, above 1 is faster; its 95 % interval is a bootstrap over them.
 
+Beside a writer:
+  With --write-rate the log is copied, for each journal mode, to a directory beside it or else to the system's
+  temporary one; the log itself is never written, and the copy is removed. A writer appends a payload, inserts its row
+  and commits, R times a second (rollback journal: synchronous FULL; WAL: NORMAL). It has its turn alone, beside the
+  baseline's clients and beside the enhanced engine's, each turn --write-seconds long. Every answer must be the page
+  of one moment between the last commit that had returned when it was asked for and the last that had begun when it
+  came; at the end the whole log and every request are compared between the engines. Else there are no figures.
+
 JSON lines, told apart by their type:
   run        schema_version, commit, command_line, method, machine, dataset
   summary    of a workload and subject: n, errors, rps, mean_us, p50_us, p90_us, p95_us, p99_us, max_us; p99_is_weak
@@ -37,6 +47,9 @@ JSON lines, told apart by their type:
   ratio      of a metric: ratio, low, high, verdict (faster, slower, inconclusive), improvement_percent
   cost       from one thread: us_per_request, and of_floor: ratio, low, high
   gate       with --min-speedup: passed, failures
+  write      with --write-rate, in the place of all but run and gate: of a journal, write_rate_per_s, workload and
+             subject (none: the writer alone) the commits with their per_s, p50_us, p99_us, the requests with their
+             rps and latencies, the refreshes of the index by kind, and the ratios
   The export to a .json file holds all of them, and every round.";
 
 /// Measure both engines on the same requests
@@ -82,19 +95,42 @@ pub(super) struct Flags {
     #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     rate: Option<f64>,
 
+    /// Measure beside a writer that commits so many events a second to a copy of the log; 0 is none
+    #[arg(long, value_name = "R[,R…]", value_parser = write_rate, value_delimiter = ',',
+        allow_negative_numbers = true, conflicts_with_all = ["histogram", "plot", "rate"])]
+    write_rate: Vec<f64>,
+
+    /// The journal mode of the copy that is written to [default: both]
+    #[arg(long, value_name = "MODE", value_enum, requires = "write_rate")]
+    journal: Option<Journals>,
+
+    /// How long each turn beside the writer lasts [default: 2]
+    #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true, requires = "write_rate")]
+    write_seconds: Option<f64>,
+
     /// Print the requests as JSON lines and run nothing
-    #[arg(long, conflicts_with_all = ["min_speedup", "export", "histogram", "plot", "rate"])]
+    #[arg(long, conflicts_with_all = ["min_speedup", "export", "histogram", "plot", "rate", "write_rate"])]
     dry_run: bool,
 }
 
 const MAX_REQUESTS: usize = 1_000_000;
 const MAX_ROUNDS: usize = 1_000;
+const MAX_WRITE_RATE: f64 = 100_000.0;
+const MAX_WRITE_SECONDS: f64 = 600.0;
+const WRITE_SECONDS: f64 = 2.0;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Which {
     Legacy,
     Deep,
     All,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Journals {
+    Rollback,
+    Wal,
+    Both,
 }
 
 /// What `bench` is to do.
@@ -118,6 +154,28 @@ pub struct BenchArgs {
     pub plot: Option<PathBuf>,
     /// Print the requests, and nothing else.
     pub dry_run: bool,
+    /// The writer to measure beside; `None` measures a log that nobody writes to.
+    pub writes: Option<WriteArgs>,
+}
+
+/// The writer to measure beside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WriteArgs {
+    /// Commits a second, in order; 0 is a writer that rests.
+    pub rates_per_s: Vec<f64>,
+    /// The journal modes, in order.
+    pub journals: Vec<JournalArg>,
+    /// How long each turn lasts.
+    pub turn: Duration,
+}
+
+/// The journal mode of the copy that is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalArg {
+    /// A rollback journal that is deleted with each commit.
+    Rollback,
+    /// A write-ahead log.
+    Wal,
 }
 
 /// The beginning of a request stream.
@@ -163,6 +221,7 @@ impl Flags {
             workload,
             requests: self.requests,
         };
+        let writes = self.writes();
         Ok(BenchArgs {
             threads: self.threads,
             workloads: workloads.iter().map(stream).collect(),
@@ -173,6 +232,20 @@ impl Flags {
             histogram: self.histogram,
             plot: self.plot,
             dry_run: self.dry_run,
+            writes,
+        })
+    }
+
+    fn writes(&self) -> Option<WriteArgs> {
+        let journals: &[_] = match self.journal.unwrap_or(Journals::Both) {
+            Journals::Rollback => &[JournalArg::Rollback],
+            Journals::Wal => &[JournalArg::Wal],
+            Journals::Both => &[JournalArg::Rollback, JournalArg::Wal],
+        };
+        (!self.write_rate.is_empty()).then(|| WriteArgs {
+            rates_per_s: self.write_rate.clone(),
+            journals: journals.to_vec(),
+            turn: Duration::from_secs_f64(self.write_seconds.unwrap_or(WRITE_SECONDS)),
         })
     }
 }
@@ -186,6 +259,22 @@ fn positive(text: &str) -> std::result::Result<f64, String> {
     // Below a thousandth, or beyond a billion, it is a slip.
     let number = text.parse().ok().filter(|number| (1e-3..=1e9).contains(number));
     number.ok_or_else(|| "a number from 0.001 to 1000000000 is accepted".to_owned())
+}
+
+fn write_rate(text: &str) -> std::result::Result<f64, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| *number == 0.0 || (1e-3..=MAX_WRITE_RATE).contains(number));
+    number.ok_or_else(|| format!("0, or a number from 0.001 to {MAX_WRITE_RATE}, is accepted"))
+}
+
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (0.05..=MAX_WRITE_SECONDS).contains(number));
+    number.ok_or_else(|| format!("a number from 0.05 to {MAX_WRITE_SECONDS} is accepted"))
 }
 
 fn export(text: &str) -> std::result::Result<Export, String> {
@@ -228,6 +317,21 @@ mod tests {
         assert_eq!(positive("2.5"), Ok(2.5));
         for text in ["0", "-1", "nan", "inf", "1e10", "1e-4", "x"] {
             assert!(positive(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_writer_may_rest() {
+        assert_eq!(
+            ["0", "0.5", "100000"].map(|text| write_rate(text).ok()),
+            [Some(0.0), Some(0.5), Some(100_000.0)]
+        );
+        for text in ["-1", "1e-4", "100001", "nan", "", "x"] {
+            assert!(write_rate(text).is_err(), "{text}");
+        }
+        assert_eq!(seconds("0.05"), Ok(0.05));
+        for text in ["0", "-1", "601", "nan", "inf", "x"] {
+            assert!(seconds(text).is_err(), "{text}");
         }
     }
 

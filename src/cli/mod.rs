@@ -19,7 +19,7 @@ mod time;
 mod usage;
 mod verify;
 
-pub use bench::{BenchArgs, Export, ExportForm, Stream};
+pub use bench::{BenchArgs, Export, ExportForm, JournalArg, Stream, WriteArgs};
 pub use diff::{DiffArgs, DiffWorkload};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;

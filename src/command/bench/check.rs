@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use super::reproduce;
 use super::rounds::Bench;
 use super::subject::{Answer, answers, differences};
-use super::{Work, reproduce};
+use super::work::Work;
 use crate::error::{Error, Result};
 use crate::measure::Depth;
 use crate::model::{Filter, Query};

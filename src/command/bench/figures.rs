@@ -59,28 +59,41 @@ pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
         .collect::<Result<_>>()?;
     // The last is the floor: it answers nothing, so it is no faster than anything.
     let others = 1..subjects.len().saturating_sub(1);
-    let ratios = others.flat_map(|other| {
-        METRICS.map(|metric| ratio(metric, [&subjects[0], &subjects[other]], [&rounds[0], &rounds[other]]))
-    });
+    let side = |place: usize| Side {
+        name: &subjects[place].subject,
+        rounds: &rounds[place],
+        is_p99_weak: subjects[place].total.latency.p99_is_weak,
+    };
+    let of_others: Vec<_> = others
+        .map(|other| ratios(&side(0), &side(other)))
+        .collect::<Result<_>>()?;
     Ok(report::Workload {
         workload: measured.workload.clone(),
         requests: measured.depths.len(),
-        ratios: ratios.collect::<Result<_>>()?,
+        ratios: of_others.concat(),
         costs: costs(&measured.costs)?,
         subjects,
     })
 }
 
 /// What the gate says: only what is surely below the least speedup fails.
-pub(super) fn gate(min_speedup: f64, workloads: &[report::Workload]) -> report::Gate {
-    let ratios = workloads
-        .iter()
-        .flat_map(|work| work.ratios.iter().map(move |ratio| (work, ratio)));
-    let failures: Vec<_> = ratios
-        .filter(|(_, ratio)| ratio.speedup.high.is_some_and(|high| high < min_speedup))
-        .map(|(work, ratio)| report::Failure {
-            workload: work.workload.clone(),
-            ratio: ratio.clone(),
+pub(super) fn gate(min_speedup: f64, workloads: &[report::Workload], writes: &[report::Write]) -> report::Gate {
+    let at_rest = workloads.iter().map(|work| (work.workload.clone(), &work.ratios));
+    let beside_writer = writes.iter().map(|it| {
+        let workload = format!(
+            "{}, {} journal, {} commits/s",
+            it.workload, it.journal, it.write_rate_per_s
+        );
+        (workload, &it.ratios)
+    });
+    let is_failure = |ratio: &&report::Ratio| ratio.speedup.high.is_some_and(|high| high < min_speedup);
+    let failures: Vec<_> = at_rest
+        .chain(beside_writer)
+        .flat_map(|(workload, ratios)| {
+            ratios.iter().filter(is_failure).map(move |ratio| report::Failure {
+                workload: workload.clone(),
+                ratio: ratio.clone(),
+            })
         })
         .collect();
     report::Gate {
@@ -135,14 +148,21 @@ fn summary<'a>(rounds: impl IntoIterator<Item = &'a Round> + Clone) -> Result<Su
     summary.ok_or_else(|| Error::usage("nothing was measured: --rounds and --requests take at least 1"))
 }
 
-/// Of two subjects with their rounds, the model first.
-fn ratio(
-    metric: Metric,
-    [model, other]: [&report::Subject; 2],
-    [model_rounds, other_rounds]: [&[Summary]; 2],
-) -> Result<report::Ratio> {
+/// A subject with its rounds, as one side of a ratio.
+pub(super) struct Side<'a> {
+    pub(super) name: &'a str,
+    pub(super) rounds: &'a [Summary],
+    pub(super) is_p99_weak: bool,
+}
+
+/// Of each metric.
+pub(super) fn ratios(model: &Side<'_>, other: &Side<'_>) -> Result<Vec<report::Ratio>> {
+    METRICS.into_iter().map(|metric| ratio(metric, model, other)).collect()
+}
+
+fn ratio(metric: Metric, model: &Side<'_>, other: &Side<'_>) -> Result<report::Ratio> {
     let values = |rounds: &[Summary]| rounds.iter().map(metric.value).collect::<Vec<_>>();
-    let pairs = values(model_rounds).into_iter().zip(values(other_rounds));
+    let pairs = values(model.rounds).into_iter().zip(values(other.rounds));
     let faster = |(model, other)| {
         if metric.is_rate { other / model } else { model / other }
     };
@@ -153,13 +173,13 @@ fn ratio(
         1.0 - 1.0 / ratio.estimate
     };
     Ok(report::Ratio {
-        subject: other.subject.clone(),
-        against: model.subject.clone(),
+        subject: other.name.to_owned(),
+        against: model.name.to_owned(),
         metric: metric.name,
         speedup: speedup(&ratio),
         verdict: ratio.verdict().name(),
         improvement_percent: gain * 100.0,
-        is_weak: metric.name == "p99" && [model, other].iter().any(|it| it.total.latency.p99_is_weak),
+        is_weak: metric.name == "p99" && (model.is_p99_weak || other.is_p99_weak),
     })
 }
 
@@ -202,7 +222,7 @@ fn shown_cost(cost: &Cost, of_floor: Option<report::Speedup>) -> report::Cost {
     }
 }
 
-fn shown(summary: &Summary) -> report::Summary {
+pub(super) fn shown(summary: &Summary) -> report::Summary {
     report::Summary {
         rps: summary.rps,
         errors: summary.errors,
@@ -210,7 +230,7 @@ fn shown(summary: &Summary) -> report::Summary {
     }
 }
 
-fn spread(latency: &Latency) -> report::Latency {
+pub(super) fn spread(latency: &Latency) -> report::Latency {
     report::Latency {
         n: latency.n,
         mean_us: us(latency.mean_ns),
@@ -322,10 +342,10 @@ mod tests {
     fn the_gate_fails_only_where_the_whole_interval_is_below() {
         let mut figures = workload(&measured()).unwrap();
         let names = |gate: &report::Gate| gate.failures.iter().map(|it| it.ratio.metric).collect::<Vec<_>>();
-        let strict = gate(1.5, std::slice::from_ref(&figures));
+        let strict = gate(1.5, std::slice::from_ref(&figures), &[]);
         assert_eq!((strict.passed, names(&strict)), (false, vec!["rps"]));
         figures.ratios[0].speedup.high = Some(1.5);
-        assert!(gate(1.5, std::slice::from_ref(&figures)).passed);
+        assert!(gate(1.5, std::slice::from_ref(&figures), &[]).passed);
         figures.ratios[0].speedup.high = None;
         assert!(
             gate(
@@ -333,7 +353,8 @@ mod tests {
                 &[report::Workload {
                     ratios: figures.ratios[..1].to_vec(),
                     ..figures
-                }]
+                }],
+                &[]
             )
             .passed
         );
@@ -381,7 +402,7 @@ mod tests {
             "{\"type\":\"cost\",\"workload\":\"legacy\",\"subject\":\"floor\",\"n\":4,\"us_per_request\":1.5,\
              \"rounds_us_per_request\":[1.5,1.5],\"of_floor\":null}"
         );
-        let gate = gate(2.0, &[]);
+        let gate = gate(2.0, &[], &[]);
         assert_eq!(
             line(report::Line::Gate(&gate)),
             "{\"type\":\"gate\",\"min_speedup\":2.0,\"passed\":true,\"failures\":[]}"

@@ -1,13 +1,15 @@
 //! `auditq bench`: both engines and the floor, in turn, on the same requests.
 
-use crate::cli::{BenchArgs, ExportForm};
+use crate::cli::{BenchArgs, ExportForm, JournalArg, WriteArgs};
 use crate::command::notify;
 use crate::config::{Config, Display, Format};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
-use crate::model::{Mode, Page, Query};
+use crate::model::{Mode, Page};
 use crate::output::progress::Progress;
 use crate::output::{Stdout, document, jsonl, plot, unless_closed};
+use crate::storage::data_dir::DataDir;
+use crate::storage::sqlite::Journal;
 
 mod by_depth;
 mod check;
@@ -21,20 +23,14 @@ mod reproduce;
 mod rounds;
 mod subject;
 mod tables;
+mod work;
 mod worker_pool;
+mod writes;
 
 pub use cost::Cost;
 pub use rounds::{FLOOR, Measured, Settings, Timed, measure};
+pub use work::Work;
 pub use worker_pool::{Pace, Round, Sample};
-
-/// Requests under a name.
-#[derive(Clone, Debug)]
-pub struct Work {
-    /// The workload's name.
-    pub name: String,
-    /// At least one.
-    pub requests: Vec<Query>,
-}
 
 pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
     let works: Vec<_> = args
@@ -60,7 +56,13 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
         rounds: args.rounds,
         pace,
     };
-    let (report, measured) = report(config, args, &works, &settings)?;
+    let (report, measured) = match &args.writes {
+        None => report(config, args, &works, &settings)?,
+        Some(writes) => (
+            report_beside_writer(config, args, writes, &works, &settings)?,
+            Vec::new(),
+        ),
+    };
     unless_closed(print(&config.display, &report, args.histogram))?;
     if let Some(export) = &args.export {
         files::publish(&export.path, &exported(&report, export.form)?)?;
@@ -93,7 +95,7 @@ fn report(
     works: &[Work],
     settings: &Settings,
 ) -> Result<(report::Report, Vec<Measured>)> {
-    let [baseline, enhanced] = engines(config)?;
+    let [baseline, enhanced] = engines(&config.display, &config.data_dir)?;
     let engines = [("baseline", baseline.as_ref()), ("enhanced", enhanced.as_ref())];
     let dataset = environment::dataset(&config.data_dir, enhanced.as_ref())?;
     let run = environment::run(settings, dataset);
@@ -101,16 +103,63 @@ fn report(
     let report = |done, total| progress.report(done, total);
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
     let workloads: Vec<_> = measured.iter().map(figures::workload).collect::<Result<_>>()?;
-    let gate = args.min_speedup.map(|least| figures::gate(least, &workloads));
-    Ok((report::Report { run, workloads, gate }, measured))
+    let gate = args.min_speedup.map(|least| figures::gate(least, &workloads, &[]));
+    let writes = Vec::new();
+    Ok((
+        report::Report {
+            run,
+            workloads,
+            writes,
+            gate,
+        },
+        measured,
+    ))
+}
+
+fn report_beside_writer(
+    config: &Config,
+    args: &BenchArgs,
+    writes: &WriteArgs,
+    works: &[Work],
+    settings: &Settings,
+) -> Result<report::Report> {
+    let display = config.display;
+    // Not the enhanced one, which would keep an index beside a log that is only copied here.
+    let baseline = engine::open(Mode::Baseline, &config.data_dir, Lifetime::OneShot, notify(display))?;
+    let run = environment::run(settings, environment::dataset(&config.data_dir, baseline.as_ref())?);
+    let journal = |it: &JournalArg| match it {
+        JournalArg::Rollback => Journal::Rollback,
+        JournalArg::Wal => Journal::Wal,
+    };
+    let journals: Vec<_> = writes.journals.iter().map(journal).collect();
+    let plan = writes::Plan {
+        log: &config.data_dir,
+        works,
+        threads: settings.threads,
+        rounds: settings.rounds,
+        rates_per_s: &writes.rates_per_s,
+        journals: &journals,
+        turn: writes.turn,
+    };
+    let progress = Progress::new(&display, "measuring beside a writer");
+    let measured = writes::measure(&plan, &|dir| engines(&display, dir), &|done, total| {
+        progress.report(done, total);
+    })?;
+    let writes = writes::records(&measured)?;
+    let gate = args.min_speedup.map(|least| figures::gate(least, &[], &writes));
+    Ok(report::Report {
+        run,
+        workloads: Vec::new(),
+        writes,
+        gate,
+    })
 }
 
 /// Both, the second with its index.
-fn engines(config: &Config) -> Result<[Box<dyn Engine>; 2]> {
-    let display = config.display;
-    let open = |mode, lifetime| engine::open(mode, &config.data_dir, lifetime, notify(display));
+fn engines(display: &Display, dir: &DataDir) -> Result<[Box<dyn Engine>; 2]> {
+    let open = |mode, lifetime| engine::open(mode, dir, lifetime, notify(*display));
     // A missing index is made here, not beside the first requests.
-    let progress = Progress::new(&display, "indexing");
+    let progress = Progress::new(display, "indexing");
     let first = open(Mode::Enhanced, Lifetime::OneShot)?;
     first.maintain(&|done, total| progress.report(done, total))?;
     let baseline = open(Mode::Baseline, Lifetime::LongLived)?;

@@ -3,16 +3,19 @@
 use super::report::{Failure, Gate, Report};
 use super::rounds::FLOOR;
 use super::tables::interval;
+use super::writes;
 use crate::output::units::times;
 
 /// A paragraph each.
 pub(super) fn notes(report: &Report) -> Vec<String> {
     let subjects = || report.workloads.iter().flat_map(|work| &work.subjects);
-    let mut notes = vec![format!(
+    let at_rest = format!(
         "Every answer was checked against the baseline's, before and after. The {FLOOR} reads the same payloads and does \
          nothing else. Each round, all subjects in turn answer the same requests, a fast one again and again until \
          0.1 s have passed. A ratio is the geometric mean of the rounds'."
-    )];
+    );
+    let is_at_rest = report.writes.is_empty();
+    let mut notes = vec![if is_at_rest { at_rest } else { writes::note() }];
     let method = &report.run.method;
     if method.clients > report.run.machine.cores {
         notes.push(
@@ -27,9 +30,19 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     let depths = subjects()
         .flat_map(|subject| &subject.depths)
         .map(|depth| &depth.latency);
+    let clients = report
+        .writes
+        .iter()
+        .filter_map(|write| Some(&write.requests.as_ref()?.latency));
+    let commits = report
+        .writes
+        .iter()
+        .filter_map(|write| write.commits.as_ref()?.latency.as_ref());
     if subjects()
         .map(|subject| &subject.total.latency)
         .chain(depths)
+        .chain(clients)
+        .chain(commits)
         .any(|latency| latency.p99_is_weak)
     {
         notes.push("* from fewer than 1,000 samples: fewer than ten lie beyond this P99.".to_owned());

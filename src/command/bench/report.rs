@@ -12,6 +12,9 @@ pub(super) struct Report {
     #[serde(flatten)]
     pub(super) run: Run,
     pub(super) workloads: Vec<Workload>,
+    /// Beside a writer. Not there without `--write-rate`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) writes: Vec<Write>,
     /// Null without `--min-speedup`.
     pub(super) gate: Option<Gate>,
 }
@@ -167,6 +170,50 @@ pub(super) struct Cost {
     pub(super) of_floor: Option<Speedup>,
 }
 
+/// One subject beside a writer.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Write {
+    /// "rollback" or "wal".
+    pub(super) journal: &'static str,
+    /// Commits a second that were asked for.
+    pub(super) write_rate_per_s: f64,
+    pub(super) workload: String,
+    /// "none" is the writer alone.
+    pub(super) subject: &'static str,
+    /// Null where nobody wrote.
+    pub(super) commits: Option<Commits>,
+    /// Null where nobody read.
+    pub(super) requests: Option<Summary>,
+    /// Null where nobody read, and for the baseline, which knows nothing that could grow old.
+    pub(super) refreshes: Option<Refreshes>,
+    /// Against the baseline beside the same writer.
+    pub(super) ratios: Vec<Ratio>,
+}
+
+/// What the writer reached.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Commits {
+    pub(super) per_s: f64,
+    /// Of a commit with its payload, from when it began.
+    #[serde(flatten)]
+    pub(super) latency: Option<Latency>,
+}
+
+/// How often the index was brought up to date, by kind.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Refreshes {
+    /// By the frames of the write-ahead log.
+    pub(super) by_frames: u64,
+    /// By the hashes of leaf pages.
+    pub(super) by_hashes: u64,
+    /// Indexes that were built from the whole table.
+    pub(super) rebuilds: u64,
+    /// New bases that were written of a base and its delta.
+    pub(super) folds: u64,
+    /// Answers that SQLite gave.
+    pub(super) answers_by_sqlite: u64,
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Gate {
     pub(super) min_speedup: f64,
@@ -214,6 +261,7 @@ pub(super) enum Line<'a> {
         subject: &'a str,
         buckets: &'a [Bucket],
     },
+    Write(&'a Write),
     Gate(&'a Gate),
 }
 
@@ -247,6 +295,7 @@ pub(super) fn lines(report: &Report, with_histogram: bool) -> Vec<Line<'_>> {
         lines.extend(work.ratios.iter().map(|ratio| Line::Ratio { workload, ratio }));
         lines.extend(work.costs.iter().map(|cost| Line::Cost { workload, cost }));
     }
+    lines.extend(report.writes.iter().map(Line::Write));
     lines.extend(report.gate.as_ref().map(Line::Gate));
     lines
 }

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Work;
 use super::check::Checked;
 use super::cost::{self, Cost};
 use super::subject::Subject;
+use super::work::Work;
 use super::worker_pool::{Pace, Round, Task, WorkerPool};
 use crate::engine::{Engine, Floor};
 use crate::error::{Error, Result};

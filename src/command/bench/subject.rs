@@ -78,7 +78,7 @@ impl Answer {
         let (events, payload_refs) = match result {
             Ok(()) => {
                 digest.update(b"events");
-                page.events().for_each(|event| add(&mut digest, &event));
+                page.events().for_each(|event| digest_event(&mut digest, &event));
                 (Some(page.len()), page.payload_refs().collect())
             }
             Err(error) => {
@@ -96,7 +96,7 @@ impl Answer {
 }
 
 /// Every text behind its length, so that no two events have the same bytes.
-fn add(digest: &mut Sha256, event: &Event<'_>) {
+pub(super) fn digest_event(digest: &mut Sha256, event: &Event<'_>) {
     for number in [event.id, event.created_at, event.actor_id] {
         digest.update(number.to_le_bytes());
     }

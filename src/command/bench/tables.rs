@@ -2,6 +2,7 @@
 
 use super::notes::notes;
 use super::report::{Cost, Latency, Ratio, Report, Speedup, Subject, Workload};
+use super::writes;
 use crate::measure::Depth;
 use crate::output::document::{Block, Grid};
 use crate::output::units::{bound, digits, percent, time, times, whole};
@@ -65,6 +66,7 @@ pub(super) fn figures(report: &Report, with_histogram: bool) -> Vec<Block> {
         blocks.push(Block::Grid(depths(work)));
         blocks.extend(with_histogram.then(|| Block::Grid(histograms(work))));
     }
+    blocks.extend(writes::tables(&report.writes));
     blocks.extend(notes(report).into_iter().map(Block::Text));
     blocks
 }

@@ -81,6 +81,11 @@ impl WorkerPool {
         self.pool.install(work)
     }
 
+    /// Runs `work` once on each thread, all at once.
+    pub(super) fn broadcast<T: Send>(&self, work: impl Fn() -> T + Sync) -> Vec<T> {
+        self.pool.broadcast(|_| work())
+    }
+
     /// Asks every request, all threads at once. The other result is a request, if there is one, that was
     /// answered otherwise than is known.
     pub(super) fn round(&self, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> (Round, Option<usize>) {

@@ -6,4 +6,5 @@ pub(crate) mod dir_lock;
 pub(crate) mod file_times;
 pub(crate) mod platform;
 pub(crate) mod read_descriptor;
+pub(crate) mod scratch_dir;
 pub(crate) mod staging;

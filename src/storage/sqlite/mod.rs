@@ -1,6 +1,7 @@
 //! The SQLite side of a log: the only room that names rusqlite.
 
 pub(crate) mod btree;
+mod committer;
 mod connection;
 mod immutable;
 mod pages;
@@ -14,6 +15,7 @@ mod snapshot;
 pub(crate) mod wal;
 mod writer;
 
+pub(crate) use committer::{Committer, Journal};
 pub(crate) use connection::Connection;
 pub(crate) use scan::Soundness;
 pub(crate) use schema::Schema;

@@ -55,25 +55,7 @@ impl Writer {
 
     /// Inserts a row.
     pub(crate) fn insert(&mut self, row: &Row<'_>) -> Result<()> {
-        let statement = "
-            INSERT INTO audit_events
-                (id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-        let values = params![
-            row.id,
-            row.created_at,
-            row.actor_id,
-            row.action,
-            row.resource_type,
-            row.resource_id,
-            row.payload_ref.offset,
-            row.payload_ref.len
-        ];
-        let inserted = self
-            .sqlite
-            .prepare_cached(statement)
-            .and_then(|mut statement| statement.execute(values));
-        self.map_err(inserted)?;
+        self.map_err(insert(&self.sqlite, row))?;
         self.pending += 1;
         if self.pending == BATCH {
             self.pending = 0;
@@ -107,7 +89,26 @@ fn count_descriptors(file: &File) -> Option<usize> {
     Some(same.count())
 }
 
-fn write_error(path: &Path, error: &rusqlite::Error) -> Error {
+/// Inserts a row, in the transaction that is open or else in one of its own.
+pub(super) fn insert(sqlite: &rusqlite::Connection, row: &Row<'_>) -> rusqlite::Result<()> {
+    let statement = "
+        INSERT INTO audit_events
+            (id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    let values = params![
+        row.id,
+        row.created_at,
+        row.actor_id,
+        row.action,
+        row.resource_type,
+        row.resource_id,
+        row.payload_ref.offset,
+        row.payload_ref.len
+    ];
+    sqlite.prepare_cached(statement)?.execute(values).map(|_| ())
+}
+
+pub(super) fn write_error(path: &Path, error: &rusqlite::Error) -> Error {
     Error::Database {
         path: path.to_owned(),
         problem: format!("cannot be written: {error}"),

@@ -1,0 +1,15 @@
+//! `bench --write-rate`: both engines in turn beside a writer that commits to a copy of the log.
+
+mod clients;
+mod clock;
+mod compare;
+mod figures;
+mod log_copy;
+mod tables;
+mod timeline;
+mod turns;
+mod writer;
+
+pub(super) use figures::records;
+pub(super) use tables::{note, tables};
+pub(super) use turns::{Plan, measure};
