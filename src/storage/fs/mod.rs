@@ -3,5 +3,6 @@
 
 pub(crate) mod atomic_file;
 pub(crate) mod dir_lock;
+pub(crate) mod open;
 pub(crate) mod platform;
 pub(crate) mod staging;
