@@ -311,3 +311,36 @@ fn a_scale_study_is_labelled() {
     fs::remove_file(dataset.path("scale-study.json")).unwrap();
     assert_eq!(failing(&dataset), ["sha256", "rows"]);
 }
+
+/// A FIFO in the place of a file is named, not waited for.
+#[test]
+fn a_fifo_in_the_place_of_a_file() {
+    let dataset = Dataset::of(200);
+    let mut commands = vec![
+        vec!["seed", "--events", "200"],
+        vec!["verify-baseline", "--dir", "no/such"],
+    ];
+    commands.push(vec!["verify-baseline", "--dir", dataset.root().to_str().unwrap()]);
+    for name in ["payloads.jsonl", "runner.py"] {
+        let _ = fs::remove_file(dataset.path(name));
+        let made = std::process::Command::new("mkfifo").arg(dataset.path(name)).status();
+        assert!(made.unwrap().success());
+    }
+    for arguments in commands {
+        let mut command = crate::harness::faults::auditq_on(dataset.root(), &arguments);
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let start = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if start.elapsed() > std::time::Duration::from_secs(60) {
+                child.kill().unwrap();
+                panic!("{arguments:?}: it waits for a writer");
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().unwrap();
+        crate::harness::program::assert_refused(&output, &["not a regular file"], &format!("{arguments:?}"));
+    }
+}

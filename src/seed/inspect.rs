@@ -1,6 +1,6 @@
 //! Digests of what a data directory holds, and of what it should hold.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -13,6 +13,7 @@ use super::{DatasetSpec, Digests, Progress};
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
+use crate::storage::fs::open::open_regular;
 use crate::storage::sqlite::{Connection, Schema};
 
 /// How much of a file is read at once, in bytes.
@@ -109,7 +110,7 @@ pub(crate) fn expected_digests(spec: DatasetSpec) -> Digests {
 
 /// Digests a whole file; `None` where there is none.
 pub(crate) fn sha256(path: &Path, progress: Progress<'_>) -> Result<Option<FileDigest>> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(path, "cannot open")(error)),

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
+use crate::storage::fs::open::open_regular;
 
 /// Its name.
 pub(crate) const LABEL: &str = "scale-study.json";
@@ -51,12 +51,9 @@ fn find(root: &Path) -> Found {
     }
 }
 
-/// What the label says; `None` where there is none that can be read.
+/// What the label says; `None` where there is none that can be read. The file may be anything of any size.
 pub(super) fn read(root: &Path) -> Option<DatasetSpec> {
-    // Whatever has this name: a FIFO must not block, a huge file must not be read.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path(root));
-    let file = file.ok().filter(|file| file.metadata().is_ok_and(|it| it.is_file()))?;
+    let file = open_regular(&path(root)).ok()?;
     let mut text = Vec::new();
     file.take(LIMIT).read_to_end(&mut text).ok()?;
     let Label { events, anchor } = serde_json::from_slice(&text).ok()?;

@@ -45,19 +45,22 @@ pub(crate) fn make<'lock>(
     progress: Progress<'_>,
 ) -> Result<StagedDataset<'lock>> {
     let files = StagingDir::create(lock)?;
-    let database = files.create_file(DATABASE, 0o666)?;
-    let database_path = files.path().join(DATABASE);
-    if dir.database().exists() {
-        copy_permissions(dir.database(), &database, dir.database())?;
-    }
-    let payloads = files.create_file(PAYLOADS, 0o600)?;
-    copy_permissions(&database_path, &payloads, &dir.payloads())?;
+    let replaces = dir.database().exists();
+    let create = |name: &str| {
+        // Private where the old database's permissions cannot be copied.
+        let file = files.create_file(name, if replaces { 0o600 } else { 0o666 })?;
+        if replaces {
+            let copied = platform::copy_permissions(dir.database(), &file);
+            copied.map_err(Error::io(&dir.root().join(name), "cannot set the permissions"))?;
+        }
+        Ok(file)
+    };
+    let database = create(DATABASE)?;
+    let payloads = create(PAYLOADS)?;
     if !spec.is_contract() {
-        let label = files.create_file(LABEL, 0o600)?;
-        let target = dir.root().join(LABEL);
-        copy_permissions(&database_path, &label, &target)?;
-        label::write(&label, spec).map_err(Error::io(&target, "cannot write"))?;
+        label::write(&create(LABEL)?, spec).map_err(Error::io(&dir.root().join(LABEL), "cannot write"))?;
     }
+    let database_path = files.path().join(DATABASE);
 
     let (to_payloads, payload_batches) = sync_channel(QUEUE);
     let (to_database, database_batches) = sync_channel(QUEUE);
@@ -130,10 +133,6 @@ fn fill_database(
 fn rows_of(path: &Path) -> Result<String> {
     let connection = Connection::open_baseline(path)?;
     super::inspect::rows(&connection)
-}
-
-fn copy_permissions(model: &Path, file: &File, target: &Path) -> Result<()> {
-    platform::copy_permissions(model, file).map_err(Error::io(target, "cannot set the permissions"))
 }
 
 /// The error with the name that the file will have.
