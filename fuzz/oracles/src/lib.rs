@@ -15,9 +15,10 @@ mod time;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("index", index),
     ("index_damage", index_damage),
+    ("index_delta", index_delta),
     ("batch_request", batch_request),
     ("time", time),
     ("cursor", cursor),
@@ -40,6 +41,11 @@ pub fn index(data: &[u8]) {
 /// A small log, its index, damage to that file, and what is asked of it.
 pub fn index_damage(data: &[u8]) {
     auditq::fuzzing::index_damage(data);
+}
+
+/// A small log, what happens to it, and the file of the changes.
+pub fn index_delta(data: &[u8]) {
+    auditq::fuzzing::index_delta(data);
 }
 
 /// Lines of a batch.
