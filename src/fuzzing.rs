@@ -16,7 +16,7 @@ pub use draw::Draw;
 
 /// An index file that lies under right checksums, and what is asked of it: panics where an answer is wrong.
 ///
-/// This oracle and the next still lie beside the index: they share its writer's private parts with its unit tests.
+/// This oracle and the next two still lie beside the index: they share its writer's private parts with its unit tests.
 pub fn index(data: &[u8]) {
     crate::storage::index::fuzzing::forged(data);
 }
@@ -26,7 +26,7 @@ pub fn index_damage(data: &[u8]) {
     crate::storage::index::fuzzing::damaged(data);
 }
 
-/// A small log, what happens to it, and what base and delta say of it behind each change: panics where an answer is wrong.
-pub fn index_changed(data: &[u8]) {
+/// A small log, what happens to it, and the file of the changes: panics where an answer is wrong.
+pub fn index_delta(data: &[u8]) {
     crate::storage::index::fuzzing::changed(data);
 }

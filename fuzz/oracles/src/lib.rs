@@ -18,7 +18,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: [(&str, Target); 7] = [
     ("index", index),
     ("index_damage", index_damage),
-    ("index_changed", index_changed),
+    ("index_delta", index_delta),
     ("batch_request", batch_request),
     ("time", time),
     ("cursor", cursor),
@@ -43,9 +43,9 @@ pub fn index_damage(data: &[u8]) {
     auditq::fuzzing::index_damage(data);
 }
 
-/// Base and delta against a plain model of what happened to a log.
-pub fn index_changed(data: &[u8]) {
-    auditq::fuzzing::index_changed(data);
+/// A small log, what happens to it, and the file of the changes.
+pub fn index_delta(data: &[u8]) {
+    auditq::fuzzing::index_delta(data);
 }
 
 /// Lines of a batch.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::base::corrupted::Corrupted;
 use super::base::reader::Base;
 use super::delta::{Delta, Merged, RowChanges};
-use super::fetch::{BaseRows, InOrder, Slot, push_slots};
+use super::fetch::{BaseRows, InOrder, push_slots};
 use super::row::OwnedRow;
 use crate::model::{Filter, Key, Page, Position, Query, Row};
 
@@ -162,8 +162,7 @@ impl Index {
         let Some(positions) = positions(query, first, end) else {
             return Ok(());
         };
-        let slots = positions.rev().map(|position| merged.get(position));
-        let slots: Vec<Slot> = slots.collect::<Result<_, _>>()?;
+        let slots = merged.newest_first(positions)?;
         push_slots(self.base.blocks(), &slots, cursor, page)
     }
 }

@@ -1,9 +1,9 @@
 //! What differs in one posting list, and the list that base and delta make together.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use imbl::Vector;
-
+use super::chunks::Chunks;
 use crate::model::Key;
 use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::reader::{Base, List};
@@ -14,9 +14,9 @@ use crate::storage::index::row::OwnedRow;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ListDelta {
     /// Positions in the base's list whose events are gone, ascending.
-    removed: Vector<u32>,
+    removed: Chunks<u32>,
     /// Events that came, in the order.
-    added: Vector<Added>,
+    added: Chunks<Added>,
 }
 
 /// An event that came.
@@ -32,25 +32,31 @@ impl ListDelta {
         self.removed.is_empty() && self.added.is_empty()
     }
 
-    pub(crate) fn removed(&self) -> &Vector<u32> {
-        &self.removed
+    /// The positions of the base's list whose events are gone, ascending.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = u32> {
+        self.removed.iter().copied()
+    }
+
+    /// How many events of the base's list are gone.
+    pub(crate) fn removed_len(&self) -> u64 {
+        self.removed.len() as u64
     }
 
     /// Whether the event at a position of the base's list is gone.
     pub(crate) fn is_removed(&self, position: u64) -> bool {
-        u32::try_from(position).is_ok_and(|position| self.removed.binary_search(&position).is_ok())
+        let found = self.removed_before(position);
+        self.removed
+            .get(found)
+            .is_some_and(|&removed| u64::from(removed) == position)
     }
 
     /// How many events are gone before a position of the base's list.
-    fn removed_before(&self, position: u64) -> u64 {
-        let found = self
-            .removed
-            .binary_search_by(|&removed| u64::from(removed).cmp(&position));
-        found.unwrap_or_else(|place| place) as u64
+    fn removed_before(&self, position: u64) -> usize {
+        self.removed.partition_point(|&removed| u64::from(removed) < position)
     }
 
     fn added_before(&self, is_before: impl Fn(Key) -> bool) -> usize {
-        partition_point(self.added.len(), |index| is_before(self.added[index].row.key))
+        self.added.partition_point(|added| is_before(added.row.key))
     }
 
     /// Takes an event of the base's list away.
@@ -58,13 +64,11 @@ impl ListDelta {
     /// # Errors
     /// It is gone already.
     pub(super) fn remove_position(&mut self, position: u32) -> Result<(), Corrupted> {
-        match self.removed.binary_search(&position) {
-            Ok(_) => Err(Corrupted("an event is to go that is gone already")),
-            Err(place) => {
-                self.removed.insert(place, position);
-                Ok(())
-            }
+        if self.is_removed(position.into()) {
+            return Err(Corrupted("an event is to go that is gone already"));
         }
+        self.removed.insert(self.removed_before(position.into()), position);
+        Ok(())
     }
 
     /// Gives an event of the base's list back.
@@ -72,9 +76,10 @@ impl ListDelta {
     /// # Errors
     /// It is not gone.
     pub(super) fn restore_position(&mut self, position: u32) -> Result<(), Corrupted> {
-        let place = self.removed.binary_search(&position);
-        let place = place.map_err(|_| Corrupted("an event is to come back that is there"))?;
-        self.removed.remove(place);
+        if !self.is_removed(position.into()) {
+            return Err(Corrupted("an event is to come back that is there"));
+        }
+        self.removed.remove(self.removed_before(position.into()));
         Ok(())
     }
 
@@ -141,35 +146,74 @@ impl Merged<'_> {
 
     /// How many events are there of so many of the base's list and so many of those that came.
     fn position(&self, in_base: u64, added: usize) -> u64 {
-        (in_base + added as u64).saturating_sub(self.delta.removed_before(in_base))
+        let removed = self.delta.removed_before(in_base);
+        (in_base + added as u64).saturating_sub(removed as u64)
     }
 
-    /// The position of an event that came.
-    fn position_of_added(&self, index: usize) -> u64 {
-        self.position(self.delta.added[index].place.into(), index)
-    }
-
-    /// The event at a position.
+    /// The events at these positions, the last one first.
     ///
     /// # Errors
-    /// There is none, or the base is damaged.
-    pub(crate) fn get(&self, position: u64) -> Result<Slot, Corrupted> {
-        let delta = self.delta;
-        let added = partition_point(delta.added.len(), |index| self.position_of_added(index) < position);
-        if let Some(event) = delta.added.get(added)
-            && self.position_of_added(added) == position
+    /// There are not as many, or the base is damaged.
+    pub(crate) fn newest_first(&self, positions: Range<u64>) -> Result<Vec<Slot>, Corrupted> {
+        let mut walk = self.walk_before(positions.end);
+        positions.map(|_| walk.step()).collect()
+    }
+
+    /// What walks to the start, from the event before a position on.
+    fn walk_before(&self, position: u64) -> Walk<'_> {
+        let (delta, len) = (self.delta, self.delta.added.len());
+        let is_before = |index: usize| {
+            let place = delta.added.get(index).map_or(u32::MAX, |added| added.place);
+            self.position(place.into(), index) < position
+        };
+        let added = partition_point(len, is_before);
+        let there = position.saturating_sub(added as u64);
+        // A gone event lies before the end of those that are there, if fewer than all of these come before it.
+        let there_before = |index: usize| {
+            let removed = delta.removed.get(index).map_or(u64::MAX, |&removed| removed.into());
+            removed.saturating_sub(index as u64)
+        };
+        let removed = partition_point(delta.removed.len(), |index| there_before(index) < there);
+        Walk {
+            merged: self,
+            added,
+            in_base: there.saturating_add(removed as u64),
+            removed,
+        }
+    }
+}
+
+/// A way through a merged list to its start.
+struct Walk<'a> {
+    merged: &'a Merged<'a>,
+    /// How many are still to come of the events that came, of the positions of the base's list, and of the gone ones
+    /// among these.
+    added: usize,
+    in_base: u64,
+    removed: usize,
+}
+
+impl Walk<'_> {
+    fn step(&mut self) -> Result<Slot, Corrupted> {
+        let Merged { base, list, delta } = self.merged;
+        while let Some(index) = self.removed.checked_sub(1)
+            && let Some(&removed) = delta.removed.get(index)
+            && u64::from(removed) + 1 == self.in_base
         {
-            return Ok(Slot::Added(Arc::clone(&event.row)));
+            (self.removed, self.in_base) = (index, removed.into());
         }
-        // Among the events of the base's list that are still there.
-        let nth = position.saturating_sub(added as u64);
-        let there_before = |index: usize| u64::from(delta.removed[index]).saturating_sub(index as u64);
-        let skipped = partition_point(delta.removed.len(), |index| there_before(index) <= nth);
-        let position = nth + skipped as u64;
-        if position >= self.list.len() {
-            return Err(Corrupted("a position lies behind the end of a list"));
+        // Behind all that is left of the base?
+        if let Some(index) = self.added.checked_sub(1)
+            && let Some(added) = delta.added.get(index)
+            && u64::from(added.place) >= self.in_base
+        {
+            self.added = index;
+            return Ok(Slot::Added(Arc::clone(&added.row)));
         }
-        Ok(Slot::Base(self.base.rank(&self.list, position)?))
+        let position = self.in_base.checked_sub(1).filter(|&position| position < list.len());
+        let position = position.ok_or(Corrupted("a position lies behind the end of a list"))?;
+        self.in_base = position;
+        Ok(Slot::Base(base.rank(list, position)?))
     }
 }
 

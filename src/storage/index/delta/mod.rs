@@ -1,9 +1,10 @@
 //! What changed since the base was made: rows that are gone and rows that came, and what that means for each posting
 //! list. A delta never changes; the next one shares most of its memory with the last.
 //!
-//! `list` is one posting list's part of it, `change` makes the next delta, `file` is `audit.idx-delta`.
+//! `list` is one posting list's part of it, kept in `chunks`, `change` makes the next delta, `file` is `audit.idx-delta`.
 
 mod change;
+mod chunks;
 mod file;
 mod list;
 
@@ -82,9 +83,7 @@ impl Delta {
 
     /// How many rows of the base are gone or other ones.
     pub(crate) fn removed(&self) -> u64 {
-        self.lists
-            .get(&ListKey::All)
-            .map_or(0, |all| all.removed().len() as u64)
+        self.lists.get(&ListKey::All).map_or(0, ListDelta::removed_len)
     }
 
     /// How many rows came, or are other ones now.
@@ -102,10 +101,7 @@ impl Delta {
 
     /// The base's ranks that are gone, ascending.
     pub(crate) fn removed_ranks(&self) -> impl Iterator<Item = u32> {
-        self.lists
-            .get(&ListKey::All)
-            .into_iter()
-            .flat_map(|all| all.removed().iter().copied())
+        self.lists.get(&ListKey::All).into_iter().flat_map(ListDelta::removed)
     }
 
     /// The rows that came, by id.

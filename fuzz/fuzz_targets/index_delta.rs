@@ -2,5 +2,5 @@
 
 libfuzzer_sys::fuzz_target!(
     init: auditq_oracles::on_one_thread(),
-    |data: &[u8]| auditq_oracles::index_changed(data)
+    |data: &[u8]| auditq_oracles::index_delta(data)
 );
