@@ -369,6 +369,112 @@ fn the_open_loop_measures_from_the_intended_start() {
     );
 }
 
+/// Runs beside a writer on a copy of a log in a directory of its own; gives the `write` records and the last line.
+fn beside_a_writer(log: &Log, arguments: &[&str]) -> (std::process::Output, Vec<Value>) {
+    let home = tempfile::tempdir().unwrap();
+    let root = home.path().join("log");
+    fs::create_dir(&root).unwrap();
+    for name in ["audit.db", "payloads.jsonl"] {
+        fs::copy(log.path(name), root.join(name)).unwrap();
+    }
+    let output = auditq()
+        .arg("--data-dir")
+        .arg(&root)
+        .args([
+            "bench",
+            "--workload",
+            "deep",
+            "--requests",
+            "20",
+            "--threads",
+            "2",
+            "--rounds",
+            "2",
+        ])
+        .args(["--write-rate", "0,50", "--write-seconds", "0.3"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    // The log is what it was, and nothing lies in it or beside it.
+    for name in ["audit.db", "payloads.jsonl"] {
+        assert_eq!(
+            fs::read(log.path(name)).unwrap(),
+            fs::read(root.join(name)).unwrap(),
+            "{name}"
+        );
+    }
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    let lines = json_lines(&output.stdout);
+    (output, lines)
+}
+
+#[test]
+fn beside_a_writer_every_subject_has_its_figures() {
+    let (output, lines) = beside_a_writer(&log(), &["--min-speedup", "0.001"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let writes: Vec<_> = lines.iter().filter(|line| line["type"] == "write").collect();
+    // Nobody writes and nobody reads: that is no record.
+    assert_eq!((lines.len(), writes.len()), (12, 10));
+    let of = |journal: &str, rate: f64, subject: &str| {
+        let mut found = writes.iter().filter(|line| {
+            line["journal"] == journal && line["write_rate_per_s"] == rate && line["subject"] == subject
+        });
+        *found.next().unwrap()
+    };
+    for journal in ["rollback", "wal"] {
+        let alone = of(journal, 50.0, "none");
+        assert_eq!((&alone["requests"], &alone["refreshes"]), (&Value::Null, &Value::Null));
+        for subject in ["none", "baseline", "enhanced"] {
+            let commits = &of(journal, 50.0, subject)["commits"];
+            let value = |key: &str| commits[key].as_f64().unwrap();
+            assert!(
+                value("n") > 0.0 && value("per_s") > 0.0 && value("per_s") < 60.0,
+                "{commits}"
+            );
+            assert!(0.0 < value("p50_us") && value("p50_us") <= value("p99_us"), "{commits}");
+        }
+        for rate in [0.0, 50.0] {
+            for subject in ["baseline", "enhanced"] {
+                let requests = &of(journal, rate, subject)["requests"];
+                assert!(
+                    requests["n"].as_u64() > Some(0) && requests["rps"].as_f64() > Some(0.0),
+                    "{requests}"
+                );
+                assert_eq!(requests["errors"], 0);
+            }
+            let ratios = of(journal, rate, "enhanced")["ratios"].as_array().unwrap();
+            let metrics: Vec<_> = ratios.iter().map(|ratio| ratio["metric"].as_str().unwrap()).collect();
+            assert_eq!(metrics, ["rps", "p50", "p90", "p95", "p99"]);
+            assert!(
+                ratios
+                    .iter()
+                    .all(|ratio| ratio["low"].is_f64() && ratio["against"] == "baseline")
+            );
+        }
+        assert_eq!(of(journal, 0.0, "enhanced")["commits"], Value::Null);
+    }
+    let refreshes = |journal: &str, key: &str| of(journal, 50.0, "enhanced")["refreshes"][key].as_u64().unwrap();
+    assert!(
+        refreshes("rollback", "by_hashes") > 0 && refreshes("wal", "by_frames") > 0,
+        "{writes:?}"
+    );
+    assert_eq!(
+        [refreshes("rollback", "rebuilds"), refreshes("wal", "rebuilds")],
+        [0, 0]
+    );
+    assert_eq!(lines[11]["passed"], true);
+}
+
+#[test]
+fn a_gate_beside_a_writer_says_where_it_was_missed() {
+    let (output, lines) = beside_a_writer(&log(), &["--journal", "wal", "--min-speedup", "1000000000"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let failures = lines.last().unwrap()["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 10);
+    assert_eq!(failures[9]["workload"], "deep, wal journal, 50 commits/s");
+}
+
 #[test]
 fn the_requests_need_no_log() {
     let run = |arguments: &[&str]| {
@@ -412,6 +518,14 @@ fn what_cannot_be_done_is_said_before_anything_is() {
         (&["--export", "no/such/b.json"], "there is no such directory"),
         (&["--rounds", "1", "--min-speedup", "2"], "--rounds takes 2 or more"),
         (&["--dry-run", "--export", "b.json"], "--export"),
+        (&["--write-rate", "10,-1"], "0, or a number from 0.001 to 100000"),
+        (
+            &["--write-rate", "1", "--write-seconds", "0"],
+            "a number from 0.05 to 600",
+        ),
+        (&["--write-rate", "1", "--journal", "off"], "rollback"),
+        (&["--write-rate", "1", "--plot", "p.svg"], "--plot"),
+        (&["--journal", "wal"], "--write-rate"),
     ] {
         let output = log.auditq(&[&["bench"], arguments].concat());
         let said = String::from_utf8(output.stderr).unwrap();

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use super::platform::Identity;
 
 /// How many files may be open at once: each that was replaced by another keeps its space on disk.
-const MOST: usize = 8;
+const MOST: usize = 16;
 
 static OPENED: Mutex<Vec<(Identity, Arc<File>)>> = Mutex::new(Vec::new());
 

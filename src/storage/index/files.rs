@@ -21,6 +21,7 @@ use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::fs::platform;
 use crate::storage::fs::read_descriptor::open_forever;
+use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::wal::WalReader;
 
 /// What is known of a database in one state.
@@ -158,13 +159,22 @@ impl OpenFiles {
                 })
             }
             (Journal::Wal(_), None) => false,
-            (Journal::Rollback | Journal::WalEmpty, _) => {
-                let mut counter = [0; 4];
-                let file = open_forever(files.database(), self.watcher.identity()).ok().flatten();
-                file.is_some_and(|file| file.read_exact_at(&mut counter, 24).is_ok())
-                    && u32::from_be_bytes(counter) == content.change_counter
-            }
+            (Journal::Rollback | Journal::WalEmpty, _) => self.change_counter() == Some(content.change_counter),
         }
+    }
+
+    /// The change counter that the database file holds; `None` where it cannot be read.
+    fn change_counter(&self) -> Option<u32> {
+        let path = self.watcher.files().database();
+        if let Some(file) = open_forever(path, self.watcher.identity()).ok()? {
+            let mut counter = [0; 4];
+            file.read_exact_at(&mut counter, 24).ok()?;
+            return Some(u32::from_be_bytes(counter));
+        }
+        // This process reads too many databases: SQLite takes longer to say the same.
+        let connection = Connection::open(&self.dir).ok()?;
+        let counter = connection.read_snapshot(|snapshot| Ok::<_, Error>(snapshot.header().change_counter));
+        counter.ok()
     }
 
     /// How many leaf pages the trees had.

@@ -6,6 +6,8 @@ mod compare;
 mod figures;
 mod log_copy;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod turns;
 mod writer;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::rows::Part;
 use super::scan::{Scan, scan};
@@ -48,7 +49,7 @@ const ATTEMPTS: usize = 3;
 /// # Errors
 /// The database cannot be read at all, or is locked. A database that can be read but not indexed is no error.
 pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOutcome> {
-    let lock = match DirLock::try_acquire(dir.root()) {
+    let lock = match acquire_soon(dir) {
         Ok(None) => return Ok(RebuildOutcome::LockedElsewhere),
         Ok(Some(lock)) => Ok(lock),
         Err(error) => Err(error),
@@ -84,6 +85,18 @@ pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOu
         }),
         None => Ok(RebuildOutcome::LockedElsewhere),
     }
+}
+
+/// The right to write in the directory; `None` where another process has it for longer than a delta takes to be written.
+fn acquire_soon(dir: &DataDir) -> Result<Option<DirLock>> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..10 {
+        if let Some(lock) = DirLock::try_acquire(dir.root())? {
+            return Ok(Some(lock));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    DirLock::try_acquire(dir.root())
 }
 
 /// Writes the base of what an index says now: but for its name, byte for byte what a build would make of the same state with
