@@ -188,6 +188,10 @@ impl Engine for Enhanced {
         self.live.rebuild(progress)
     }
 
+    fn needs_build(&self) -> bool {
+        !self.live.can_refresh() && !self.live.is_known()
+    }
+
     fn refreshes(&self) -> RefreshCounts {
         self.live.counts()
     }

@@ -46,6 +46,11 @@ pub trait Engine: Send + Sync {
     /// The log cannot be read. Every answer so far was right all the same.
     fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()>;
 
+    /// Whether [`Engine::maintain`] would build from the whole log what answers are found by.
+    fn needs_build(&self) -> bool {
+        false
+    }
+
     /// How often the engine brought what it knows up to date so far, and how.
     fn refreshes(&self) -> RefreshCounts {
         RefreshCounts::default()

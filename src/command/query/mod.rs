@@ -51,13 +51,17 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
         }
         Request::All(filter) => {
             // Every event: from an index that is faster, and takes no lock while the reader takes its time.
-            let renewed = renew(&display, engine);
+            let renewed = if engine.needs_build() {
+                renew(&display, engine)
+            } else {
+                Ok(())
+            };
             if let Err(error @ Error::Busy { .. }) = renewed {
                 // What has been waited for that long is not waited for again.
                 return Err(error);
             }
             all(&display, engine, filter)?;
-            note_failure(&display, renewed);
+            note_failure(&display, renewed.and_then(|()| renew(&display, engine)));
         }
         Request::Batch { source, threads } => {
             return batch::run(&display, engine, source, *threads);
