@@ -336,6 +336,32 @@ fn a_running_process_refreshes_the_index_itself() {
     });
 }
 
+/// The thread beside the answers builds where there is no index, and so does a request for every event: one of them, not
+/// each of them.
+#[test]
+fn whoever_needs_an_index_while_one_is_built_waits_for_that_one() {
+    for _ in 0..10 {
+        let log = Log::plain(3_000);
+        let running = log.enhanced(Lifetime::LongLived);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    running.count(&Filter::ALL).unwrap();
+                    let mut events = 0;
+                    running
+                        .all(&Filter::ALL, &mut |page| {
+                            events += page.len();
+                            Ok(())
+                        })
+                        .unwrap();
+                    assert_eq!(events, 3_000);
+                });
+            }
+        });
+        assert_eq!(running.refreshes().rebuilds, 1);
+    }
+}
+
 /// SQLite gives the write-ahead log anew to the database's owner whenever root opens it, which moves its ctime and
 /// nothing else: with that in a version, a log that somebody writes to would have no index while root reads it.
 #[test]

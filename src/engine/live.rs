@@ -27,6 +27,8 @@ pub(super) struct Live {
     /// Touched by whoever has the turn, and by nobody else.
     slot: Mutex<Slot>,
     turns: Turns<Outcome>,
+    /// Held by who builds.
+    building: Mutex<()>,
     counts: Counts,
     notify: Notify,
 }
@@ -70,6 +72,7 @@ impl Live {
             state: ArcSwapOption::empty(),
             slot: Mutex::new(Slot::Empty),
             turns: Turns::new(),
+            building: Mutex::new(()),
             counts: Counts::default(),
             notify,
         };
@@ -204,8 +207,12 @@ impl Live {
         }
     }
 
-    /// Makes a new index, and uses it from now on.
+    /// Makes a new index, and uses it from now on. Whoever comes while another thread does so waits for that one's.
     pub(super) fn rebuild(&self, progress: Progress<'_>) -> Result<()> {
+        let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_known() || self.can_refresh() {
+            return Ok(());
+        }
         let start = Instant::now();
         let RebuildOutcome::Done {
             state,
