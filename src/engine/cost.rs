@@ -30,12 +30,7 @@ pub(super) fn page_by_sqlite(index: Option<&Index>, query: &Query) -> Duration {
     }
     // It looks at every row of the window until it has found enough that match.
     let walked = index.and_then(|index| {
-        let window = Filter {
-            actor_id: None,
-            action: None,
-            ..filter.clone()
-        };
-        let all = index.count(&window).ok()?;
+        let all = rows_in_window(index, filter)?;
         let matching = index.count(filter).ok()?;
         if let Position::After(_) = query.position
             && matching > rows
@@ -50,37 +45,35 @@ pub(super) fn page_by_sqlite(index: Option<&Index>, query: &Query) -> Duration {
 
 /// SQLite's way to a number of events.
 pub(super) fn count_by_sqlite(index: Option<&Index>, filter: &Filter) -> Duration {
-    let window = Filter {
-        actor_id: None,
-        action: None,
-        ..filter.clone()
-    };
-    let rows = index.and_then(|index| index.count(&window).ok()).unwrap_or(0) as f64;
+    let rows = index.and_then(|index| rows_in_window(index, filter)).unwrap_or(0) as f64;
     // The service's statement names both filters, so that it looks at every row.
     ns(rows * if filter.is_window_only() { SKIP } else { ROW })
 }
 
 /// SQLite's way to all events of a filter, beyond what they cost anyhow.
 pub(super) fn all_by_sqlite(index: Option<&Index>, filter: &Filter) -> Duration {
-    let rows = index.and_then(|index| {
-        let window = Filter {
-            actor_id: None,
-            action: None,
-            ..filter.clone()
-        };
-        index.count(&window).ok()
-    });
-    ns(rows.unwrap_or(0) as f64 * ROW)
+    let rows = index.and_then(|index| rows_in_window(index, filter)).unwrap_or(0) as f64;
+    ns(rows * ROW)
+}
+
+/// How many events lie in a filter's window, whosever they are.
+fn rows_in_window(index: &Index, filter: &Filter) -> Option<u64> {
+    let window = Filter {
+        actor_id: None,
+        action: None,
+        ..filter.clone()
+    };
+    index.count(&window).ok()
 }
 
 /// A refresh by the frames of the log, or by hashes, in a process that has done none so far.
 pub(super) fn first_refresh(leaves: u64, page_size: u64, by_hashes: bool) -> Duration {
     let hashed = if by_hashes {
-        leaves as f64 * page_size as f64 * HASHED_BYTE
+        refresh_by_hashes(leaves, page_size)
     } else {
-        0.0
+        Duration::ZERO
     };
-    ns(REFRESH + leaves as f64 * LEAF + hashed)
+    ns(REFRESH + leaves as f64 * LEAF) + hashed
 }
 
 /// A refresh by hashes in a process that has done one before.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
-use crate::storage::index::{Corrupted, Index, Progress};
+use crate::storage::index::{Corrupted, Index, IndexState, Progress};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 
@@ -79,10 +79,7 @@ impl Enhanced {
     }
 
     /// A state from after this call began.
-    fn refreshed(
-        &self,
-        by_sqlite: impl FnOnce(Option<&Index>) -> Duration,
-    ) -> Option<Arc<crate::storage::index::IndexState>> {
+    fn refreshed(&self, by_sqlite: impl FnOnce(Option<&Index>) -> Duration) -> Option<Arc<IndexState>> {
         let by_sqlite = by_sqlite(self.live.last_index().as_ref());
         if let Some(background) = &self.background {
             let state = self.live.join(by_sqlite);

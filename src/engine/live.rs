@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 
 use super::turns::Turns;
 use super::{Notice, Notify, RefreshCounts, cost};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::index::{
@@ -18,13 +18,15 @@ use crate::storage::index::{
 /// More changes than this, and than a 64th of the log, are folded into a new base.
 const FOLD_FROM: u64 = 4_096;
 const FOLD_SHARE: u64 = 64;
+/// What a request waits for a refresh by others at least.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The index of a log, as long as it is true, and what makes it true again.
 pub(super) struct Live {
     dir: DataDir,
     /// The last state that was known. Empty or no longer current: nothing.
     state: ArcSwapOption<IndexState>,
-    /// Touched by whoever has the turn, and by nobody else.
+    /// Brought up to date by whoever has the turn; others only look at it, or put another in its place.
     slot: Mutex<Slot>,
     turns: Turns<Outcome>,
     /// Held by who builds.
@@ -277,10 +279,13 @@ impl Live {
         let Some(lock) = DirLock::try_acquire(self.dir.root())? else {
             return Ok(());
         };
-        match &*self.lock_slot() {
-            Slot::Follower(follower) => index::publish_delta(&self.dir, &lock, follower),
-            Slot::Empty | Slot::Files(_) => Ok(()),
-        }
+        let (index, delta) = match &*self.lock_slot() {
+            Slot::Follower(follower) => (follower.index().clone(), follower.delta_file()),
+            Slot::Empty | Slot::Files(_) => return Ok(()),
+        };
+        // Written while no refresh has to wait for it.
+        let delta = delta.map_err(|why| why.error(&self.dir, "cannot be read"))?;
+        index::publish_delta(&self.dir, &lock, index.base(), &delta)
     }
 
     /// Closes the connection that is kept between two refreshes: one to a log in WAL mode keeps others from leaving it.
@@ -326,9 +331,6 @@ impl Live {
     }
 }
 
-/// What a request waits for a refresh by others at least.
-const PATIENCE: Duration = Duration::from_millis(20);
-
 fn files_events(state: &IndexState) -> u64 {
     state.index.as_ref().map_or(0, Index::events)
 }
@@ -349,14 +351,5 @@ impl Slot {
             Slot::Follower(follower) => Ok(Some(follower)),
             Slot::Empty | Slot::Files(_) => Ok(None),
         }
-    }
-}
-
-/// The error of an index that turned out to be corrupt while it was read.
-pub(super) fn corrupt(dir: &DataDir, why: index::Corrupted) -> Error {
-    Error::Io {
-        path: dir.index(),
-        action: "cannot read on: the index was damaged meanwhile",
-        source: std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_string()),
     }
 }

@@ -1,6 +1,5 @@
 //! Every matching event, a few at a time, all from one moment of the log.
 
-use super::live::corrupt;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Position, Query};
 use crate::storage::data_dir::DataDir;
@@ -59,7 +58,9 @@ pub(super) fn index(
     };
     let mut page = Page::default();
     loop {
-        index.page(&query, &mut page).map_err(|why| corrupt(dir, why))?;
+        index
+            .page(&query, &mut page)
+            .map_err(|why| why.error(dir, "cannot read on: the index was damaged meanwhile"))?;
         let Some(last) = page.events().last().map(|event| event.key()) else {
             return Ok(());
         };

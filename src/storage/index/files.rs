@@ -11,7 +11,8 @@ use super::base::leaf_directory::{Leaf, TableLeaf, TimeLeaf};
 use super::base::reader::Base;
 use super::base::source::Source;
 use super::delta::{DeltaFile, DirectoryChanges};
-use super::refresh::follower::{Basis, Follower, Parts, Refreshed};
+use super::refresh::basis::Basis;
+use super::refresh::follower::{Follower, Parts, Refreshed};
 use super::refresh::wal_changes::LogBasis;
 use super::select::Index;
 use crate::error::{Error, Result};
@@ -246,8 +247,7 @@ fn overridden<K>(leaves: Vec<(u32, Leaf<K>)>, changes: DirectoryChanges<(u32, Le
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn publish_delta(dir: &DataDir, lock: &DirLock, follower: &Follower) -> Result<()> {
-    let base = follower.index().base();
+pub(crate) fn publish_delta(dir: &DataDir, lock: &DirLock, base: &Base, delta: &DeltaFile) -> Result<()> {
     let is_its_base = File::open(dir.index())
         .ok()
         .and_then(|file| Base::open(file).ok())
@@ -255,15 +255,9 @@ pub(crate) fn publish_delta(dir: &DataDir, lock: &DirLock, follower: &Follower) 
     if !is_its_base {
         return Ok(());
     }
-    let corrupt = |corrupted: Corrupted| Error::Io {
-        path: dir.index(),
-        action: "cannot be read",
-        source: std::io::Error::new(std::io::ErrorKind::InvalidData, corrupted.to_string()),
-    };
-    let bytes = follower.delta_file().map_err(corrupt)?.encode(base);
     let file = TempFile::create(lock, "audit.idx-delta")?;
     file.file()
-        .write_all(&bytes)
+        .write_all(&delta.encode(base))
         .and_then(|()| platform::copy_permissions(dir.database(), file.file()))
         .map_err(Error::io(&dir.index_delta(), "cannot write"))?;
     file.publish(&dir.index_delta()).map(|_| ())

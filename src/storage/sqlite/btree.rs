@@ -16,6 +16,8 @@ use cell::Cursor;
 pub(super) const FILE_HEADER_LEN: usize = 100;
 /// The least and the most bytes of a page that SQLite lets b-trees use.
 pub(super) const USABLE_RANGE: std::ops::RangeInclusive<usize> = 480..=65_536;
+/// How many levels below its root SQLite follows a tree.
+pub(crate) const MAX_DEPTH: usize = 20;
 /// A cell takes two bytes of the pointer array and at least four of the page.
 const MIN_CELL_LEN: usize = 6;
 /// Bytes that are not what SQLite writes, and which check said so.

@@ -20,7 +20,8 @@ use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source}
 use crate::storage::index::base::writer::{BaseNames, rewrite_source, write};
 use crate::storage::index::files::{IndexState, publish_delta};
 use crate::storage::index::refresh::RefreshError;
-use crate::storage::index::refresh::follower::{Basis, Budget, Follower, Parts};
+use crate::storage::index::refresh::basis::Basis;
+use crate::storage::index::refresh::follower::{Budget, Follower, Parts};
 use crate::storage::index::select::Index;
 use crate::storage::sqlite::{Connection, Soundness};
 
@@ -309,7 +310,11 @@ impl Built {
             return Ok(Some(error));
         }
         match lock {
-            Some(lock) if has_delta => Ok(publish_delta(dir, lock, follower).err()),
+            Some(lock) if has_delta => {
+                let delta = follower.delta_file();
+                let delta = delta.map_err(|why| why.error(dir, "cannot be read"));
+                Ok(delta.and_then(|delta| publish_delta(dir, lock, base, &delta)).err())
+            }
             _ => Ok(None),
         }
     }

@@ -5,10 +5,7 @@ use super::key::TreeKey;
 use super::page::{Leaf, TreePage};
 use crate::storage::index::hash::HashKey;
 use crate::storage::sqlite::Snapshot;
-use crate::storage::sqlite::btree::Malformed;
-
-/// SQLite follows no tree that is deeper.
-const MAX_DEPTH: usize = 20;
+use crate::storage::sqlite::btree::{MAX_DEPTH, Malformed};
 
 /// Some of the leaves of a tree.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::RefreshError;
+use super::basis::Basis;
 use super::leaf_hashes;
 use super::page::TreePage;
 use super::row_changes::{compare, merge_ranges};
@@ -87,15 +88,6 @@ pub(crate) struct Follower {
     change_counter: u32,
 }
 
-/// The files as they were when the trees were read.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Basis {
-    /// `None` where nothing could prove that the file is still the same.
-    pub(crate) database: Option<FileState>,
-    pub(crate) wal: Option<FileState>,
-    pub(crate) log: Option<LogBasis>,
-}
-
 /// A connection, and the state of the database file when it was opened: SQLite keeps pages in memory, and would trust
 /// them even where the file was overwritten by something else than SQLite.
 #[derive(Debug)]
@@ -130,31 +122,6 @@ impl Parts {
             facts: self.facts,
             rows_sum: self.rows_sum,
         }
-    }
-}
-
-impl Basis {
-    /// Looks at the files before anything is read.
-    ///
-    /// # Errors
-    /// Those of `mode`, and I/O errors.
-    pub(crate) fn capture(
-        watcher: &DbWatcher,
-        mode: impl FnOnce() -> Result<JournalMode, Error>,
-    ) -> Result<(Look, Self), Error> {
-        let wal = &watcher.files().wal;
-        let salts = wal_changes::salts(wal).ok().flatten();
-        let look = watcher.look(mode)?;
-        let log = match look.mode {
-            JournalMode::Wal { frames } => wal_changes::read(wal, frames, salts, None, true).ok(),
-            JournalMode::Rollback => None,
-        };
-        let basis = Basis {
-            database: look.proves_database().then_some(look.database),
-            wal: look.wal,
-            log: log.and_then(|log| log.basis),
-        };
-        Ok((look, basis))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Follows the commits of others: finds the pages that changed, reads the rows on them, and takes the difference.
 
+pub(crate) mod basis;
 pub(crate) mod directory;
 mod facts;
 pub(crate) mod follower;

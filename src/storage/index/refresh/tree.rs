@@ -18,9 +18,6 @@ use crate::storage::index::hash::VOLATILE;
 
 pub(crate) use plan::TreeUpdate;
 
-/// SQLite follows no tree that is deeper.
-const MAX_DEPTH: usize = 20;
-
 /// Page numbers are chosen by SQLite, so a hash that is fast will do.
 pub(super) type PageMap<T> = HashMap<u32, T, FixedState>;
 /// The same, without values.

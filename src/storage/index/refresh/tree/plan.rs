@@ -1,11 +1,11 @@
 //! Finds out what a tree is now, without changing what is known of it: an update that fails half way leaves no trace.
 
-use super::{MAX_DEPTH, PageMap, PageSet, Tree};
+use super::{PageMap, PageSet, Tree};
 use crate::storage::index::hash::VOLATILE;
 use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::refresh::key::TreeKey;
 use crate::storage::index::refresh::page::{Inner, Leaf, TreePage};
-use crate::storage::sqlite::btree::Malformed;
+use crate::storage::sqlite::btree::{MAX_DEPTH, Malformed};
 
 /// What differs in a tree from what was known of it.
 #[derive(Debug)]
