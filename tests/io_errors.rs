@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use crate::harness::dataset::{Dataset, sha256};
 use crate::harness::faults::{
-    Mounted, auditq_on, leftovers, report, skipped, stdout_of, with_failing_calls, with_size_limit,
+    Mounted, SHORT_BENCH, auditq_on, leftovers, report, skipped, stdout_of, with_failing_calls, with_size_limit,
 };
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq};
@@ -169,17 +169,7 @@ fn an_export_that_meets_a_size_limit() {
     let dataset = Dataset::of(300);
     let place = tempfile::tempdir().unwrap();
     let target = place.path().join("figures.json");
-    let bench = [
-        "bench",
-        "--workload",
-        "deep",
-        "--requests",
-        "20",
-        "--rounds",
-        "3",
-        "--export",
-        target.to_str().unwrap(),
-    ];
+    let bench = [&SHORT_BENCH as &[&str], &[target.to_str().unwrap()]].concat();
     for before in [None, Some("precious")] {
         if let Some(before) = before {
             fs::write(&target, before).unwrap();

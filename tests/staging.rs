@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{auditq_on, bound_by_permissions, is_root, leftovers, skipped, stdout_of};
+use crate::harness::faults::{SHORT_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, skipped, stdout_of};
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq, python};
 
@@ -326,21 +326,11 @@ fn files_of_others_are_left_alone() {
     };
     let (before, before_export) = (foreign(&dataset), foreign(&export));
     dataset.seeded(&["--force", "--events", "400"]);
-    let bench = [
-        "bench",
-        "--workload",
-        "deep",
-        "--requests",
-        "20",
-        "--rounds",
-        "3",
-        "--export",
-    ];
     for command in [
         &["query", "--page", "3"] as &[&str],
         &["query", "--mode", "baseline"],
         &["seed", "--events", "400"],
-        &[&bench as &[&str], &[target.to_str().unwrap()]].concat(),
+        &[&SHORT_BENCH as &[&str], &[target.to_str().unwrap()]].concat(),
     ] {
         let _ = fs::remove_file(dataset.path("audit.idx"));
         dataset.auditq(command);
@@ -357,19 +347,9 @@ fn an_export_waits_for_nobody() {
     let directory = fs::File::open(export.root()).unwrap();
     directory.lock().unwrap();
     let target = export.path("figures.json");
-    let bench = [
-        "bench",
-        "--workload",
-        "deep",
-        "--requests",
-        "20",
-        "--rounds",
-        "3",
-        "--export",
-    ];
     let mut bench = auditq_on(
         dataset.root(),
-        &[&bench as &[&str], &[target.to_str().unwrap()]].concat(),
+        &[&SHORT_BENCH as &[&str], &[target.to_str().unwrap()]].concat(),
     );
     let mut child = bench.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = std::time::Instant::now();

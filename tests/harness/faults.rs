@@ -18,6 +18,18 @@ const KNOWN: [&str; 5] = [
     "scale-study.json",
 ];
 
+/// A short bench; the file that it exports to comes behind.
+pub(crate) const SHORT_BENCH: [&str; 8] = [
+    "bench",
+    "--workload",
+    "deep",
+    "--requests",
+    "20",
+    "--rounds",
+    "3",
+    "--export",
+];
+
 /// Says on standard error, past the capture of the test harness, that a form of a test was left out.
 pub(crate) fn skipped(what: &str, why: &str) {
     let line = format!("skipped: {what}: {why}\n");

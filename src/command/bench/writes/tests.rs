@@ -125,8 +125,8 @@ fn plan<'a>(log: &'a DataDir, works: &'a [Work]) -> Plan<'a> {
     }
 }
 
-/// What comes of a run in which the second engine answers from a log of its own, or from the copy.
-fn refused(second: &dyn Fn(&DataDir) -> Box<dyn Engine>) -> String {
+/// A log in a directory of its own, and what is asked of it.
+fn log_and_works() -> (tempfile::TempDir, DataDir, [Work; 1]) {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("log")).unwrap();
     let dir = log(&root.path().join("log"));
@@ -134,6 +134,12 @@ fn refused(second: &dyn Fn(&DataDir) -> Box<dyn Engine>) -> String {
         name: "pages".to_owned(),
         requests: queries(),
     }];
+    (root, dir, works)
+}
+
+/// What comes of a run in which the second engine answers from a log of its own, or from the copy.
+fn refused(second: &dyn Fn(&DataDir) -> Box<dyn Engine>) -> String {
+    let (root, dir, works) = log_and_works();
     let open = |copy: &DataDir| -> Result<[Box<dyn Engine>; 2]> { Ok([Box::new(Baseline::new(copy)), second(copy)]) };
     let error = measure(&plan(&dir, &works), &open, &|_, _| {})
         .err()
@@ -187,13 +193,7 @@ fn a_last_state_that_differs_gets_no_figures() {
 
 #[test]
 fn a_right_engine_gets_records_of_every_subject() {
-    let root = tempfile::tempdir().unwrap();
-    std::fs::create_dir(root.path().join("log")).unwrap();
-    let dir = log(&root.path().join("log"));
-    let works = [Work {
-        name: "pages".to_owned(),
-        requests: queries(),
-    }];
+    let (_root, dir, works) = log_and_works();
     let open = |copy: &DataDir| -> Result<[Box<dyn Engine>; 2]> {
         let enhanced = Enhanced::open(copy, Lifetime::LongLived, Box::new(|_, _| {}));
         Ok([Box::new(Baseline::new(copy)), Box::new(enhanced)])
