@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::query::threads;
+use crate::config::{BenchArgs, Export, ExportFormat};
 use crate::contract::workload::Workload;
 use crate::error::{Error, Result};
 use crate::measure::MIN_ROUNDS;
@@ -51,8 +52,8 @@ pub(super) struct Flags {
     threads: usize,
 
     /// Which of the contract's request streams
-    #[arg(long, value_name = "NAME", value_enum, default_value_t = Which::All)]
-    workload: Which,
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Choice::All)]
+    workload: Choice,
 
     /// How many of each stream's first requests
     #[arg(long, value_name = "N", default_value = "1000", value_parser = at_most::<MAX_REQUESTS>, allow_negative_numbers = true)]
@@ -91,60 +92,10 @@ const MAX_REQUESTS: usize = 1_000_000;
 const MAX_ROUNDS: usize = 1_000;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Which {
+enum Choice {
     Legacy,
     Deep,
     All,
-}
-
-/// What `bench` is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BenchArgs {
-    /// Clients that ask at once.
-    pub threads: usize,
-    /// The streams, in order.
-    pub workloads: Vec<Stream>,
-    /// How often each subject gets its turn.
-    pub rounds: usize,
-    /// Requests a second in an open loop; `None` is a closed one.
-    pub rate: Option<f64>,
-    /// What no ratio may surely be below.
-    pub min_speedup: Option<f64>,
-    /// Where everything is written to.
-    pub export: Option<Export>,
-    /// Whether to show how the latencies are spread.
-    pub histogram: bool,
-    /// Where the picture goes.
-    pub plot: Option<PathBuf>,
-    /// Print the requests, and nothing else.
-    pub dry_run: bool,
-}
-
-/// The beginning of a request stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stream {
-    /// Which.
-    pub workload: Workload,
-    /// How many of its first requests.
-    pub requests: usize,
-}
-
-/// A file for the results.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Export {
-    /// Where.
-    pub path: PathBuf,
-    /// In which form, by its name.
-    pub form: ExportForm,
-}
-
-/// The form of a file with results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportForm {
-    /// Everything, every round included.
-    Json,
-    /// Tables.
-    Markdown,
 }
 
 impl Flags {
@@ -154,18 +105,15 @@ impl Flags {
                 "--min-speedup needs an interval, and one round has none: --rounds takes {MIN_ROUNDS} or more"
             )));
         }
-        let workloads: &[_] = match self.workload {
-            Which::Legacy => &[Workload::Legacy],
-            Which::Deep => &[Workload::Deep],
-            Which::All => &[Workload::Legacy, Workload::Deep],
-        };
-        let stream = |&workload| Stream {
-            workload,
-            requests: self.requests,
+        let workloads = match self.workload {
+            Choice::Legacy => vec![Workload::Legacy],
+            Choice::Deep => vec![Workload::Deep],
+            Choice::All => vec![Workload::Legacy, Workload::Deep],
         };
         Ok(BenchArgs {
             threads: self.threads,
-            workloads: workloads.iter().map(stream).collect(),
+            workloads,
+            requests: self.requests,
             rounds: self.rounds,
             rate: self.rate,
             min_speedup: self.min_speedup,
@@ -190,12 +138,12 @@ fn positive(text: &str) -> std::result::Result<f64, String> {
 
 fn export(text: &str) -> std::result::Result<Export, String> {
     let path = PathBuf::from(text);
-    let form = match extension(&path) {
-        Some("json") => ExportForm::Json,
-        Some("md") => ExportForm::Markdown,
+    let format = match extension(&path) {
+        Some("json") => ExportFormat::Json,
+        Some("md") => ExportFormat::Markdown,
         _ => return Err("a file name that ends in .json or .md is accepted".to_owned()),
     };
-    Ok(Export { path, form })
+    Ok(Export { path, format })
 }
 
 fn svg(text: &str) -> std::result::Result<PathBuf, String> {
@@ -233,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_files_name_says_its_form() {
-        assert_eq!(export("a/b.json").map(|export| export.form), Ok(ExportForm::Json));
-        assert_eq!(export("b.md").map(|export| export.form), Ok(ExportForm::Markdown));
+        assert_eq!(export("a/b.json").map(|export| export.format), Ok(ExportFormat::Json));
+        assert_eq!(export("b.md").map(|export| export.format), Ok(ExportFormat::Markdown));
         assert_eq!(svg("x.svg"), Ok(PathBuf::from("x.svg")));
         for text in ["", "json", ".json", "a.txt", "a.svg"] {
             assert!(export(text).is_err(), "{text}");

@@ -3,7 +3,9 @@
 use clap::{Args, ValueEnum};
 
 use super::Environment;
-use super::query::{MAX_THREADS, threads};
+use super::query::threads;
+use crate::config::{DiffArgs, DiffWorkload};
+use crate::contract::workload::Workload;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,43 +76,19 @@ enum Choice {
     All,
 }
 
-/// Which requests `diff` makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiffWorkload {
-    /// The contract's legacy stream.
-    Legacy,
-    /// The contract's deep stream.
-    Deep,
-    /// Every kind of page that the log has.
-    Sweep,
-}
-
-/// What `diff` is to compare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiffArgs {
-    /// One after the other.
-    pub workloads: Vec<DiffWorkload>,
-    /// How many requests of each; where none is given, as many as the workload has by itself.
-    pub requests: Option<usize>,
-    /// How many mismatches of each workload are shown.
-    pub max_mismatches: usize,
-    /// How many threads ask.
-    pub threads: usize,
-}
-
 impl Flags {
     pub(super) fn resolve(self, environment: &Environment) -> DiffArgs {
         let workloads = match self.workload {
-            Choice::Legacy => vec![DiffWorkload::Legacy],
-            Choice::Deep => vec![DiffWorkload::Deep],
+            Choice::Legacy => vec![DiffWorkload::Stream(Workload::Legacy)],
+            Choice::Deep => vec![DiffWorkload::Stream(Workload::Deep)],
             Choice::Sweep => vec![DiffWorkload::Sweep],
-            Choice::All => vec![DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep],
+            Choice::All => DiffWorkload::ALL.to_vec(),
         };
         DiffArgs {
             workloads,
             requests: self.requests,
             max_mismatches: self.max_mismatches,
-            threads: self.threads.unwrap_or(environment.threads.clamp(1, MAX_THREADS)),
+            threads: self.threads.unwrap_or_else(|| environment.default_threads()),
         }
     }
 }
@@ -146,7 +124,11 @@ mod tests {
 
     #[test]
     fn without_arguments_everything_is_compared_by_all_threads() {
-        let workloads = vec![DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep];
+        let workloads = vec![
+            DiffWorkload::Stream(Workload::Legacy),
+            DiffWorkload::Stream(Workload::Deep),
+            DiffWorkload::Sweep,
+        ];
         let expected = DiffArgs {
             workloads,
             requests: None,

@@ -19,13 +19,8 @@ mod time;
 mod usage;
 mod verify;
 
-pub use bench::{BenchArgs, Export, ExportForm, Stream};
-pub use diff::{DiffArgs, DiffWorkload};
 #[cfg(any(test, fuzzing))]
 pub(crate) use query::fuzzing;
-pub use query::{BatchSource, QueryArgs, Request};
-pub use seed::SeedArgs;
-pub use verify::VerifyArgs;
 
 /// What the arguments ask for.
 #[derive(Debug)]
@@ -157,6 +152,10 @@ struct Environment {
 }
 
 impl Environment {
+    fn default_threads(&self) -> usize {
+        self.threads.clamp(1, query::MAX_THREADS)
+    }
+
     fn of_process() -> Self {
         Environment {
             stdout_is_terminal: std::io::stdout().is_terminal(),

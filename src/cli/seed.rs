@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::time::{self, Time};
+use crate::config::SeedArgs;
 use crate::contract::dataset::EVENTS;
 use crate::error::Result;
 
@@ -33,24 +34,12 @@ pub(super) struct Flags {
     anchor: Time,
 }
 
-/// What `seed` is to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SeedArgs {
-    /// Replace whatever dataset is there.
-    pub force: bool,
-    /// How many events.
-    pub events: u64,
-    /// The newest second an event can have, in epoch seconds.
-    pub anchor: i64,
-}
-
 impl Flags {
     pub(super) fn resolve(self) -> Result<SeedArgs> {
-        let anchor = self.anchor.fixed("--anchor")?;
         Ok(SeedArgs {
             force: self.force,
             events: self.events,
-            anchor,
+            anchor: self.anchor.fixed("--anchor")?,
         })
     }
 }

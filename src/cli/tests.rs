@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 
-use super::{BatchSource, Cli, Environment, Invocation, QueryArgs, Request, parse_from};
-use crate::config::{Config, Format, Task};
+use super::{Cli, Environment, Invocation, parse_from};
+use crate::config::{BatchSource, Config, Format, QueryArgs, QueryRequest, Task};
 use crate::model::{Filter, Key, Mode, Position, Query};
 
 const PLAIN: Environment = Environment {
@@ -54,7 +54,7 @@ fn a_bare_query_is_the_newest_page_of_everything() {
         query(""),
         QueryArgs {
             mode: Mode::Enhanced,
-            request: Request::Page(first)
+            request: QueryRequest::Page(first)
         }
     );
 }
@@ -68,7 +68,7 @@ fn every_filter_arrives() {
         actor_id: Some(-4),
         action: Some("-X".to_owned()),
     };
-    let request = Request::Page(Query::new(filter, Position::Page(7), 50).unwrap());
+    let request = QueryRequest::Page(Query::new(filter, Position::Page(7), 50).unwrap());
     assert_eq!(
         args,
         QueryArgs {
@@ -80,7 +80,7 @@ fn every_filter_arrives() {
 
 #[test]
 fn spans_count_back_from_the_now_given() {
-    let Request::Count(filter) = query("--count --from 1d --to -1 --now 86400").request else {
+    let QueryRequest::Count(filter) = query("--count --from 1d --to -1 --now 86400").request else {
         panic!()
     };
     assert_eq!((filter.from_ts, filter.to_ts), (0, -1));
@@ -88,7 +88,7 @@ fn spans_count_back_from_the_now_given() {
 
 #[test]
 fn a_cursor_takes_the_place_of_the_page() {
-    let Request::Page(page) = query("--after -5:7 --size 3").request else {
+    let QueryRequest::Page(page) = query("--after -5:7 --size 3").request else {
         panic!()
     };
     assert_eq!(
@@ -99,7 +99,7 @@ fn a_cursor_takes_the_place_of_the_page() {
 
 #[test]
 fn a_batch_has_a_source_and_threads() {
-    let batch = |source, threads| Request::Batch { source, threads };
+    let batch = |source, threads| QueryRequest::Batch { source, threads };
     assert_eq!(query("--batch -").request, batch(BatchSource::Stdin, 2));
     assert_eq!(
         query("--batch f --threads 16").request,

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::cli::SeedArgs;
-use crate::config::{Config, Display};
+use crate::config::{Config, Display, SeedArgs};
 use crate::error::{Error, Exit, Result};
 use crate::output::progress::{Progress, note};
 use crate::output::unless_closed;

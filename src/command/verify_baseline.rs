@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::VerifyArgs;
-use crate::config::{Config, Display};
+use crate::config::{Config, Display, VerifyArgs};
 use crate::contract::digests::{FrozenFile, LIVE_FILES, our_files};
 use crate::error::{Error, Exit, Result};
 use crate::output::progress::{Progress, note};

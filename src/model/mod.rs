@@ -16,7 +16,7 @@ pub use page::{Page, PayloadBuffer};
 pub const MAX_PAGE_SIZE: u32 = 10_000;
 
 /// Which engine answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// What the live service does: OFFSET, a connection a request, a file handle an event.
     Baseline,

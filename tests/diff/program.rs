@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use auditq::cli::DiffArgs;
+use auditq::config::DiffArgs;
 use auditq::output::diff::Class;
 
 use super::{diff, sweep};

@@ -4,10 +4,11 @@ mod plain;
 
 use plain::Reading;
 
-use super::{Environment, Flags, Request};
+use super::{Environment, Flags, ModeArg};
 use crate::cli::time::{self, Time};
+use crate::config::QueryRequest;
 use crate::escape::escape_for_terminal;
-use crate::model::{Filter, Mode};
+use crate::model::Filter;
 
 /// The wall clock of a fuzzer.
 const NOW: i64 = 1_767_052_800;
@@ -79,7 +80,7 @@ fn is_read_again(time: Time) {
 /// The window as the command line resolves it.
 fn is_resolved(from: Option<Time>, to: Option<Time>, now: Option<Time>) {
     let flags = Flags {
-        mode: Mode::Enhanced,
+        mode: ModeArg::Enhanced,
         page: None,
         size: None,
         from,
@@ -111,7 +112,7 @@ fn is_resolved(from: Option<Time>, to: Option<Time>, now: Option<Time>) {
         })
     };
     match resolved {
-        Ok(request) => assert_eq!(Some(request), expected().map(Request::Count), "{shown}"),
+        Ok(request) => assert_eq!(Some(request), expected().map(QueryRequest::Count), "{shown}"),
         Err(error) => {
             assert_eq!(expected(), None, "{shown}: {error}");
             let message = error.to_string();

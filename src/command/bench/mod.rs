@@ -1,7 +1,6 @@
 //! `auditq bench`: both engines and the floor, in turn, on the same requests.
 
-use crate::cli::{BenchArgs, ExportForm};
-use crate::config::{Config, Display, Format};
+use crate::config::{BenchArgs, Config, Display, ExportFormat, Format};
 use crate::engine::{self, Engine, Lifetime, Notify};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Mode, Page, Query};
@@ -39,9 +38,9 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
     let works: Vec<_> = args
         .workloads
         .iter()
-        .map(|it| Work {
-            name: it.workload.name().to_owned(),
-            requests: it.workload.stream().take(it.requests).collect(),
+        .map(|workload| Work {
+            name: workload.name().to_owned(),
+            requests: workload.stream().take(args.requests).collect(),
         })
         .collect();
     if args.dry_run {
@@ -62,7 +61,7 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
     let (report, measured) = report(config, args, &works, &settings)?;
     unless_closed(print(&config.display, &report, args.histogram))?;
     if let Some(export) = &args.export {
-        files::publish(&export.path, &exported(&report, export.form)?)?;
+        files::publish(&export.path, &exported(&report, export.format)?)?;
     }
     if let Some(path) = &args.plot {
         let title = "Latency by page depth";
@@ -140,14 +139,14 @@ fn print(display: &Display, report: &report::Report, with_histogram: bool) -> Re
     out.flush()
 }
 
-fn exported(report: &report::Report, form: ExportForm) -> Result<Vec<u8>> {
-    match form {
-        ExportForm::Json => {
+fn exported(report: &report::Report, format: ExportFormat) -> Result<Vec<u8>> {
+    match format {
+        ExportFormat::Json => {
             let mut text = serde_json::to_vec_pretty(report).map_err(unwritable)?;
             text.push(b'\n');
             Ok(text)
         }
-        ExportForm::Markdown => {
+        ExportFormat::Markdown => {
             let mut blocks = tables::environment(report);
             blocks.extend(tables::figures(report, true));
             Ok(document::as_markdown(&blocks).into_bytes())

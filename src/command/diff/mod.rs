@@ -9,8 +9,7 @@
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::cli::DiffArgs;
-use crate::config::{Config, Display};
+use crate::config::{Config, DiffArgs, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Mode};

@@ -2,7 +2,7 @@
 
 use super::request::Request;
 use super::sweep;
-use crate::cli::DiffWorkload;
+use crate::config::DiffWorkload;
 use crate::contract::workload::Workload;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -30,8 +30,7 @@ impl Plan {
     /// The sweep is made from the log: those of [`Engine::all`] on the model.
     pub(super) fn of(workload: DiffWorkload, requests: Option<usize>, model: &dyn Engine, most: usize) -> Result<Self> {
         match workload {
-            DiffWorkload::Legacy => Ok(Self::stream(Workload::Legacy, requests, most)),
-            DiffWorkload::Deep => Ok(Self::stream(Workload::Deep, requests, most)),
+            DiffWorkload::Stream(workload) => Ok(Self::stream(workload, requests, most)),
             DiffWorkload::Sweep => Self::sweep(requests, model, most),
         }
     }

@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::request;
-use crate::cli::BatchSource;
-use crate::config::Display;
+use crate::config::{BatchSource, Display};
 use crate::engine::Engine;
 use crate::error::{Error, Exit, Result};
 use crate::model::Page;

@@ -1,7 +1,6 @@
 //! `auditq query`: a page, every event, how many, or a batch of requests.
 
-use crate::cli::{QueryArgs, Request};
-use crate::config::{Config, Display, Format};
+use crate::config::{Config, Display, Format, QueryArgs, QueryRequest};
 use crate::engine::{self, Engine, Lifetime, Notify};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Page, Query};
@@ -23,8 +22,8 @@ pub(crate) use batch::fuzzing;
 pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     let display = config.display;
     let lifetime = match args.request {
-        Request::Batch { .. } => Lifetime::LongLived,
-        Request::Page(_) | Request::Count(_) | Request::All(_) => Lifetime::OneShot,
+        QueryRequest::Batch { .. } => Lifetime::LongLived,
+        QueryRequest::Page(_) | QueryRequest::Count(_) | QueryRequest::All(_) => Lifetime::OneShot,
     };
     // One trouble, one line: what was noted before an answer is said only once there is one.
     let (notes, noted) = std::sync::mpsc::channel();
@@ -38,16 +37,16 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
     let engine = engine.as_ref();
     match &args.request {
-        Request::Page(query) => {
+        QueryRequest::Page(query) => {
             page(&display, engine, query)?;
             // The answer is out: whoever reads it need not wait for what later answers profit from.
             note_failure(&display, renew(&display, engine));
         }
-        Request::Count(filter) => {
+        QueryRequest::Count(filter) => {
             count(&display, engine, filter)?;
             note_failure(&display, renew(&display, engine));
         }
-        Request::All(filter) => {
+        QueryRequest::All(filter) => {
             // Every event: from an index that is faster, and takes no lock while the reader takes its time.
             let renewed = renew(&display, engine);
             if let Err(error @ Error::Busy { .. }) = renewed {
@@ -57,7 +56,7 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
             all(&display, engine, filter)?;
             note_failure(&display, renewed);
         }
-        Request::Batch { source, threads } => {
+        QueryRequest::Batch { source, threads } => {
             return batch::run(&display, engine, source, *threads);
         }
     }
