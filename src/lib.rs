@@ -38,4 +38,5 @@ pub mod fuzzing;
 pub mod measure;
 pub mod model;
 pub mod output;
+mod shell;
 pub mod storage;

@@ -6,6 +6,7 @@ use crate::error::{Exit, Result};
 pub mod bench;
 pub mod diff;
 mod query;
+mod reproduce;
 mod seed;
 mod verify_baseline;
 

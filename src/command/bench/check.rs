@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use super::Work;
 use super::rounds::Bench;
 use super::subject::{Answer, answers, differences};
-use super::{Work, reproduce};
+use crate::command::reproduce;
 use crate::error::{Error, Result};
 use crate::measure::Depth;
 use crate::model::{Filter, Query};
@@ -53,7 +54,7 @@ impl Bench<'_> {
             work.requests.len(),
             work.name,
             first + 1,
-            reproduce::command_line(self.dir, name, &work.requests[first]),
+            reproduce::batch(self.dir, name, &work.requests[first]),
         )))
     }
 

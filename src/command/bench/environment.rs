@@ -4,13 +4,13 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::report::{Dataset, Machine, Method, Run, SCHEMA_VERSION};
-use super::reproduce::quoted;
 use super::rounds::Settings;
 use super::worker_pool::Pace;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::model::Filter;
+use crate::shell::quote;
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset::{self, DatasetSpec, Digests};
 
@@ -64,8 +64,7 @@ fn count(number: usize, what: &str) -> String {
 
 /// As it was given, in words that a POSIX shell reads back.
 fn command_line() -> String {
-    let words = std::env::args_os().map(|word| quoted(&word.to_string_lossy()));
-    words.collect::<Vec<_>>().join(" ")
+    std::env::args_os().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 /// What is not there to be read is called unknown.

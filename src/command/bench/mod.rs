@@ -15,7 +15,6 @@ mod figures;
 mod files;
 mod notes;
 mod report;
-mod reproduce;
 mod rounds;
 mod subject;
 mod tables;
