@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::PayloadRef;
+use crate::model::payload_ref::PayloadRef;
 
 /// A result with the crate's error.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -38,5 +38,6 @@ pub mod fuzzing;
 pub mod measure;
 pub mod model;
 pub mod output;
+pub mod progress;
 mod shell;
 pub mod storage;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use auditq::engine::Engine;
 use auditq::error::{Error, Result};
 use auditq::model::{Filter, Page, PayloadRef, Position, Query, Row};
+use auditq::progress::Progress;
 
 /// What an engine does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl Engine for Faulty<'_> {
         })
     }
 
-    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, progress: Progress<'_>) -> Result<()> {
         self.sound.maintain(progress)
     }
 }
@@ -183,7 +184,7 @@ impl Engine for Interrupted<'_> {
         self.engine.all(filter, sink)
     }
 
-    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, progress: Progress<'_>) -> Result<()> {
         self.engine.maintain(progress)
     }
 }

@@ -4,6 +4,7 @@ use crate::config::{Config, Task};
 use crate::error::{Exit, Result};
 
 pub mod bench;
+pub(crate) mod check;
 pub mod diff;
 mod query;
 mod reproduce;

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use crate::command::check::Check;
 use crate::config::{Config, Display, SeedArgs};
 use crate::error::{Error, Exit, Result};
-use crate::output::progress::{Progress, note};
+use crate::output::checks;
+use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
-use crate::output::verdict::{self, Check};
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset::{self, DatasetSpec, Digests};
 use crate::storage::fs::atomic_file::DirLock;
@@ -50,7 +51,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     drop(lock);
     make_index(dir, display)?;
     note(display, &format!("{verb} {} in {}", spec.name(), dir.root().display()));
-    unless_closed(verdict::print(display, &checks(dir, spec, &digests)))?;
+    unless_closed(checks::print(display, &checks(dir, spec, &digests)))?;
     Ok(Exit::Fine)
 }
 
@@ -69,7 +70,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     if !dataset::is_anything_there(dir) {
         return Ok(State::Free);
     }
-    let progress = Progress::new(display, "checking");
+    let progress = ProgressBar::new(display, "checking");
     let (payloads, (database, expected)) = rayon::join(
         || dataset::payloads(dir, &|done, total| progress.report(done, total)),
         || rayon::join(|| dataset::database(dir), || dataset::expected_digests(spec)),
@@ -104,7 +105,7 @@ fn refusal(dir: &DataDir, what: &str) -> Error {
 }
 
 fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> Result<Digests> {
-    let progress = Progress::new(display, "seeding");
+    let progress = ProgressBar::new(display, "seeding");
     let drafts = dataset::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
     let digests = drafts.digests.clone();
     if spec.is_contract() && digests != Digests::of_contract() {
@@ -124,7 +125,7 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
     if index::open_if_current(dir).is_some() {
         return Ok(());
     }
-    let progress = Progress::new(display, "indexing");
+    let progress = ProgressBar::new(display, "indexing");
     match index::rebuild(dir, &|done, total| progress.report(done, total))? {
         RebuildOutcome::Done {
             in_memory: Some(error), ..

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use crate::command::check::Check;
 use crate::config::{Config, Display, VerifyArgs};
 use crate::contract::digests::{FrozenFile, LIVE_FILES, our_files};
 use crate::error::{Error, Exit, Result};
-use crate::output::progress::{Progress, note};
+use crate::output::checks;
+use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
-use crate::output::verdict::{self, Check};
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset::{self, DatabaseContents, DatasetSpec};
 use crate::storage::sqlite::Schema;
@@ -27,7 +28,7 @@ pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
             ),
         );
     }
-    unless_closed(verdict::print(display, &checks))?;
+    unless_closed(checks::print(display, &checks))?;
     Ok(if checks.iter().all(|check| check.ok) {
         Exit::Fine
     } else {
@@ -82,7 +83,7 @@ fn frozen_check(dir: &Path, file: &FrozenFile, whose: &str, found: Option<String
 fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let spec = DatasetSpec::of_dir(dir.root());
     let label = (!spec.is_contract()).then(|| spec.name());
-    let progress = Progress::new(display, "verifying");
+    let progress = ProgressBar::new(display, "verifying");
     let (payloads, (database, expected)) = rayon::join(
         || dataset::payloads(dir, &|done, total| progress.report(done, total)),
         || rayon::join(|| dataset::database(dir), || dataset::expected_digests(spec)),

@@ -3,6 +3,7 @@
 use super::{Engine, stream_rows};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::payload;
 use crate::storage::sqlite::Connection;
@@ -49,7 +50,7 @@ impl Engine for Baseline {
         stream_rows(&connection, filter, fill, sink)
     }
 
-    fn maintain(&self, _progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _progress: Progress<'_>) -> Result<()> {
         Ok(())
     }
 }

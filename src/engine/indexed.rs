@@ -11,11 +11,12 @@ use super::refresh::BackgroundRefresh;
 use super::{CHUNK, Engine, Lifetime, Notify, stream_rows};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Position, Query};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
 use crate::storage::db_version::JournalMode;
 use crate::storage::fs::platform::{FileState, Identity, is_dir_writable};
-use crate::storage::index::{Corrupted, Index, IndexState, Progress, RebuildOutcome, open_if_current, rebuild};
+use crate::storage::index::{Corrupted, Index, IndexState, RebuildOutcome, open_if_current, rebuild};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 

@@ -8,6 +8,7 @@ mod refresh;
 
 use crate::error::{Error, Result};
 use crate::model::{Filter, Mode, Page, Query};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
 
@@ -40,7 +41,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// The log cannot be read. Every answer so far was right all the same.
-    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()>;
+    fn maintain(&self, progress: Progress<'_>) -> Result<()>;
 }
 
 /// How an engine will be used.

@@ -7,8 +7,10 @@ use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 
 mod page;
+pub(crate) mod payload_ref;
 
 pub use page::{Page, PayloadBuffer};
+pub use payload_ref::PayloadRef;
 
 /// The most events one page may hold.
 ///
@@ -189,13 +191,4 @@ pub struct Row<'text> {
     pub resource_id: &'text str,
     /// As stored: nothing here has been checked against the payload file.
     pub payload_ref: PayloadRef,
-}
-
-/// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct PayloadRef {
-    pub offset: i64,
-    /// With the line's newline.
-    pub len: i64,
 }

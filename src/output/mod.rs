@@ -2,8 +2,12 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 
+pub(crate) mod bench;
+pub(crate) mod checks;
 pub mod diff;
 pub mod document;
 pub mod jsonl;
@@ -11,7 +15,6 @@ pub mod plot;
 pub mod progress;
 pub mod table;
 pub mod units;
-pub mod verdict;
 
 /// Room before a system call, in bytes: a page of events of the contract's size.
 const BUFFER: usize = 64 * 1024;
@@ -57,6 +60,20 @@ pub fn text(text: &str) -> Result<()> {
     let mut out = Stdout::lock();
     out.write(text.as_bytes())?;
     out.flush()
+}
+
+/// A value as a line of compact JSON.
+///
+/// # Errors
+/// [`Error::Output`]: JSON cannot hold the value.
+fn json_line(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value).map_err(unprintable)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn unprintable(error: serde_json::Error) -> Error {
+    Error::Output(error.into())
 }
 
 /// For commands whose exit code is the result: a reader that has gone does not change the verdict.

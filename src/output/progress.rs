@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Display;
 use crate::error::Error;
@@ -55,27 +55,27 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// A bar on standard error. It shows itself only on a terminal, and only once the work has taken a moment; when
 /// dropped, it is gone. Any thread may report.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressBar {
     /// `None` where nothing is ever shown.
-    bar: Option<ProgressBar>,
+    bar: Option<indicatif::ProgressBar>,
     started: Instant,
     shown: AtomicBool,
 }
 
-impl Progress {
+impl ProgressBar {
     /// A bar for the work that `what` names, such as "seeding".
     #[must_use]
     pub fn new(display: &Display, what: &'static str) -> Self {
         let is_wanted = display.stderr_is_terminal && !display.quiet;
         let bar = is_wanted.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+            let bar = indicatif::ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
             let form = "{msg} {wide_bar} {percent:>3} %  {eta:>4} left";
             if let Ok(style) = ProgressStyle::with_template(form) {
                 bar.set_style(style);
             }
             bar.with_message(what)
         });
-        Progress {
+        ProgressBar {
             bar,
             started: Instant::now(),
             shown: AtomicBool::new(false),
@@ -93,7 +93,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

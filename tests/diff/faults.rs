@@ -1,9 +1,9 @@
 //! A fault in an engine, and the class of mismatch that it must become.
 
+use auditq::command::diff::report::{Class, Counts, Finding, Line, Subsampled};
 use auditq::config::{DiffArgs, DiffWorkload};
 use auditq::engine::Lifetime;
 use auditq::error::Exit;
-use auditq::output::diff::{Class, Counts, Finding, Line, Subsampled};
 
 use super::{Outcome, diff, sweep};
 use crate::faulty_engines::{Fault, Faulty};

@@ -3,11 +3,11 @@
 use std::fs;
 use std::sync::atomic::AtomicUsize;
 
+use auditq::command::diff::report::Finding;
 use auditq::config::{DiffArgs, DiffWorkload};
 use auditq::contract::workload::Workload;
 use auditq::engine::Lifetime;
 use auditq::error::{Error, Exit};
-use auditq::output::diff::Finding;
 
 use super::{deep, diff, sweep};
 use crate::faulty_engines::Interrupted;

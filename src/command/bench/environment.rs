@@ -4,8 +4,7 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::report::{Dataset, Machine, Method, Run, SCHEMA_VERSION};
-use super::rounds::Settings;
-use super::worker_pool::Pace;
+use super::settings::{Pace, Settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;

@@ -242,6 +242,7 @@ mod tests {
 
     use super::*;
     use crate::command::bench::Sample;
+    use crate::output::bench::Line;
 
     /// Two requests, each asked twice a round, in two rounds of a second.
     fn timed(name: &str, latencies_ns: [u64; 2]) -> Timed {
@@ -342,10 +343,10 @@ mod tests {
     #[test]
     fn the_lines_have_the_documented_shape() {
         let figures = workload(&measured()).unwrap();
-        let line = |line: report::Line<'_>| serde_json::to_string(&line).unwrap();
+        let line = |line: Line<'_>| serde_json::to_string(&line).unwrap();
         let total = figures.subjects[1].total;
         assert_eq!(
-            line(report::Line::Summary {
+            line(Line::Summary {
                 workload: "legacy",
                 subject: "enhanced",
                 passes_per_round: 2,
@@ -355,7 +356,7 @@ mod tests {
              \"errors\":2,\"n\":8,\"mean_us\":2.5,\"p50_us\":2.5,\"p90_us\":4.0,\"p95_us\":4.0,\"p99_us\":4.0,\"max_us\":4.0,\
              \"p99_is_weak\":true}"
         );
-        let depth = line(report::Line::Depth {
+        let depth = line(Line::Depth {
             workload: "legacy",
             subject: "floor",
             depth: &figures.subjects[2].depths[1],
@@ -363,7 +364,7 @@ mod tests {
         assert!(depth.starts_with(
             "{\"type\":\"depth\",\"workload\":\"legacy\",\"subject\":\"floor\",\"depth\":\"past_the_end\",\"n\":4,\"mean_us\":0.03,"
         ));
-        let ratio = line(report::Line::Ratio {
+        let ratio = line(Line::Ratio {
             workload: "legacy",
             ratio: &figures.ratios[0],
         });
@@ -372,7 +373,7 @@ mod tests {
             "{\"type\":\"ratio\",\"workload\":\"legacy\",\"subject\":\"enhanced\",\"against\":\"baseline\",\"metric\":\"rps\",\
              \"ratio\":1.0,\"low\":1.0,\"high\":1.0,\"verdict\":\"inconclusive\",\"improvement_percent\":0.0,\"is_weak\":false}"
         );
-        let cost = line(report::Line::Cost {
+        let cost = line(Line::Cost {
             workload: "legacy",
             cost: &figures.costs[1],
         });
@@ -383,7 +384,7 @@ mod tests {
         );
         let gate = gate(2.0, &[]);
         assert_eq!(
-            line(report::Line::Gate(&gate)),
+            line(Line::Gate(&gate)),
             "{\"type\":\"gate\",\"min_speedup\":2.0,\"passed\":true,\"failures\":[]}"
         );
     }

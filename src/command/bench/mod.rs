@@ -1,11 +1,11 @@
 //! `auditq bench`: both engines and the floor, in turn, on the same requests.
 
-use crate::config::{BenchArgs, Config, Display, ExportFormat, Format};
+use crate::config::{BenchArgs, Config};
 use crate::engine::{self, Engine, Lifetime, Notify};
-use crate::error::{Error, Exit, Result};
-use crate::model::{Mode, Page, Query};
-use crate::output::progress::{Progress, note};
-use crate::output::{Stdout, document, jsonl, plot, unless_closed};
+use crate::error::{Exit, Result};
+use crate::model::{Mode, Page};
+use crate::output::progress::{ProgressBar, note};
+use crate::output::{self, Stdout, jsonl, plot, unless_closed};
 
 mod by_depth;
 mod check;
@@ -13,25 +13,17 @@ mod cost;
 mod environment;
 mod figures;
 mod files;
-mod notes;
-mod report;
+pub(crate) mod report;
 mod rounds;
+mod settings;
 mod subject;
-mod tables;
 mod worker_pool;
 
 pub use cost::Cost;
-pub use rounds::{FLOOR, Measured, Settings, Timed, measure};
-pub use worker_pool::{Pace, Round, Sample};
-
-/// Requests under a name.
-#[derive(Clone, Debug)]
-pub struct Work {
-    /// The workload's name.
-    pub name: String,
-    /// At least one.
-    pub requests: Vec<Query>,
-}
+pub use report::FLOOR;
+pub use rounds::{Measured, Timed, measure};
+pub use settings::{Pace, Settings, Work};
+pub use worker_pool::{Round, Sample};
 
 pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
     let works: Vec<_> = args
@@ -58,9 +50,9 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
         pace,
     };
     let (report, measured) = report(config, args, &works, &settings)?;
-    unless_closed(print(&config.display, &report, args.histogram))?;
+    unless_closed(output::bench::print(&config.display, &report, args.histogram))?;
     if let Some(export) = &args.export {
-        files::publish(&export.path, &exported(&report, export.format)?)?;
+        files::publish(&export.path, &output::bench::export(&report, export.format)?)?;
     }
     if let Some(path) = &args.plot {
         let title = "Latency by page depth";
@@ -94,7 +86,7 @@ fn report(
     let engines = [("baseline", baseline.as_ref()), ("enhanced", enhanced.as_ref())];
     let dataset = environment::dataset(&config.data_dir, enhanced.as_ref())?;
     let run = environment::run(settings, dataset);
-    let progress = Progress::new(&config.display, "measuring");
+    let progress = ProgressBar::new(&config.display, "measuring");
     let report = |done, total| progress.report(done, total);
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
     let workloads: Vec<_> = measured.iter().map(figures::workload).collect::<Result<_>>()?;
@@ -108,7 +100,7 @@ fn engines(config: &Config) -> Result<[Box<dyn Engine>; 2]> {
     let notify = || -> Notify { Box::new(move |line: &str| note(&display, line)) };
     let open = |mode, lifetime| engine::open(mode, &config.data_dir, lifetime, notify());
     // A missing index is made here, not beside the first requests.
-    let progress = Progress::new(&display, "indexing");
+    let progress = ProgressBar::new(&display, "indexing");
     let first = open(Mode::Enhanced, Lifetime::OneShot)?;
     first.maintain(&|done, total| progress.report(done, total))?;
     let baseline = open(Mode::Baseline, Lifetime::LongLived)?;
@@ -119,40 +111,4 @@ fn engines(config: &Config) -> Result<[Box<dyn Engine>; 2]> {
         let _ = enhanced.page(&query, &mut Page::default());
     }
     Ok([baseline, enhanced])
-}
-
-fn print(display: &Display, report: &report::Report, with_histogram: bool) -> Result<()> {
-    let mut out = Stdout::lock();
-    match display.format {
-        Format::Table => {
-            let blocks = tables::figures(report, with_histogram);
-            out.write(document::as_text(display, &blocks).as_bytes())?;
-        }
-        Format::Jsonl => {
-            for line in report::lines(report, with_histogram) {
-                out.write(&serde_json::to_vec(&line).map_err(unwritable)?)?;
-                out.write(b"\n")?;
-            }
-        }
-    }
-    out.flush()
-}
-
-fn exported(report: &report::Report, format: ExportFormat) -> Result<Vec<u8>> {
-    match format {
-        ExportFormat::Json => {
-            let mut text = serde_json::to_vec_pretty(report).map_err(unwritable)?;
-            text.push(b'\n');
-            Ok(text)
-        }
-        ExportFormat::Markdown => {
-            let mut blocks = tables::environment(report);
-            blocks.extend(tables::figures(report, true));
-            Ok(document::as_markdown(&blocks).into_bytes())
-        }
-    }
-}
-
-fn unwritable(error: serde_json::Error) -> Error {
-    Error::Output(error.into())
 }

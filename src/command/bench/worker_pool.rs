@@ -4,21 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::subject::{Answer, Scratch, Subject};
+use super::settings::Pace;
+use super::subject::{Response, Scratch, Subject};
 use crate::error::{Error, Result};
 use crate::model::Query;
-
-/// When the next request is sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// Closed loop: each thread as soon as it has its answer, without thinking.
-    Closed,
-    /// Open loop: so many requests a second by all threads together, whether or not answers have come.
-    Open {
-        /// Requests a second.
-        requests_per_s: f64,
-    },
-}
 
 /// The latency of one request.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +33,7 @@ pub struct Round {
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) requests: &'a [Query],
-    pub(super) known: &'a [Answer],
+    pub(super) known: &'a [Response],
     /// How often all requests are asked.
     pub(super) passes: usize,
 }

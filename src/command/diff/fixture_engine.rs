@@ -1,9 +1,10 @@
 //! A small log in memory, whole or with a fault planted in it: what shows that the comparison can fail.
 
+use super::report::Class;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, PayloadRef, Position, Query, Row};
-use crate::output::diff::Class;
+use crate::progress::Progress;
 
 /// Three events, two of them in the same second. Every request is answered by all of them.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +90,7 @@ impl Engine for FixtureEngine {
         sink(&page)
     }
 
-    fn maintain(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _: Progress<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ use crate::config::{Config, DiffArgs, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Mode};
-use crate::output::diff::{Finding, Line, Report, Verdict};
-use crate::output::progress::{Progress, note};
+use crate::output::diff::Report;
+use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
 use crate::storage::data_dir::DataDir;
 
@@ -23,6 +23,7 @@ mod comparison;
 mod fixture_engine;
 mod order;
 mod plan;
+pub mod report;
 mod reproduce;
 mod request;
 mod self_check;
@@ -33,6 +34,7 @@ mod value;
 
 use comparison::Comparison;
 use plan::Plan;
+use report::{Finding, Line, Verdict};
 use stable::Engines;
 
 pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
@@ -119,7 +121,7 @@ impl Setting<'_> {
         for part in thinned {
             report(Line::Subsampled(part))?;
         }
-        let progress = Progress::new(&self.display, workload);
+        let progress = ProgressBar::new(&self.display, workload);
         let done = |done| progress.report(done, total as u64);
         let tally = pool.install(|| comparison.run(&mut *requests, &done));
         let (mismatches, verdict) = tally.finish(workload, max_mismatches);

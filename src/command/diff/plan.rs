@@ -1,12 +1,12 @@
 //! Which requests a workload consists of.
 
+use super::report::Subsampled;
 use super::request::Request;
 use super::sweep;
 use crate::config::DiffWorkload;
 use crate::contract::workload::Workload;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::output::diff::Subsampled;
 
 /// How many requests of an endless stream are compared where no number is given.
 pub(super) const STREAM_REQUESTS: usize = 2_000;

@@ -2,12 +2,12 @@
 
 use super::comparison::Comparison;
 use super::fixture_engine::FixtureEngine;
+use super::report::{Class, Counts, Finding, SelfCheck};
 use super::request::Request;
 use super::stable::Engines;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Position, Query};
-use crate::output::diff::{Class, Counts, Finding, SelfCheck};
 
 /// For how many requests of a workload the baseline is compared with itself.
 pub(super) const REQUESTS: usize = 64;

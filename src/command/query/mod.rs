@@ -6,7 +6,7 @@ use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Page, Query};
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
-use crate::output::progress::{self, Progress};
+use crate::output::progress::{self, ProgressBar};
 use crate::output::table::EventTable;
 
 mod batch;
@@ -93,7 +93,7 @@ fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> 
 }
 
 fn renew(display: &Display, engine: &dyn Engine) -> Result<()> {
-    let bar = Progress::new(display, "indexing");
+    let bar = ProgressBar::new(display, "indexing");
     engine.maintain(&|done, total| bar.report(done, total))
 }
 

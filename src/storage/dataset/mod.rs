@@ -17,7 +17,7 @@ pub(crate) use make::{TempFiles, make, set_label};
 pub(crate) use publish::{publish, recover, recover_staged, tidy};
 
 /// Called with how much is done and how much there is, in any unit, from any thread.
-pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+pub(crate) use crate::progress::Progress;
 
 /// What fixes a dataset of the contract's make, to the byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

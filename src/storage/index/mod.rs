@@ -10,4 +10,4 @@ pub(crate) mod fuzzing;
 
 pub(crate) use base::blocks::Corrupted;
 pub(crate) use base::reader::Index;
-pub(crate) use build::renew::{IndexState, Progress, RebuildOutcome, open_if_current, rebuild};
+pub(crate) use build::renew::{IndexState, RebuildOutcome, open_if_current, rebuild};

@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 
 use super::request::Request;
+use crate::command::diff::report::Subsampled;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::output::diff::Subsampled;
 
 mod budget;
 mod cursors;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::{Filter, Key, Page, PayloadRef, Position, Query, Row};
+use crate::progress::Progress;
 
 /// A log that can only be read as a whole.
 struct Log(Vec<(Key, i64, &'static str)>);
@@ -42,7 +43,7 @@ impl Engine for Log {
         Ok(())
     }
 
-    fn maintain(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _: Progress<'_>) -> Result<()> {
         Ok(())
     }
 }

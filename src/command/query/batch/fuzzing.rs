@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::escape::escape_for_terminal;
 use crate::model::{Filter, Page, Query};
 use crate::output::jsonl::{self, Jsonl};
-use crate::storage::index::Progress;
+use crate::progress::Progress;
 
 pub(crate) fn batch_request(data: &[u8]) {
     let mut lines = Lines {

@@ -11,7 +11,7 @@ use crate::storage::fs::atomic_file::DirLock;
 use crate::storage::index::base::reader::Index;
 
 /// Called with how much of a renewal is done and how much there is, in any unit, from any thread.
-pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+pub(crate) use crate::progress::Progress;
 
 /// What is known of a database in one state.
 #[derive(Debug)]

@@ -1,8 +1,7 @@
 //! What must be known to read the figures.
 
-use super::report::{Failure, Gate, Report};
-use super::rounds::FLOOR;
 use super::tables::interval;
+use crate::command::bench::report::{FLOOR, Failure, Gate, Report};
 use crate::output::units::times;
 
 /// A paragraph each.

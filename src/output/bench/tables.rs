@@ -1,7 +1,7 @@
 //! The report in tables.
 
 use super::notes::notes;
-use super::report::{Cost, Latency, Ratio, Report, Speedup, Subject, Workload};
+use crate::command::bench::report::{Cost, Latency, Ratio, Report, Speedup, Subject, Workload};
 use crate::measure::Depth;
 use crate::output::document::{Block, Grid};
 use crate::output::units::{bound, digits, percent, time, times, whole};

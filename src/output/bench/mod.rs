@@ -1,0 +1,50 @@
+//! The report of `auditq bench`: tables or JSON lines on standard output, and the exported files.
+
+use super::document::{as_markdown, as_text};
+use super::{Stdout, json_line, unprintable};
+use crate::command::bench::report::Report;
+use crate::config::{Display, ExportFormat, Format};
+use crate::error::Result;
+
+mod lines;
+mod notes;
+mod tables;
+
+#[cfg(test)]
+pub(crate) use lines::Line;
+
+/// Prints the figures; the histograms only if they were asked for.
+///
+/// # Errors
+/// As [`Stdout::write`].
+pub(crate) fn print(display: &Display, report: &Report, with_histogram: bool) -> Result<()> {
+    let mut out = Stdout::lock();
+    match display.format {
+        Format::Table => out.write(as_text(display, &tables::figures(report, with_histogram)).as_bytes())?,
+        Format::Jsonl => {
+            for line in lines::lines(report, with_histogram) {
+                out.write(&json_line(&line)?)?;
+            }
+        }
+    }
+    out.flush()
+}
+
+/// Everything in one document: the environment, the figures, the histograms; as JSON also every round.
+///
+/// # Errors
+/// A figure that JSON cannot hold.
+pub(crate) fn export(report: &Report, format: ExportFormat) -> Result<Vec<u8>> {
+    match format {
+        ExportFormat::Json => {
+            let mut text = serde_json::to_vec_pretty(report).map_err(unprintable)?;
+            text.push(b'\n');
+            Ok(text)
+        }
+        ExportFormat::Markdown => {
+            let mut blocks = tables::environment(report);
+            blocks.extend(tables::figures(report, true));
+            Ok(as_markdown(&blocks).into_bytes())
+        }
+    }
+}
