@@ -29,9 +29,67 @@ impl From<Exit> for std::process::ExitCode {
 /// Everything that can go wrong. Each message is one line: what was asked, what is wrong, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What was asked cannot be answered as asked.
+    /// An argument or a request is invalid.
     #[error("{0}")]
     Usage(String),
+
+    /// The data directory holds another dataset, which `seed` does not replace unasked.
+    #[error(
+        "{}: another dataset is there ({found}): --force replaces it, --data-dir names another directory",
+        show(.path)
+    )]
+    DatasetExists {
+        /// The data directory.
+        path: PathBuf,
+        /// How it differs from the one to be made.
+        found: String,
+    },
+
+    /// The dataset that `seed` wrote does not have the contract's digests.
+    #[error(
+        "{}: what was made is not the contract dataset (payloads {payloads}, rows {rows}): nothing was replaced, check the disk",
+        show(.path)
+    )]
+    DigestMismatch {
+        /// The data directory.
+        path: PathBuf,
+        /// SHA-256 of the payload file, in hex.
+        payloads: String,
+        /// SHA-256 of the rows, in hex.
+        rows: String,
+    },
+
+    /// Some requests of a batch failed; each has a line that says why.
+    #[error("{}: {failed} of {requests} requests failed: the line in the place of each response says why", show(.path))]
+    Batch {
+        /// The file with the requests.
+        path: PathBuf,
+        /// How many failed.
+        failed: u64,
+        /// How many there were.
+        requests: u64,
+    },
+
+    /// `diff` compared nothing that a verdict could rest on.
+    #[error("{0}")]
+    NoVerdict(String),
+
+    /// `bench` has no figures to show: answers differed, or nothing could be measured.
+    #[error("no figures: {0}")]
+    NoFigures(String),
+
+    /// A plot could not be drawn.
+    #[error("the plot cannot be drawn: {0}")]
+    Plot(String),
+
+    /// The system starts no more threads.
+    #[error("cannot start {threads} threads ({problem}): --threads takes fewer")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        problem: String,
+    },
 
     /// A dataset, or a part of one, is not there.
     #[error("{}: {problem}", show(.path))]

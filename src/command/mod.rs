@@ -9,6 +9,7 @@ pub mod diff;
 mod query;
 mod reproduce;
 mod seed;
+mod threads;
 mod verify_baseline;
 
 #[cfg(any(test, fuzzing))]

@@ -40,7 +40,12 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
         state(dir, spec, display)?
     };
     let (digests, verb) = match state {
-        State::Taken(what) => return Err(refusal(dir, &what)),
+        State::Taken(found) => {
+            return Err(Error::DatasetExists {
+                path: dir.root().to_owned(),
+                found,
+            });
+        }
         State::Done(digests) => {
             dataset::set_label(dir, &lock, spec)?;
             (digests, "nothing to do: there already is")
@@ -61,7 +66,7 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
     }
     note(
         display,
-        &format!("{}: staged for another process that writes here", root.display()),
+        &format!("{}: waiting for another process that writes here", root.display()),
     );
     DirLock::acquire(root)
 }
@@ -97,24 +102,16 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     }
 }
 
-fn refusal(dir: &DataDir, what: &str) -> Error {
-    Error::usage(format!(
-        "{}: another dataset is there ({what}): --force replaces it, --data-dir names another directory",
-        dir.root().display()
-    ))
-}
-
 fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> Result<Digests> {
     let progress = ProgressBar::new(display, "seeding");
     let drafts = dataset::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
     let digests = drafts.digests.clone();
     if spec.is_contract() && digests != Digests::of_contract() {
-        return Err(Error::usage(format!(
-            "{}: what was made is not the contract dataset (payloads {}, rows {}): nothing was replaced, check the disk",
-            dir.root().display(),
-            digests.payloads,
-            digests.rows
-        )));
+        return Err(Error::DigestMismatch {
+            path: dir.root().to_owned(),
+            payloads: digests.payloads,
+            rows: digests.rows,
+        });
     }
     dataset::publish(dir, lock, drafts, spec)?;
     Ok(digests)

@@ -61,7 +61,7 @@ pub fn svg(title: &str, subtitle: &str, panels: &[Panel]) -> Result<String> {
         subtitle,
         panels,
     );
-    drawn.map_err(|error| Error::usage(format!("the plot cannot be drawn: {error}")))?;
+    drawn.map_err(|error| Error::Plot(error.to_string()))?;
     Ok(text)
 }
 

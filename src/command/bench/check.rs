@@ -47,7 +47,7 @@ impl Checker<'_> {
             }
         }
         let answers = model.filter(|answers| !answers.is_empty());
-        let answers = answers.ok_or_else(|| Error::usage("there is nothing to measure"))?;
+        let answers = answers.ok_or_else(|| Error::NoFigures("there is nothing to measure".to_owned()))?;
         Ok(Checked { answers, took })
     }
 
@@ -67,8 +67,8 @@ impl Checker<'_> {
             return Ok(());
         };
         let ((model, _), (name, _)) = (self.engines[0], self.engines[place]);
-        Err(Error::usage(format!(
-            "no figures: {name} does not answer as {model} does: {count} of {} {} requests differ, first number {}: \
+        Err(Error::NoFigures(format!(
+            "{name} does not answer as {model} does: {count} of {} {} requests differ, first number {}: \
              compare {} with --mode {model}",
             work.requests.len(),
             work.name,

@@ -98,7 +98,10 @@ fn field<'text>(text: &'text str, name: &str) -> Option<&'text str> {
 /// Digests the whole dataset, and says whether it is the contract's.
 pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
     let (payloads, database) = rayon::join(|| dataset::payloads(dir, &|_, _| {}), || dataset::database(dir));
-    let missing = || Error::usage(format!("{}: the dataset has just been removed", dir.root().display()));
+    let missing = || Error::Missing {
+        path: dir.root().to_owned(),
+        problem: "the dataset has just been removed".to_owned(),
+    };
     let (payload_bytes, payloads) = payloads?.ok_or_else(missing)?;
     let rows = database?.ok_or_else(missing)?.rows;
     let found = Digests {

@@ -132,7 +132,7 @@ fn summary<'a>(rounds: impl IntoIterator<Item = &'a Round> + Clone) -> Result<Su
     let wall_s = rounds.clone().into_iter().map(|round| round.wall.as_secs_f64()).sum();
     let errors = rounds.clone().into_iter().map(|round| round.errors).sum();
     let summary = Summary::of(&mut latencies(rounds, |_| true), errors, wall_s);
-    summary.ok_or_else(|| Error::usage("nothing was measured: --rounds and --requests take at least 1"))
+    summary.ok_or_else(|| Error::NoFigures("nothing was measured".to_owned()))
 }
 
 /// Of two subjects with their rounds, the model first.
@@ -164,7 +164,7 @@ fn ratio(
 }
 
 fn known(ratio: Option<Ratio>) -> Result<Ratio> {
-    ratio.ok_or_else(|| Error::usage("a round took no time that this machine's clock can measure"))
+    ratio.ok_or_else(|| Error::NoFigures("a round took no time that this clock can measure".to_owned()))
 }
 
 fn speedup(ratio: &Ratio) -> report::Speedup {

@@ -1,6 +1,6 @@
 //! Results in files, which appear whole or not at all.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn split(path: &Path) -> Result<(&Path, &str)> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Error::usage(format!("{}: no name for a file", path.display())))?;
+    let name = name.ok_or_else(|| Error::io(path, "cannot write")(io::ErrorKind::InvalidFilename.into()))?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok((parent.unwrap_or(Path::new(".")), name))
 }

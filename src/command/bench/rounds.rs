@@ -152,8 +152,8 @@ impl Bench<'_> {
     fn round(&self, work: &Work, name: &str, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> Result<Round> {
         match self.workers.round(subject, task, pace) {
             (round, None) => Ok(round),
-            (_, Some(request)) => Err(Error::usage(format!(
-                "no figures: {name} answered {} request {} otherwise while it was timed than before: is the log being \
+            (_, Some(request)) => Err(Error::NoFigures(format!(
+                "{name} answered {} request {} otherwise while it was timed than before: is the log being \
                  written to?",
                 work.name,
                 request + 1

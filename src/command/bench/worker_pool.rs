@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::settings::Pace;
 use super::subject::{Response, Scratch, Subject};
-use crate::error::{Error, Result};
+use crate::command::threads;
+use crate::error::Result;
 use crate::model::Query;
 
 /// The latency of one request.
@@ -55,12 +56,7 @@ struct Worker {
 
 impl WorkerPool {
     pub(super) fn new(threads: usize) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| {
-            Error::usage(format!(
-                "{threads} threads cannot be started ({error}): --threads takes fewer"
-            ))
-        })?;
+        let pool = threads::pool(threads)?;
         let workers = (0..threads).map(|_| Mutex::default()).collect();
         Ok(WorkerPool { pool, workers })
     }

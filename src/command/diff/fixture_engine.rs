@@ -49,7 +49,12 @@ impl FixtureEngine {
             Some(Class::Field) => events[0].created_at += 1,
             // The same JSON value in other bytes.
             Some(Class::Payload) => events[0].payload = b"{\"n\":3 }",
-            Some(Class::Error) => return Err(Error::usage("planted")),
+            Some(Class::Error) => {
+                return Err(Error::Row {
+                    event: EVENTS[0].id,
+                    problem: "planted".to_owned(),
+                });
+            }
         }
         Ok(events)
     }

@@ -7,8 +7,9 @@
 //! once more. If it repeats itself, the other answer, given in between, was wrong. If it does not, the log has
 //! changed, and the request is asked anew.
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
+use super::threads;
 use crate::config::{Config, DiffArgs, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
@@ -87,7 +88,7 @@ impl Setting<'_> {
         candidate: &dyn Engine,
         report: &mut dyn FnMut(Line) -> Result<()>,
     ) -> Result<Exit> {
-        let pool = pool(self.args.threads)?;
+        let pool = threads::pool(self.args.threads)?;
         let mut verdicts = Vec::new();
         for workload in &self.args.workloads {
             let plan = Plan::of(*workload, self.args.requests, model, self_check::REQUESTS)?;
@@ -133,10 +134,7 @@ impl Setting<'_> {
     }
 }
 
-fn pool(threads: usize) -> Result<ThreadPool> {
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|error| Error::usage(format!("cannot start {threads} threads: {error}")))
-}
+const NOTHING_COMPARED: &str = "no request was compared, so there is no verdict: ask for at least one";
 
 /// A difference is a verdict, whatever else is left open. No request compared is none.
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
@@ -144,13 +142,11 @@ fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
         return Ok(Exit::Negative);
     }
     if verdicts.iter().all(|verdict| verdict.requests == 0) {
-        return Err(Error::usage(
-            "no request was compared, so there is no verdict: request for at least one",
-        ));
+        return Err(Error::NoVerdict(NOTHING_COMPARED.to_owned()));
     }
     match verdicts.iter().find(|verdict| verdict.verdict == Finding::None) {
         None => Ok(Exit::Fine),
-        Some(open) => Err(Error::usage(no_verdict(open))),
+        Some(open) => Err(Error::NoVerdict(no_verdict(open))),
     }
 }
 
@@ -162,7 +158,7 @@ fn no_verdict(verdict: &Verdict) -> String {
         ..
     } = verdict;
     if *requests == 0 {
-        return format!("{workload}: no request was compared, so there is no verdict: request for at least one");
+        return format!("{workload}: {NOTHING_COMPARED}");
     }
     if *unsettled > 0 {
         return format!(

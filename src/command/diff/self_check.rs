@@ -87,5 +87,5 @@ fn between<'a>(comparison: Comparison<'a>, model: &'a dyn Engine, candidate: &'a
 }
 
 fn failed(why: &str) -> Error {
-    Error::usage(format!("the self-check failed, so there is no verdict: {why}"))
+    Error::NoVerdict(format!("the self-check failed, so there is no verdict: {why}"))
 }

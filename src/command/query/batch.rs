@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::request;
+use crate::command::threads;
 use crate::config::{BatchSource, Display};
 use crate::engine::Engine;
 use crate::error::{Error, Exit, Result};
@@ -41,16 +42,13 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         input: BufReader::with_capacity(MAX_LINE, input),
         number: 0,
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|error| Error::usage(format!("--threads {threads}: {error}")))?;
+    let pool = threads::pool(threads)?;
     let answerer = Answerer {
         engine,
         jsonl: Jsonl::new(display.stdout_is_terminal),
     };
     let mut out = Stdout::lock();
-    let (mut asked, mut failed) = (0_u64, 0_u64);
+    let (mut requests, mut failed) = (0_u64, 0_u64);
     loop {
         let chunk = lines
             .next_chunk(threads * PER_THREAD)
@@ -63,7 +61,7 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
             let answers = answerer.answer_some(&pool, rest);
             rest = &rest[answers.len()..];
             for answer in answers {
-                asked += 1;
+                requests += 1;
                 failed += u64::from(!answer.is_good);
                 out.write(&answer.line)?;
             }
@@ -73,10 +71,11 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
     if failed == 0 {
         return Ok(Exit::Fine);
     }
-    Err(Error::usage(format!(
-        "{}: {failed} of {asked} requests failed: the line in the place of each response says why",
-        name.display()
-    )))
+    Err(Error::Batch {
+        path: name.to_owned(),
+        failed,
+        requests,
+    })
 }
 
 /// One line of the input.

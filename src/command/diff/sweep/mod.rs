@@ -142,7 +142,7 @@ pub(super) fn make(model: &dyn Engine, requests: Option<usize>) -> Result<Sweep>
 }
 
 impl Sweep {
-    /// Adds as many requests as may be made, evenly evenly_spaced, and says so where that is not all.
+    /// Adds as many requests as may be made, evenly spaced, and says so where that is not all.
     fn add(&mut self, part: &'static str, requests: Vec<Request>, most: impl FnOnce(&[Request]) -> usize) {
         let (most, of) = (most(&requests), requests.len());
         let before = self.requests.len();

@@ -4,7 +4,7 @@ use super::log_profile::LogProfile;
 use crate::command::diff::request::Request;
 use crate::model::{Filter, MAX_PAGE_SIZE, Position, Query};
 
-/// The sizes that the live service requests for.
+/// The sizes that the live service asks for.
 pub(super) const SIZES: [u64; 3] = [10, 20, 50];
 
 /// Other sizes that a page may have.
