@@ -120,12 +120,11 @@ impl Faulty<'_> {
 
 impl Engine for Faulty<'_> {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        let mut query = query.clone();
-        if let (Fault::ShiftPage, Position::Page(number)) = (self.fault, &mut query.position)
-            && *number < 1_000
-        {
-            *number += 1;
-        }
+        let position = match (self.fault, query.position()) {
+            (Fault::ShiftPage, Position::Page(number)) if number < 1_000 => Position::Page(number + 1),
+            (_, position) => position,
+        };
+        let query = Query::new(query.filter().clone(), position, query.page_size().into())?;
         self.sound.page(&query, page)?;
         self.spoil(page)
     }

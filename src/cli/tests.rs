@@ -92,7 +92,7 @@ fn a_cursor_takes_the_place_of_the_page() {
         panic!()
     };
     assert_eq!(
-        (page.position, page.page_size),
+        (page.position(), page.page_size()),
         (Position::After(Key { created_at: -5, id: 7 }), 3)
     );
 }

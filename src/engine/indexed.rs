@@ -158,7 +158,7 @@ impl Engine for Enhanced {
 
 /// Whether a page lies so near the front that SQLite reaches it as fast as an index would.
 fn is_short_walk(query: &Query) -> bool {
-    query.filter.is_window_only() && query.offset() + u64::from(query.page_size) <= SHORT_WALK
+    query.filter().is_window_only() && query.offset() + u64::from(query.page_size()) <= SHORT_WALK
 }
 
 impl Shared {
@@ -245,11 +245,7 @@ impl Shared {
 
     /// Page by page from an index that stays as it is, whatever happens to the database meanwhile.
     fn all_from_index(&self, index: &Index, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        let mut query = Query {
-            filter: filter.clone(),
-            position: Position::Page(1),
-            page_size: CHUNK,
-        };
+        let mut query = Query::new(filter.clone(), Position::Page(1), CHUNK.into())?;
         let mut page = Page::default();
         loop {
             index.page(&query, &mut page).map_err(|Corrupted| Error::Io {
@@ -262,7 +258,7 @@ impl Shared {
             };
             self.payloads.fill(&mut page)?;
             sink(&page)?;
-            query.position = Position::After(last);
+            query.move_after(last);
         }
     }
 }

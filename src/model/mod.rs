@@ -99,15 +99,12 @@ pub enum Position {
     After(Key),
 }
 
-/// One request for a page. Made by [`Query::new`], so its offset always fits 64 bits.
+/// One request for a page. Made by [`Query::new`], so its offset always fits a signed 64-bit number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
-    /// Which events match.
-    pub filter: Filter,
-    /// Which page of them.
-    pub position: Position,
-    /// Events a page, 1 to [`MAX_PAGE_SIZE`].
-    pub page_size: u32,
+    filter: Filter,
+    position: Position,
+    page_size: u32,
 }
 
 impl Query {
@@ -140,6 +137,29 @@ impl Query {
             position,
             page_size,
         })
+    }
+
+    /// Which events match.
+    #[must_use]
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Which page of them.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Events a page, 1 to [`MAX_PAGE_SIZE`].
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        self.page_size
+    }
+
+    /// Moves on to the page that follows this event.
+    pub fn move_after(&mut self, last: Key) {
+        self.position = Position::After(last);
     }
 
     /// How many matching events lie before the page: (page − 1) × size, 0 for a keyset page.

@@ -92,7 +92,7 @@ impl Checker<'_> {
         let mut matching: HashMap<&Filter, u64> = HashMap::new();
         for (query, answer) in known.clone() {
             if answer.events != Some(0) {
-                matching.insert(&query.filter, 0);
+                matching.insert(query.filter(), 0);
             }
         }
         let model = self.engines[0].1;
@@ -102,7 +102,7 @@ impl Checker<'_> {
                 Ok(())
             })
         })?;
-        let depth = |query: &Query| Depth::of(query.offset(), matching.get(&query.filter).copied().unwrap_or(0));
+        let depth = |query: &Query| Depth::of(query.offset(), matching.get(query.filter()).copied().unwrap_or(0));
         Ok(known
             .map(|(query, answer)| {
                 if answer.events == Some(0) {

@@ -17,8 +17,8 @@ fn command_line(dir: &DataDir, mode: &str, request: &Request) -> String {
     let program = || program(dir, mode);
     match request {
         // An action that no argument can hold, or no terminal should show, goes through a batch.
-        Request::Page(query) if !query.filter.action.as_deref().is_none_or(is_safe) => batch(dir, mode, query),
-        Request::Page(query) => program() + &conditions(&query.filter) + &place(query),
+        Request::Page(query) if !query.filter().action.as_deref().is_none_or(is_safe) => batch(dir, mode, query),
+        Request::Page(query) => program() + &conditions(query.filter()) + &place(query),
         Request::Count(filter) => program() + &conditions(filter) + " --count",
         Request::All(filter) => program() + &conditions(filter) + " --all",
     }
@@ -43,8 +43,8 @@ fn conditions(filter: &Filter) -> String {
 }
 
 fn place(query: &Query) -> String {
-    let size = query.page_size;
-    match query.position {
+    let size = query.page_size();
+    match query.position() {
         Position::Page(page) => format!(" --page={page} --size={size}"),
         Position::After(key) => format!(" --after={key} --size={size}"),
     }

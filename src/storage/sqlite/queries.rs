@@ -65,8 +65,8 @@ impl Connection {
             to_ts,
             actor_id,
             action,
-        } = &query.filter;
-        match query.position {
+        } = query.filter();
+        match query.position() {
             Position::Page(_) => self.collect(
                 BASELINE_PAGE,
                 params![
@@ -76,7 +76,7 @@ impl Connection {
                     actor_id,
                     action,
                     action,
-                    query.page_size,
+                    query.page_size(),
                     offset(query)
                 ],
                 page,
@@ -93,7 +93,7 @@ impl Connection {
                     action,
                     created_at,
                     id,
-                    query.page_size
+                    query.page_size()
                 ],
                 page,
             ),
@@ -104,11 +104,11 @@ impl Connection {
     /// [`Connection::baseline_page`], read by way of the same index, or an error. To leave a condition that is always
     /// true out of a filtered one makes no difference: SQLite is done with it once, before the first row.
     pub(crate) fn deferred_join_page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        let filter = &query.filter;
-        if !filter.is_window_only() || matches!(query.position, Position::After(_)) {
+        let filter = query.filter();
+        if !filter.is_window_only() || matches!(query.position(), Position::After(_)) {
             return self.baseline_page(query, page);
         }
-        let values = params![filter.from_ts, filter.to_ts, query.page_size, offset(query)];
+        let values = params![filter.from_ts, filter.to_ts, query.page_size(), offset(query)];
         self.collect(INDEX_ONLY_SKIP, values, page)
     }
 

@@ -46,8 +46,8 @@ fn cost(profile: &LogProfile, request: &Request) -> u64 {
 
 /// Rows visited and events read for a page.
 fn page(profile: &LogProfile, query: &Query, rows: u64, matching: u64) -> (u64, u64) {
-    let size = u64::from(query.page_size);
-    match query.position {
+    let size = u64::from(query.page_size());
+    match query.position() {
         Position::Page(_) => {
             let last = query.offset().saturating_add(size);
             let visited = if last >= matching { rows } else { rows * last / matching };

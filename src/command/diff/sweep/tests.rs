@@ -58,7 +58,7 @@ fn page(filter: Filter, number: u64, size: u64) -> Request {
 
 fn after(created_at: i64, id: i64) -> impl Fn(&Request) -> bool {
     let place = Position::After(Key { created_at, id });
-    move |request| matches!(request, Request::Page(query) if query.filter == Filter::ALL && query.position == place)
+    move |request| matches!(request, Request::Page(query) if *query.filter() == Filter::ALL && query.position() == place)
 }
 
 fn window(from_ts: i64, to_ts: i64) -> Filter {

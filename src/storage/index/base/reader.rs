@@ -67,22 +67,22 @@ impl Index {
         if offset >= self.events() {
             return Ok(());
         }
-        let list = self.list(&query.filter, offset)?;
+        let list = self.list(query.filter(), offset)?;
         if offset >= list.len() {
             // Past the end of even the whole list: no need to look where the window lies.
             return Ok(());
         }
-        let (first, mut end) = self.window(&list, &query.filter)?;
-        if let Position::After(key) = query.position {
+        let (first, mut end) = self.window(&list, query.filter())?;
+        if let Position::After(key) = query.position() {
             end = end.min(self.rank_of(key, &list)?);
         }
         if end <= first {
             return Ok(());
         }
         let newest = end.saturating_sub(offset).max(first);
-        let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
+        let oldest = newest.saturating_sub(u64::from(query.page_size())).max(first);
         let ranks = (oldest..newest).rev().map(|index| self.rank(&list, index));
-        let cursor = match query.position {
+        let cursor = match query.position() {
             Position::After(key) => Some(key),
             Position::Page(_) => None,
         };

@@ -42,13 +42,13 @@ pub(crate) fn forged(data: &[u8]) {
 
 /// One page, and what must hold for it.
 fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
-    let counted = index.count(&query.filter);
+    let counted = index.count(query.filter());
     index.page(query, page)?;
     let rows = page.len() as u64;
-    assert!(rows <= u64::from(query.page_size), "{query:?}: {rows} rows");
+    assert!(rows <= u64::from(query.page_size()), "{query:?}: {rows} rows");
     let keys: Vec<Key> = page.events().map(|event| event.key()).collect();
     assert!(keys.is_sorted_by(|newer, older| newer > older), "{query:?}: {keys:?}");
-    if let (Position::After(cursor), Some(&newest)) = (query.position, keys.first()) {
+    if let (Position::After(cursor), Some(&newest)) = (query.position(), keys.first()) {
         assert!(newest < cursor, "{query:?}: {newest}");
     }
 
@@ -61,8 +61,8 @@ fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
     };
     assert!(counted <= index.events(), "{query:?}: {counted} counted");
     // A later page may be cut short by an actor's list that is shorter than its lists by action; the first never.
-    let expected = counted.min(u64::from(query.page_size));
-    let is_first = query.position == Position::Page(1);
+    let expected = counted.min(u64::from(query.page_size()));
+    let is_first = query.position() == Position::Page(1);
     assert!(
         rows == expected || rows < expected && !is_first,
         "{query:?}: {rows} rows of {counted}"
@@ -81,6 +81,6 @@ fn walk(index: &Index, mut query: Query) -> Result<(), Corrupted> {
         };
         rows += page.len() as u64;
         assert!(rows <= index.events(), "{query:?}: {rows} rows and more");
-        query.position = Position::After(last);
+        query.move_after(last);
     }
 }

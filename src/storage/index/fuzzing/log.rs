@@ -123,13 +123,16 @@ impl Log {
 
     /// The rows of a page: all that match, sorted, those before the page left out.
     pub(super) fn page(&self, query: &Query) -> Vec<&Stored> {
-        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.is_in(&query.filter)).collect();
+        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.is_in(query.filter())).collect();
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.key));
-        let skipped = match query.position {
-            Position::Page(page) => usize::try_from((page - 1) * u64::from(query.page_size)).unwrap(),
+        let skipped = match query.position() {
+            Position::Page(page) => usize::try_from((page - 1) * u64::from(query.page_size())).unwrap(),
             Position::After(key) => rows.iter().filter(|row| row.key >= key).count(),
         };
-        rows.into_iter().skip(skipped).take(query.page_size as usize).collect()
+        rows.into_iter()
+            .skip(skipped)
+            .take(query.page_size() as usize)
+            .collect()
     }
 }
 

@@ -22,42 +22,38 @@ pub(super) fn lines(data: &[u8]) -> impl Iterator<Item = (u64, Option<&[u8]>)> {
 /// A request, if the line is one by the rules of the help and the contract.
 pub(super) fn parse(line: &[u8]) -> Option<Query> {
     let Members(members) = serde_json::from_slice(line).ok()?;
-    let mut query = Query {
-        filter: Filter::ALL,
-        position: Position::Page(1),
-        page_size: 20,
-    };
+    let (mut filter, mut size) = (Filter::ALL, 20);
     let (mut page, mut after) = (None, None);
     for (name, value) in members {
         match name.as_str() {
-            "from_ts" => query.filter.from_ts = value.as_i64()?,
-            "to_ts" => query.filter.to_ts = value.as_i64()?,
-            "page_size" => query.page_size = u32::try_from(value.as_u64()?).ok()?,
+            "from_ts" => filter.from_ts = value.as_i64()?,
+            "to_ts" => filter.to_ts = value.as_i64()?,
+            "page_size" => size = value.as_u64()?,
             // Null is to leave these four out.
             "actor_id" | "action" | "page" | "after" if value.is_null() => {}
-            "actor_id" => query.filter.actor_id = Some(value.as_i64()?),
-            "action" => query.filter.action = Some(value.as_str()?.to_owned()),
+            "actor_id" => filter.actor_id = Some(value.as_i64()?),
+            "action" => filter.action = Some(value.as_str()?.to_owned()),
             "page" => page = Some(value.as_u64()?),
             "after" => after = Some(plain_cursor(value.as_str()?)?),
             _ => return None,
         }
     }
-    query.position = match (page, after) {
+    let position = match (page, after) {
         (Some(_), Some(_)) => return None,
         (None, Some(cursor)) => Position::After(cursor),
         (page, None) => Position::Page(page.unwrap_or(1)),
     };
-    is_in_range(&query).then_some(query)
+    is_in_range(position, size).then(|| Query::new(filter, position, size).unwrap())
 }
 
 /// Pages from 1, sizes from 1 to 10,000, offsets that a signed 64-bit number holds.
-fn is_in_range(query: &Query) -> bool {
-    let is_page = match query.position {
+fn is_in_range(position: Position, size: u64) -> bool {
+    let is_page = match position {
         Position::After(_) => true,
         Position::Page(0) => false,
-        Position::Page(page) => (u128::from(page) - 1) * u128::from(query.page_size) <= i64::MAX as u128,
+        Position::Page(page) => (u128::from(page) - 1) * u128::from(size) <= i64::MAX as u128,
     };
-    is_page && query.page_size >= 1 && query.page_size <= MAX_PAGE_SIZE
+    is_page && size >= 1 && size <= u64::from(MAX_PAGE_SIZE)
 }
 
 /// The members of a JSON object, none of which comes twice.
