@@ -15,7 +15,7 @@
 //!                    └─────┬──────────────────▲─┘
 //!                          ▼                  │
 //!                    ┌────────────────────────┴─┐
-//!                    │          storage         │   metadata │ payloads │ rank index │ version
+//!                    │          storage         │   sqlite │ payload │ index │ fs
 //!                    └─────┬──────────────────▲─┘
 //!                          ▼                  │
 //!                     audit.db    payloads.jsonl    audit.idx
@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Data flows one way: cli → command → engine → storage. A layer may be skipped (`seed` goes straight to
-//! storage), never reversed. Only `command` calls `output`, and nothing else prints.
+//! storage), never reversed. `docs/architecture.md` has the table of which part may import which, and a test reads it.
 
 pub mod cli;
 pub mod command;
@@ -33,7 +33,7 @@ pub mod contract;
 pub mod engine;
 pub mod error;
 pub mod escape;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod measure;
 pub mod model;

@@ -1,4 +1,4 @@
-//! Rotten data: whatever a row, a payload, a schema or a page of the database has become, both engines give the
+//! Corrupt data: whatever a row, a payload, a schema or a page of the database has become, both engines give the
 //! same result or the same error, and neither panics nor takes memory without bound.
 
 use std::fs::{self, File};
@@ -106,9 +106,9 @@ fn all_agree(log: &Log, running: &Enhanced, what: &str) -> Vec<Result<String, St
     let new = log.enhanced(Lifetime::OneShot);
     agree(&sayings(&new), &expected, &format!("{what}, new"));
     let _ = new.maintain(&|_, _| {});
-    agree(&sayings(&new), &expected, &format!("{what}, new, renewed"));
+    agree(&sayings(&new), &expected, &format!("{what}, new, refreshed"));
     let _ = running.maintain(&|_, _| {});
-    agree(&sayings(running), &expected, &format!("{what}, running, renewed"));
+    agree(&sayings(running), &expected, &format!("{what}, running, refreshed"));
     expected
 }
 
@@ -560,7 +560,7 @@ impl Numbers {
 
 /// What a page may become: nothing, noise, another page, an older or a shifted self, itself with a few bits the
 /// other way round.
-fn rotten_forms(sound: &[u8], older: &[u8], number: usize, numbers: &mut Numbers) -> Vec<(String, Vec<u8>)> {
+fn corrupt_forms(sound: &[u8], older: &[u8], number: usize, numbers: &mut Numbers) -> Vec<(String, Vec<u8>)> {
     let at = number * PAGE;
     let own = &sound[at..at + PAGE];
     let pages = sound.len() / PAGE;
@@ -603,11 +603,11 @@ const MANY: usize = 7;
 
 /// How many forms of each page are tried, drawn from all of them; a longer run tries all, and more flipped bits.
 fn forms_of_each_page() -> usize {
-    number("AUDITQ_ROT_FORMS", 6) as usize
+    number("AUDITQ_CORRUPT_FORMS", 6) as usize
 }
 
 fn pages_rot(journal_mode: &str) {
-    let seed = number("AUDITQ_ROT_SEED", 0x5eed).max(1);
+    let seed = number("AUDITQ_CORRUPT_SEED", 0x5eed).max(1);
     let log = Log::plain(500);
     log.journal_mode(journal_mode);
     let older = fs::read(log.path("audit.db")).unwrap();
@@ -618,24 +618,24 @@ fn pages_rot(journal_mode: &str) {
     let mut numbers = Numbers(seed);
     let (mut tried, mut wrong) = (0, 0);
     for number in 0..sound.len() / PAGE {
-        for (form, rotten) in rotten_forms(&sound, &older, number, &mut numbers) {
+        for (form, corrupt) in corrupt_forms(&sound, &older, number, &mut numbers) {
             for name in ["audit.db-wal", "audit.db-shm", "audit.db-journal"] {
                 let _ = fs::remove_file(log.path(name));
             }
             let database = File::options().write(true).open(log.path("audit.db")).unwrap();
             database.write_all_at(&sound, 0).unwrap();
             database.set_len(sound.len() as u64).unwrap();
-            database.write_all_at(&rotten, (number * PAGE) as u64).unwrap();
+            database.write_all_at(&corrupt, (number * PAGE) as u64).unwrap();
             drop(database);
             let page = number + 1;
-            let what = format!("AUDITQ_ROT_SEED={seed}, {journal_mode}, page {page} is {form}");
+            let what = format!("AUDITQ_CORRUPT_SEED={seed}, {journal_mode}, page {page} is {form}");
             let said = all_agree(&log, &running, &what);
             tried += 1;
             wrong += usize::from(said.iter().any(Result::is_err));
         }
     }
     report(&format!(
-        "pages, {journal_mode}, AUDITQ_ROT_SEED={seed}: {tried} rotten ones, {wrong} of them met by an error"
+        "pages, {journal_mode}, AUDITQ_CORRUPT_SEED={seed}: {tried} corrupt ones, {wrong} of them met by an error"
     ));
     // Zeros and noise cannot pass; a page written back as it was once can.
     assert!(0 < wrong && wrong < tried, "{wrong} of {tried} met by an error");
@@ -671,7 +671,7 @@ fn a_database_cut_short() {
 
 /// The program says it in one line, by both engines, and says the same in a batch.
 #[test]
-fn a_batch_over_rotten_rows() {
+fn a_batch_over_corrupt_rows() {
     let log = loose("INTEGER PRIMARY KEY", INDEX);
     log.sql("UPDATE audit_events SET action = NULL WHERE id = 50; UPDATE audit_events SET payload_len = 1 << 40 WHERE id = 40");
     let requests = log.path("requests");

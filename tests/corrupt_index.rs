@@ -1,4 +1,4 @@
-//! Whatever happens to the index file, the answer is right, and the file is renewed.
+//! Whatever happens to the index file, the answer is right, and the file is rebuilt.
 
 use std::fs;
 
@@ -47,9 +47,9 @@ fn is_survived(log: &Log, intact: &[u8], damaged: &[u8], what: &str) {
         );
     }
     enhanced.maintain(&|_, _| {}).unwrap();
-    let renewed = fs::read(log.path("audit.idx")).unwrap();
-    // A flipped byte in a block that no answer needed is nobody's harm; every other one is mended.
-    assert!(renewed == intact || renewed == damaged, "{what}");
+    let refreshed = fs::read(log.path("audit.idx")).unwrap();
+    // A flipped byte in a block that no answer needed does no harm; every other one is repaired.
+    assert!(refreshed == intact || refreshed == damaged, "{what}");
 }
 
 fn intact(log: &Log) -> Vec<u8> {
@@ -61,14 +61,14 @@ fn intact(log: &Log) -> Vec<u8> {
 fn any_flipped_byte() {
     let log = Log::plain(1_000);
     let intact = intact(&log);
-    let mut mended = 0;
+    let mut repaired = 0;
     for at in (0..intact.len()).step_by(97) {
         let mut damaged = intact.clone();
         damaged[at] ^= 1 << (at % 8);
         is_survived(&log, &intact, &damaged, &format!("byte {at}"));
-        mended += usize::from(fs::read(log.path("audit.idx")).unwrap() == intact);
+        repaired += usize::from(fs::read(log.path("audit.idx")).unwrap() == intact);
     }
-    assert!(mended > intact.len() / 97 / 2, "most blocks are read by some query");
+    assert!(repaired > intact.len() / 97 / 2, "most blocks are read by some query");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn a_seed_that_replaces_a_dataset() {
     assert!(killed > 0, "nothing was ever killed");
 }
 
-/// The same at every call that changes a name or a file's rights or waits for the disk, one by one.
+/// The same at every call that changes a name or a file's permissions or waits for the disk, one by one.
 #[test]
 fn a_seed_that_replaces_a_dataset_at_every_step() {
     let both = both();
@@ -129,7 +129,7 @@ fn a_first_seed() {
     assert!(killed > 0, "nothing was ever killed");
 }
 
-/// What a killed renewal has left must be no worse than no index.
+/// What a killed refresh has left must be no worse than no index.
 fn is_as_the_baseline(log: &Log, what: &str) {
     for query in [page(1, 50), page(40, 50)] {
         let enhanced = log.enhanced(Lifetime::OneShot);
@@ -139,8 +139,8 @@ fn is_as_the_baseline(log: &Log, what: &str) {
     assert_eq!(leftovers(log.root()), [] as [&str; 0], "{what}");
 }
 
-/// Kills a command that has an index to make, `before` each time having made the old one untrue.
-fn renewals(what: &str, arguments: &[&str], before: impl Fn(&Log, u64)) {
+/// Kills a command that has an index to make, `before` making the old one stale each time.
+fn refreshes(what: &str, arguments: &[&str], before: impl Fn(&Log, u64)) {
     let log = Log::plain(20_000);
     before(&log, 0);
     let usual: Duration = time_of(auditq_on(log.root(), arguments));
@@ -157,14 +157,14 @@ fn renewals(what: &str, arguments: &[&str], before: impl Fn(&Log, u64)) {
 
 #[test]
 fn an_index_build() {
-    renewals("index build", &["query", "--page", "3"], |log, _| {
+    refreshes("index build", &["query", "--page", "3"], |log, _| {
         let _ = std::fs::remove_file(log.path("audit.idx"));
     });
 }
 
 #[test]
-fn a_renewal() {
-    renewals("renewal", &["query", "--actor", "3"], |log, round| {
+fn a_refresh() {
+    refreshes("refresh", &["query", "--actor", "3"], |log, round| {
         log.sql(&format!(
             "UPDATE audit_events SET created_at = created_at + {round} WHERE id = {}",
             round * 7 + 1
@@ -172,13 +172,13 @@ fn a_renewal() {
     });
 }
 
-/// A long-lived process renews beside its answers.
+/// A long-lived process refreshes beside its answers.
 #[test]
-fn a_renewal_beside_the_answers() {
+fn a_refresh_beside_the_answers() {
     let requests = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(requests.path(), "{\"page\": 400}\n".repeat(60)).unwrap();
     let batch = ["query", "--batch", requests.path().to_str().unwrap()];
-    renewals("renewal in a batch", &batch, |log, round| {
+    refreshes("refresh in a batch", &batch, |log, round| {
         log.sql(&format!(
             "UPDATE audit_events SET actor_id = {} WHERE id = {}",
             round % 5,

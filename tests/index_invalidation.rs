@@ -49,7 +49,7 @@ impl Watched {
         watched
     }
 
-    /// The running engine first, because a new process may renew the index.
+    /// The running engine first, because a new process may refresh the index.
     fn all_agree(&self, what: &str) {
         let new = self.log.enhanced(Lifetime::OneShot);
         for query in queries() {
@@ -66,7 +66,11 @@ impl Watched {
         }
         let program = |mode| self.log.lines(&["query", "--mode", mode, "--size", "300"]);
         assert_eq!(program("enhanced"), program("baseline"), "{what}");
-        assert_eq!(program("enhanced"), program("baseline"), "{what}, by the index renewed");
+        assert_eq!(
+            program("enhanced"),
+            program("baseline"),
+            "{what}, by the index refreshed"
+        );
     }
 
     /// Runs SQL as another process, which then closes its connection.
@@ -313,9 +317,9 @@ fn the_payload_file_appended_to_and_replaced() {
     });
 }
 
-/// The index is renewed beside the answers, and used again.
+/// The index is refreshed beside the answers, and used again.
 #[test]
-fn a_running_process_renews_the_index_itself() {
+fn a_running_process_refreshes_the_index_itself() {
     in_both_modes(|watched| {
         let before = fs::metadata(watched.log.path("audit.idx")).unwrap();
         watched.log.sql("DELETE FROM audit_events WHERE id = 250");
@@ -326,17 +330,20 @@ fn a_running_process_renews_the_index_itself() {
             if std::os::unix::fs::MetadataExt::ino(&now) != std::os::unix::fs::MetadataExt::ino(&before) {
                 break;
             }
-            assert!(asked.elapsed() < Duration::from_secs(20), "the index is never renewed");
+            assert!(
+                asked.elapsed() < Duration::from_secs(20),
+                "the index is never refreshed"
+            );
             std::thread::yield_now();
         }
-        watched.all_agree("renewed");
+        watched.all_agree("refreshed");
     });
 }
 
 /// SQLite gives the write-ahead log anew to the database's owner whenever root opens it, which moves its ctime and
 /// nothing else: with that in a version, a log that somebody writes to would have no index while root reads it.
 #[test]
-fn readers_leave_the_index_of_a_live_write_ahead_log_true() {
+fn readers_leave_the_index_of_a_live_write_ahead_log_current() {
     let log = Log::plain(300);
     log.journal_mode("wal");
     let writer = rusqlite::Connection::open(log.path("audit.db")).unwrap();
@@ -356,5 +363,5 @@ fn readers_leave_the_index_of_a_live_write_ahead_log_true() {
     }
     writer.execute_batch(commit).unwrap();
     log.lines(&["query", "--count"]);
-    assert_ne!(made(), first, "a commit makes it untrue");
+    assert_ne!(made(), first, "a commit makes it stale");
 }

@@ -1,5 +1,5 @@
 //! Another process holds the database exclusively: for longer than the live service would wait, that is said;
-//! for less, the answer comes. What a true index answers needs no lock.
+//! for less, the answer comes. What a current index answers needs no lock.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -151,7 +151,7 @@ fn held_for_less() {
 
 /// The holder has committed nothing, so what the index says is what is true: there is nothing to wait for.
 #[test]
-fn a_true_index_answers_at_once() {
+fn a_current_index_answers_at_once() {
     let log = Log::plain(300);
     let queries = &WITHOUT_INDEX[3..];
     let expected: Vec<_> = queries.iter().map(|it| log.lines(it)).collect();

@@ -6,6 +6,7 @@
     reason = "a test that fails says so by these"
 )]
 
+mod architecture;
 mod harness;
 
 mod batch;

@@ -10,18 +10,18 @@ use crate::harness::{Log, auditq};
 
 const MODES: [u32; 6] = [0o600, 0o640, 0o644, 0o664, 0o666, 0o400];
 
-fn rights(path: &Path) -> u32 {
+fn permission_bits(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o7777
 }
 
 #[test]
-fn an_index_has_the_rights_of_the_database() {
+fn an_index_has_the_permissions_of_the_database() {
     let log = Log::plain(300);
     for mode in MODES {
         fs::set_permissions(log.path("audit.db"), Permissions::from_mode(mode)).unwrap();
-        // The old index is untrue by this change already, and replaced.
+        // The old index is stale by this change already, and replaced.
         log.lines(&["query", "--page", "3"]);
-        assert_eq!(rights(&log.path("audit.idx")), mode, "{mode:o}");
+        assert_eq!(permission_bits(&log.path("audit.idx")), mode, "{mode:o}");
     }
 }
 
@@ -43,7 +43,7 @@ fn an_index_of_somebody_elses_database_is_theirs() {
 
 /// Who makes a new dataset decides by the umask who may read it: all of its files alike.
 #[test]
-fn a_seed_has_the_rights_of_any_new_file() {
+fn a_seed_has_the_permissions_of_any_new_file() {
     for (umask, expected) in [("022", 0o644), ("077", 0o600), ("027", 0o640)] {
         let dataset = Dataset::none();
         let output = std::process::Command::new("sh")
@@ -56,20 +56,20 @@ fn a_seed_has_the_rights_of_any_new_file() {
             .unwrap();
         stdout_of(&output);
         for name in dataset.names() {
-            assert_eq!(rights(&dataset.path(&name)), expected, "{umask}: {name}");
+            assert_eq!(permission_bits(&dataset.path(&name)), expected, "{umask}: {name}");
         }
         assert_eq!(dataset.names().len(), 4);
     }
 }
 
 #[test]
-fn a_seed_keeps_the_rights_of_the_database_it_replaces() {
+fn a_seed_keeps_the_permissions_of_the_database_it_replaces() {
     for mode in MODES {
         let dataset = Dataset::of(300);
         fs::set_permissions(dataset.path("audit.db"), Permissions::from_mode(mode)).unwrap();
         dataset.seeded(&["--force", "--events", "400"]);
         for name in dataset.names() {
-            assert_eq!(rights(&dataset.path(&name)), mode, "{name}");
+            assert_eq!(permission_bits(&dataset.path(&name)), mode, "{name}");
         }
     }
 }
@@ -91,11 +91,14 @@ fn unfinished_files_are_private_and_exclusive() {
         return skipped("how files are opened", "no strace; what is left is tested");
     }
     let opened = fs::read_to_string(trace.path()).unwrap();
-    let drafts: Vec<_> = opened.lines().filter(|line| line.contains("/.auditq-")).collect();
-    assert!(!drafts.is_empty(), "{opened}");
-    for draft in drafts {
-        assert!(draft.contains("O_CREAT") && draft.contains("O_EXCL"), "{draft}");
-        assert!(draft.contains(", 0600)"), "{draft}");
+    let temp_files: Vec<_> = opened.lines().filter(|line| line.contains("/.auditq-")).collect();
+    assert!(!temp_files.is_empty(), "{opened}");
+    for temp_file in temp_files {
+        assert!(
+            temp_file.contains("O_CREAT") && temp_file.contains("O_EXCL"),
+            "{temp_file}"
+        );
+        assert!(temp_file.contains(", 0600)"), "{temp_file}");
     }
     let written = opened.lines().filter(|line| {
         line.contains("O_CREAT") && !line.contains("/.auditq-") && line.contains(log.root().to_str().unwrap())

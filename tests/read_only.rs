@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::harness::faults::{Mounted, auditq_on, bound_by_rights, is_root, skipped, stdout_of};
+use crate::harness::faults::{Mounted, auditq_on, bound_by_permissions, is_root, skipped, stdout_of};
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, python};
 
@@ -77,7 +77,7 @@ fn said(output: &Output, what: &str) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// Gives a directory and its files back their rights, so that it can be removed.
+/// Gives a directory and its files back their permissions, so that it can be removed.
 struct Locked<'a>(&'a Path);
 
 impl<'a> Locked<'a> {
@@ -125,13 +125,13 @@ fn log_in(journal: &str) -> Log {
 }
 
 #[test]
-fn by_rights() {
+fn by_permissions() {
     for journal in JOURNALS {
         let (log, expected) = log_and_expected(journal);
         for (directory, files) in [(0o555, 0o444), (0o555, 0o644), (0o755, 0o444)] {
             let what = format!("{journal}, {directory:o}, {files:o}");
             let locked = Locked::lock(log.root(), directory, files);
-            expected.are_said(|it| bound_by_rights(log.root(), it), 1, &what);
+            expected.are_said(|it| bound_by_permissions(log.root(), it), 1, &what);
             let written = log.path("audit.idx").exists();
             assert_eq!(written, directory == 0o755, "{what}");
             drop(locked);
@@ -145,7 +145,7 @@ fn somebody_elses_log() {
     if !is_root() {
         return skipped(
             "somebody else's log",
-            "only root can give files away; rights are tested",
+            "only root can give files away; permissions are tested",
         );
     }
     for journal in JOURNALS {
@@ -154,7 +154,7 @@ fn somebody_elses_log() {
             std::os::unix::fs::chown(log.root().join(name), Some(65_534), Some(65_534)).unwrap();
         }
         let _locked = Locked::lock(log.root(), 0o755, 0o644);
-        expected.are_said(|it| bound_by_rights(log.root(), it), 1, journal);
+        expected.are_said(|it| bound_by_permissions(log.root(), it), 1, journal);
         assert!(!log.path("audit.idx").exists());
     }
 }
@@ -163,7 +163,7 @@ fn somebody_elses_log() {
 fn a_file_system() {
     for journal in JOURNALS {
         let (log, expected) = log_and_expected(journal);
-        let what = "a read-only file system; read-only rights are tested";
+        let what = "a read-only file system; read-only permissions are tested";
         let Some(view) = Mounted::read_only(log.root(), what) else {
             return;
         };
@@ -184,7 +184,7 @@ fn only_who_asks_again_gets_an_index_in_memory() {
     let requests = requests.to_str().unwrap();
     let _locked = Locked::lock(log.root(), 0o555, 0o444);
     let said = |arguments: &[&str]| {
-        let output = bound_by_rights(log.root(), arguments).output().unwrap();
+        let output = bound_by_permissions(log.root(), arguments).output().unwrap();
         stdout_of(&output);
         String::from_utf8(output.stderr).unwrap()
     };
@@ -204,10 +204,10 @@ fn a_seed_where_nothing_can_be_written() {
     let log = Log::plain(30);
     let _locked = Locked::lock(log.root(), 0o555, 0o444);
     let arguments = ["seed", "--force", "--events", "300"];
-    let output = bound_by_rights(log.root(), &arguments).output().unwrap();
+    let output = bound_by_permissions(log.root(), &arguments).output().unwrap();
     assert_refused(&output, &["cannot create", "ermission denied"], "seed");
     let inside = log.root().join("new");
-    let output = bound_by_rights(&inside, &arguments).output().unwrap();
+    let output = bound_by_permissions(&inside, &arguments).output().unwrap();
     assert_refused(&output, &["cannot create the data directory"], "seed");
 }
 
@@ -232,7 +232,7 @@ fn what_a_killed_writer_left() {
         let locked = Locked::lock(log.root(), 0o555, 0o444);
         for mode in MODES {
             let query = ["query", "--mode", mode];
-            let output = bound_by_rights(log.root(), &query).output().unwrap();
+            let output = bound_by_permissions(log.root(), &query).output().unwrap();
             assert_refused(&output, &["audit.db", says], &format!("{journal}, {mode}"));
         }
         drop(locked);
@@ -243,11 +243,11 @@ fn what_a_killed_writer_left() {
 
 /// What nobody may write here, somebody else may: each of their commits is seen.
 #[test]
-fn a_writer_with_more_rights() {
+fn a_writer_with_more_permissions() {
     let log = log_in("wal");
     let ask = |mode| {
         let query = ["query", "--size", "600", "--mode", mode];
-        bound_by_rights(log.root(), &query).output().unwrap()
+        bound_by_permissions(log.root(), &query).output().unwrap()
     };
     for round in 0..5 {
         log.sql(&format!(
@@ -283,7 +283,7 @@ fn a_writer_that_stays() {
     for (directory, files) in [(0o555, 0o644), (0o555, 0o444), (0o755, 0o444)] {
         let what = format!("{directory:o}, {files:o}");
         let _locked = Locked::lock(log.root(), directory, files);
-        expected.are_said(|it| bound_by_rights(log.root(), it), 1, &what);
+        expected.are_said(|it| bound_by_permissions(log.root(), it), 1, &what);
     }
     drop(writer.stdin.take());
     writer.wait().unwrap();

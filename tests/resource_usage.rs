@@ -188,13 +188,13 @@ fn descriptors_and_memory_stay_as_they_are_in_the_baseline() {
     nothing_grows("baseline", asked(200_000) / 10);
 }
 
-/// Each commit makes the index untrue, and a new one takes its place: the old one must go.
+/// Each commit makes the index stale, and a new one takes its place: the old one must go.
 #[test]
 fn nothing_is_left_of_an_index_that_was_replaced() {
     let log = Log::plain(2_000);
     let mut coprocess = Coprocess::start(log.root(), &["--threads", "4"]);
     let mut index = 0;
-    let mut renewals = |count: usize, coprocess: &mut Coprocess| {
+    let mut refreshes = |count: usize, coprocess: &mut Coprocess| {
         for _ in 0..count {
             log.sql("UPDATE audit_events SET actor_id = 1 - actor_id WHERE id = 1");
             // Asked until the file is another one.
@@ -208,10 +208,10 @@ fn nothing_is_left_of_an_index_that_was_replaced() {
             }
         }
     };
-    renewals(10, &mut coprocess);
+    refreshes(10, &mut coprocess);
     coprocess.ask_many(ROUND, 100);
     let before = holdings(coprocess.id());
-    renewals(30, &mut coprocess);
+    refreshes(30, &mut coprocess);
     coprocess.ask_many(ROUND, 100);
     let after = holdings(coprocess.id());
     assert!(after.descriptors <= before.descriptors, "{before:?}, {after:?}");

@@ -209,8 +209,8 @@ fn a_dataset_of_no_events() {
 #[test]
 fn a_run_that_was_killed_between_its_renames_is_taken_up() {
     let dataset = Dataset::of(200);
-    for stray in [".auditq-audit.db.Xx1", ".auditq-payloads.jsonl.Yy2"] {
-        fs::write(dataset.path(stray), "half").unwrap();
+    for leftover in [".auditq-audit.db.Xx1", ".auditq-payloads.jsonl.Yy2"] {
+        fs::write(dataset.path(leftover), "half").unwrap();
     }
     fs::remove_file(dataset.path("audit.db")).unwrap();
     fs::remove_file(dataset.path("audit.idx")).unwrap();

@@ -1,8 +1,8 @@
-//! 16 threads, a live writer and the renewals that it causes, for as long as one likes: every answer is checked,
+//! 16 threads, a live writer and the refreshes that it causes, for as long as one likes: every answer is checked,
 //! and throughput, descriptors and memory stay level.
 //!
 //! `AUDITQ_SOAK_SECONDS` says for how long at least. A soak also goes on until the writer has committed and the index
-//! was renewed often enough to say anything, however slow the machine is, and fails where that never comes.
+//! was refreshed often enough to say anything, however slow the machine is, and fails where that never comes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
@@ -101,7 +101,7 @@ impl Drop for Over<'_> {
 struct Soak {
     committed: AtomicI64,
     rests: AtomicBool,
-    renewals: AtomicU64,
+    refreshes: AtomicU64,
     over: AtomicBool,
     asked: AtomicU64,
     /// Requests to a log that was locked for as long as a request waits: the machine was too busy for them.
@@ -194,7 +194,7 @@ fn watcher(soak: &Soak, index: &Path) {
         let now = file.map(|file| (file.ino(), file.ctime(), file.ctime_nsec()));
         if now.is_some() && now != last {
             last = now;
-            soak.renewals.fetch_add(1, Ordering::SeqCst);
+            soak.refreshes.fetch_add(1, Ordering::SeqCst);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -286,10 +286,10 @@ fn soak(journal_mode: &str, time: Duration) {
                 );
                 assert!(
                     start.elapsed() < time + PATIENCE,
-                    "{what} has not come: {} answers, {} commits, {} renewals",
+                    "{what} has not come: {} answers, {} commits, {} refreshes",
                     soak.asked.load(Ordering::SeqCst),
                     soak.committed.load(Ordering::SeqCst) - EVENTS,
-                    soak.renewals.load(Ordering::SeqCst),
+                    soak.refreshes.load(Ordering::SeqCst),
                 );
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -297,7 +297,7 @@ fn soak(journal_mode: &str, time: Duration) {
         while start.elapsed() < time || first.is_none() || turns < turns_before + TURNS {
             let turn = Instant::now();
             let committed = soak.committed.load(Ordering::SeqCst);
-            let renewals = soak.renewals.load(Ordering::SeqCst);
+            let refreshes = soak.refreshes.load(Ordering::SeqCst);
             wait_for("a commit", &|| {
                 soak.committed.load(Ordering::SeqCst) > committed && turn.elapsed() > WORK
             });
@@ -305,7 +305,7 @@ fn soak(journal_mode: &str, time: Duration) {
             writer.order("rest\n");
             wait_for("the writer's rest", &|| soak.rests.load(Ordering::SeqCst));
             is_exact(&log, &enhanced);
-            wait_for("a renewal", &|| soak.renewals.load(Ordering::SeqCst) > renewals);
+            wait_for("a refresh", &|| soak.refreshes.load(Ordering::SeqCst) > refreshes);
             is_exact(&log, &enhanced);
             writer.order("go\n");
             turns += 1;
@@ -319,11 +319,11 @@ fn soak(journal_mode: &str, time: Duration) {
     let rates = (first.rate_since(start, 0), last.rate_since(first.at, first.asked));
     let committed = soak.committed.load(Ordering::SeqCst) - EVENTS;
     report(&format!(
-        "soak, {journal_mode}: {} answers by {THREADS} threads in {:.1?}, {committed} commits, {} renewals, {turns} \
+        "soak, {journal_mode}: {} answers by {THREADS} threads in {:.1?}, {committed} commits, {} refreshes, {turns} \
          turns, {} requests locked out; {:.0} then {:.0} answers/s, descriptors {} then {}, memory {} then {} KiB",
         last.asked,
         start.elapsed(),
-        soak.renewals.load(Ordering::SeqCst),
+        soak.refreshes.load(Ordering::SeqCst),
         soak.locked_out.load(Ordering::SeqCst),
         rates.0,
         rates.1,

@@ -10,7 +10,7 @@ use crate::harness::program::MODES;
 use crate::harness::{Log, NewEvent, auditq};
 
 /// What could steer a terminal, hide text or reorder it.
-const HOSTILE: [char; 38] = [
+const UNSAFE: [char; 38] = [
     '\0',
     '\u{7}',
     '\u{8}',
@@ -62,7 +62,7 @@ const SEQUENCES: [&str; 6] = [
 ];
 
 fn texts() -> Vec<String> {
-    let characters = HOSTILE.iter().map(|character| format!("a{character}b"));
+    let characters = UNSAFE.iter().map(|character| format!("a{character}b"));
     characters.chain(SEQUENCES.map(str::to_owned)).collect()
 }
 
@@ -110,8 +110,11 @@ fn log() -> Log {
 #[track_caller]
 fn is_tame(text: &[u8], what: &str) {
     let text = std::str::from_utf8(text).unwrap();
-    for hostile in HOSTILE.iter().filter(|&&it| it != '\n') {
-        assert!(!text.contains(*hostile), "{what}: {hostile:?} in {text:?}");
+    for unsafe_character in UNSAFE.iter().filter(|&&it| it != '\n') {
+        assert!(
+            !text.contains(*unsafe_character),
+            "{what}: {unsafe_character:?} in {text:?}"
+        );
     }
 }
 
@@ -246,7 +249,7 @@ fn errors_and_notes() {
 
 /// A schema is content, too.
 #[test]
-fn a_hostile_schema() {
+fn a_schema_with_unsafe_text() {
     for text in SEQUENCES {
         let log = Log::plain(30);
         let name = text.replace('"', "\"\"");

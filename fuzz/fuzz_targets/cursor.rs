@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| auditq::fuzzing::cursor(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| auditq_oracles::cursor(data));

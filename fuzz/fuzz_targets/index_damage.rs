@@ -1,6 +1,6 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(
-    init: auditq::fuzzing::on_one_thread(),
-    |data: &[u8]| auditq::fuzzing::index_damage(data)
+    init: auditq_oracles::on_one_thread(),
+    |data: &[u8]| auditq_oracles::index_damage(data)
 );

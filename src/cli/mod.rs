@@ -19,7 +19,7 @@ mod time;
 mod usage;
 mod verify;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
 
 /// What the arguments ask for.

@@ -1,6 +1,6 @@
 //! The arguments of `auditq query`.
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 
 use std::path::PathBuf;

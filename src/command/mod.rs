@@ -12,7 +12,7 @@ mod seed;
 mod threads;
 mod verify_baseline;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
 
 /// Does what was asked.

@@ -2,31 +2,34 @@
 
 /// Bytes that decide. When they are used up, everything drawn is 0: any input means something.
 #[derive(Debug)]
-pub(crate) struct Draw<'data> {
+pub struct Draw<'data> {
     rest: &'data [u8],
 }
 
 impl<'data> Draw<'data> {
-    pub(crate) fn new(data: &'data [u8]) -> Self {
+    /// Draws from these bytes, the first of them first.
+    pub fn new(data: &'data [u8]) -> Self {
         Draw { rest: data }
     }
 
-    pub(crate) fn is_used_up(&self) -> bool {
+    /// Whether everything from now on is 0.
+    pub fn is_used_up(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(crate) fn byte(&mut self) -> u8 {
+    /// One byte.
+    pub fn byte(&mut self) -> u8 {
         let [byte] = self.bytes();
         byte
     }
 
     /// A number below `end`, or 0.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::from(u16::from_le_bytes(self.bytes())) % end.max(1)
     }
 
     /// Any number, small ones and the extremes first of all.
-    pub(crate) fn number(&mut self) -> i64 {
+    pub fn number(&mut self) -> i64 {
         match self.byte() {
             0 => i64::MIN,
             1 => i64::MAX,
@@ -35,7 +38,8 @@ impl<'data> Draw<'data> {
         }
     }
 
-    pub(crate) fn one_of<'item, T>(&mut self, items: &'item [T]) -> Option<&'item T> {
+    /// One of these, or none if there is none.
+    pub fn one_of<'item, T>(&mut self, items: &'item [T]) -> Option<&'item T> {
         let place = usize::from(self.byte()) % items.len().max(1);
         items.get(place)
     }

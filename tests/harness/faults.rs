@@ -1,4 +1,4 @@
-//! Faults on purpose: limits, rights that bind even root, small and read-only file systems, kills.
+//! Faults on purpose: limits, permissions that bind even root, small and read-only file systems, kills.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -72,9 +72,9 @@ pub(crate) fn with_memory_limit(bytes: u64, root: &Path, arguments: &[&str]) -> 
     auditq_by(&["prlimit", &format!("--as={bytes}")], &prelude, root, arguments)
 }
 
-/// The program as a user whom rights bind: root without the capabilities to pass over them, or whoever runs
+/// The program as a user whom permissions bind: root without the capabilities to pass over them, or whoever runs
 /// the tests.
-pub(crate) fn bound_by_rights(root: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn bound_by_permissions(root: &Path, arguments: &[&str]) -> Command {
     if !is_root() {
         return auditq_on(root, arguments);
     }

@@ -1,6 +1,6 @@
 //! Many requests, one a line, answered in order; on standard input also as a coprocess.
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 
 use std::fs::File;

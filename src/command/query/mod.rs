@@ -12,7 +12,7 @@ use crate::output::table::EventTable;
 mod batch;
 mod request;
 
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use batch::fuzzing;
 
 /// Answers what was asked.

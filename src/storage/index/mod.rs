@@ -5,7 +5,7 @@
 mod base;
 mod build;
 mod fetch;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 
 pub(crate) use base::blocks::Corrupted;

@@ -4,3 +4,5 @@ mod file;
 pub(crate) mod validate;
 
 pub(crate) use file::{Payloads, fill_baseline};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use validate::fuzzing;

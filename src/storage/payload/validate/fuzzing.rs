@@ -1,44 +1,30 @@
-//! Any bytes as a payload: the quick yes against the reader, and the reader against serde_json.
+//! The payload's decoder and its two parts, for the fuzz oracles.
 
-use serde_json::Value;
-use serde_json::value::RawValue;
+use super::{Lines, check, read, simd};
 
-use super::{Lines, check as decode, join_lines, read, simd};
-
-pub(crate) fn check(text: &[u8]) {
-    let verdict = read(text);
-    let shown = String::from_utf8_lossy(text);
-    if simd::is_valid_fast(text) {
-        assert_eq!(verdict, Ok(Lines::One), "the quick yes is wrong: {shown}");
-    }
-    assert_eq!(decode(text), verdict, "{shown}");
-    agrees_with_serde(text, verdict);
-    if verdict.is_ok() {
-        joins_to_one_line(text);
-    }
+/// Whether the block-wise check vouches for a payload on one line.
+#[must_use]
+pub fn is_valid_fast(text: &[u8]) -> bool {
+    simd::is_valid_fast(text)
 }
 
-/// Unparsed, serde_json takes what RFC 8259 has, at any depth, and half a surrogate pair. It is more narrow by three
-/// words, and wider by what is nested more deeply.
-fn agrees_with_serde(text: &[u8], verdict: Result<Lines, &str>) {
-    let shown = String::from_utf8_lossy(text);
-    let is_json = serde_json::from_slice::<&RawValue>(text).is_ok();
-    match verdict {
-        Ok(_) if shown.contains("NaN") || shown.contains("Infinity") => {}
-        Ok(_) => assert!(is_json, "taken, but no JSON: {shown}"),
-        Err(why) if why.starts_with("is nested too deeply") => {}
-        Err(why) => assert!(!is_json, "JSON, but it {why}: {shown}"),
-    }
+/// What the reader, from token to token, says of a payload: whether it is one line.
+///
+/// # Errors
+/// What is wrong.
+pub fn read_payload(text: &[u8]) -> Result<bool, &'static str> {
+    read(text).map(|lines| lines == Lines::One)
 }
 
-/// As one line it is the same value, and still a payload.
-fn joins_to_one_line(text: &[u8]) {
-    let mut joined = text.to_vec();
-    let len = join_lines(&mut joined);
-    joined.truncate(len);
-    assert_eq!(decode(&joined), Ok(Lines::One));
-    assert!(!joined.contains(&b'\n') && !joined.contains(&b'\r'));
-    if let Ok(value) = serde_json::from_slice::<Value>(text) {
-        assert_eq!(serde_json::from_slice::<Value>(&joined).ok(), Some(value));
-    }
+/// What both engines say of a payload.
+///
+/// # Errors
+/// What is wrong.
+pub fn check_payload(text: &[u8]) -> Result<bool, &'static str> {
+    check(text).map(|lines| lines == Lines::One)
+}
+
+/// Makes a checked payload one line; its new length.
+pub fn join_lines(text: &mut [u8]) -> usize {
+    super::join_lines(text)
 }

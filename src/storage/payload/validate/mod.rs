@@ -11,7 +11,7 @@
 
 #[cfg(test)]
 mod differential;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod simd;
 

@@ -1,9 +1,9 @@
 //! What the help says of times, read by hand: no calendar library, no sharing with the code under test.
 
-use crate::fuzzing::whole_number;
+use crate::cursor::whole_number;
 
 /// The longest span, in seconds, that is sure to be accepted: the calendar's whole length.
-pub(super) const LONGEST_SPAN: i64 = 631_107_417_600;
+pub(crate) const LONGEST_SPAN: i64 = 631_107_417_600;
 
 /// The last instant that is sure to be accepted, in seconds: 9999-12-30T22:00:00Z.
 const LAST_INSTANT: i128 = 253_402_207_200;
@@ -12,7 +12,7 @@ const NANOSECONDS: i128 = 1_000_000_000;
 
 /// What the help says of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(crate) enum Reading {
     /// The first second of a window that starts there, the last of one that ends there.
     Window(i64, i64),
     Refused,
@@ -20,7 +20,7 @@ pub(super) enum Reading {
     NotSaid,
 }
 
-pub(super) fn read(text: &str, now: i64) -> Reading {
+pub(crate) fn read(text: &str, now: i64) -> Reading {
     let is_number = text
         .trim_start_matches(['+', '-'])
         .bytes()

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use auditq::fuzzing::{Filter, MAX_LINE, MAX_PAGE_SIZE, Position, Query};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::super::MAX_LINE;
-use crate::fuzzing::plain_cursor;
-use crate::model::{Filter, MAX_PAGE_SIZE, Position, Query};
+use crate::cursor::plain as plain_cursor;
 
 /// The lines that hold anything, with their numbers from 1; `None` for one that is too long.
-pub(super) fn lines(data: &[u8]) -> impl Iterator<Item = (u64, Option<&[u8]>)> {
+pub(crate) fn lines(data: &[u8]) -> impl Iterator<Item = (u64, Option<&[u8]>)> {
     (1..)
         .zip(data.split(|&byte| byte == b'\n'))
         .filter(|(_, line)| line.len() > MAX_LINE || !line.trim_ascii().is_empty())
@@ -20,15 +19,15 @@ pub(super) fn lines(data: &[u8]) -> impl Iterator<Item = (u64, Option<&[u8]>)> {
 }
 
 /// A request, if the line is one by the rules of the help and the contract.
-pub(super) fn parse(line: &[u8]) -> Option<Query> {
+pub(crate) fn parse(line: &[u8]) -> Option<Query> {
     let Members(members) = serde_json::from_slice(line).ok()?;
-    let (mut filter, mut size) = (Filter::ALL, 20);
+    let (mut filter, mut page_size) = (Filter::ALL, 20);
     let (mut page, mut after) = (None, None);
     for (name, value) in members {
         match name.as_str() {
             "from_ts" => filter.from_ts = value.as_i64()?,
             "to_ts" => filter.to_ts = value.as_i64()?,
-            "page_size" => size = value.as_u64()?,
+            "page_size" => page_size = value.as_u64()?,
             // Null is to leave these four out.
             "actor_id" | "action" | "page" | "after" if value.is_null() => {}
             "actor_id" => filter.actor_id = Some(value.as_i64()?),
@@ -43,17 +42,18 @@ pub(super) fn parse(line: &[u8]) -> Option<Query> {
         (None, Some(cursor)) => Position::After(cursor),
         (page, None) => Position::Page(page.unwrap_or(1)),
     };
-    is_in_range(position, size).then(|| Query::new(filter, position, size).unwrap())
+    // What is in range by the rules below is made without fail.
+    is_in_range(position, page_size).then(|| Query::new(filter, position, page_size).unwrap())
 }
 
 /// Pages from 1, sizes from 1 to 10,000, offsets that a signed 64-bit number holds.
-fn is_in_range(position: Position, size: u64) -> bool {
+fn is_in_range(position: Position, page_size: u64) -> bool {
     let is_page = match position {
         Position::After(_) => true,
         Position::Page(0) => false,
-        Position::Page(page) => (u128::from(page) - 1) * u128::from(size) <= i64::MAX as u128,
+        Position::Page(page) => (u128::from(page) - 1) * u128::from(page_size) <= i64::MAX as u128,
     };
-    is_page && size >= 1 && size <= u64::from(MAX_PAGE_SIZE)
+    is_page && page_size >= 1 && page_size <= u64::from(MAX_PAGE_SIZE)
 }
 
 /// The members of a JSON object, none of which comes twice.

@@ -1,12 +1,10 @@
 //! The cursor of a keyset page: `CREATED_AT:ID`.
 
-use super::Draw;
-use crate::escape::escape_for_terminal;
-use crate::model::{Event, Key};
-use crate::output::jsonl::Jsonl;
+use auditq::fuzzing::jsonl::Jsonl;
+use auditq::fuzzing::{Draw, Event, Key, escape_for_terminal};
 
 /// The text as a cursor, and the cursor of an event drawn from the same bytes.
-pub(super) fn check(data: &[u8]) {
+pub(crate) fn check(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         is_read_as_the_help_says(text);
     }

@@ -3,15 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::TARGETS;
+use auditq::fuzzing::MAX_LINE;
+
+use super::{TARGETS, batch_request};
 
 /// What the files of one target, and those of all, may take.
 const LARGEST_FILE: usize = 64 << 10;
 const LARGEST_CORPUS: usize = 500_000;
 
 fn corpus(target: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join("fuzz").join("corpus").join(target)
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fuzz.join("corpus").join(target)
 }
 
 fn files(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
@@ -55,5 +57,17 @@ fn every_folder_of_the_corpus_has_a_target() {
     for folder in fs::read_dir(corpus("")).unwrap() {
         let folder = folder.unwrap().path();
         assert!(known.contains(&folder), "{}", folder.display());
+    }
+}
+
+/// What no file of the corpus is long enough for.
+#[test]
+fn lines_about_the_longest() {
+    for len in MAX_LINE - 1..MAX_LINE + 3 {
+        for filler in [b' ', b'x'] {
+            let line = vec![filler; len];
+            batch_request(&line);
+            batch_request(&[&line, &b"\n{}\n"[..], &line, b"\n", &line].concat());
+        }
     }
 }
