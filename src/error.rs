@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::payload_ref::PayloadRef;
-
 /// A result with the crate's error.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -140,12 +138,14 @@ pub enum Error {
     },
 
     /// A payload of the page cannot be read or decoded.
-    #[error("event {event}: payload at offset {}, length {}: {problem}", .payload_ref.offset, .payload_ref.len)]
+    #[error("event {event}: payload at offset {offset}, length {len}: {problem}")]
     Payload {
         /// The row's id.
         event: i64,
-        /// Where the metadata says the payload lies.
-        payload_ref: PayloadRef,
+        /// Where it starts in the payload file, in bytes, as the metadata says.
+        offset: i64,
+        /// Its length in bytes, as the metadata says.
+        len: i64,
         /// Why there is no payload to show.
         problem: String,
     },

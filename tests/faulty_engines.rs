@@ -104,10 +104,10 @@ impl Faulty<'_> {
                 .iter_mut()
                 .for_each(|event| event.texts[0].make_ascii_lowercase()),
             Fault::FailOn(id) if events.iter().any(|event| event.id == id) => {
-                let payload_ref = PayloadRef { offset: 0, len: 0 };
                 return Err(Error::Payload {
                     event: id,
-                    payload_ref,
+                    offset: 0,
+                    len: 0,
                     problem: "planted".to_owned(),
                 });
             }

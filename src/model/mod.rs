@@ -7,10 +7,8 @@ use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 
 mod page;
-pub(crate) mod payload_ref;
 
 pub use page::{Page, PayloadBuffer};
-pub use payload_ref::PayloadRef;
 
 /// The most events one page may hold.
 ///
@@ -211,4 +209,13 @@ pub struct Row<'text> {
     pub resource_id: &'text str,
     /// As stored: nothing here has been checked against the payload file.
     pub payload_ref: PayloadRef,
+}
+
+/// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadRef {
+    /// Of its first byte in the payload file.
+    pub offset: i64,
+    /// With the line's newline.
+    pub len: i64,
 }

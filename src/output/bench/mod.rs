@@ -1,6 +1,6 @@
 //! The report of `auditq bench`: tables or JSON lines on standard output, and the exported files.
 
-use super::document::{as_markdown, as_text};
+use super::document::{Block, as_markdown, as_text};
 use super::{Stdout, json_line, unprintable};
 use crate::command::bench::report::Report;
 use crate::config::{Display, ExportFormat, Format};
@@ -20,7 +20,7 @@ pub(crate) use lines::Line;
 pub(crate) fn print(display: &Display, report: &Report, with_histogram: bool) -> Result<()> {
     let mut out = Stdout::lock();
     match display.format {
-        Format::Table => out.write(as_text(display, &tables::figures(report, with_histogram)).as_bytes())?,
+        Format::Table => out.write(as_text(display, &figures(report, with_histogram)).as_bytes())?,
         Format::Jsonl => {
             for line in lines::lines(report, with_histogram) {
                 out.write(&json_line(&line)?)?;
@@ -43,8 +43,15 @@ pub(crate) fn export(report: &Report, format: ExportFormat) -> Result<Vec<u8>> {
         }
         ExportFormat::Markdown => {
             let mut blocks = tables::environment(report);
-            blocks.extend(tables::figures(report, true));
+            blocks.extend(figures(report, true));
             Ok(as_markdown(&blocks).into_bytes())
         }
     }
+}
+
+/// The tables, and the notes on how to read them.
+fn figures(report: &Report, with_histogram: bool) -> Vec<Block> {
+    let mut blocks = tables::figures(report, with_histogram);
+    blocks.extend(notes::notes(report).into_iter().map(Block::Text));
+    blocks
 }

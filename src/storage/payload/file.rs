@@ -123,7 +123,8 @@ fn read_payload(
     let wrong = |problem: String| {
         Err(Error::Payload {
             event,
-            payload_ref,
+            offset: payload_ref.offset,
+            len: payload_ref.len,
             problem,
         })
     };
