@@ -62,10 +62,10 @@ fn put(page: &mut Page, events: &[Owned]) {
         created_at,
         actor_id,
         texts: [action, resource_type, resource_id],
-        ..
+        payload,
     } in events
     {
-        page.push(&Row {
+        let row = Row {
             id: *id,
             created_at: *created_at,
             actor_id: *actor_id,
@@ -73,16 +73,9 @@ fn put(page: &mut Page, events: &[Owned]) {
             resource_type,
             resource_id,
             payload_ref: PayloadRef { offset: 0, len: 0 },
-        });
+        };
+        page.push(&row, payload);
     }
-    let mut payloads = events.iter().map(|event| &event.payload);
-    let filled: std::result::Result<(), ()> = page.fill_payloads(|_, _, buffer| {
-        let payload = payloads.next().unwrap();
-        buffer.room(payload.len()).copy_from_slice(payload);
-        buffer.keep(payload.len());
-        Ok(())
-    });
-    filled.unwrap();
 }
 
 impl Faulty<'_> {

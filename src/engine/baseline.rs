@@ -1,6 +1,6 @@
 //! What the live service does for each request, and nothing else. Do not make this faster.
 
-use super::{Engine, stream_rows};
+use super::{Engine, Find, stream_rows};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
 use crate::progress::Progress;
@@ -36,8 +36,9 @@ impl Baseline {
 
 impl Engine for Baseline {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        self.ask(|connection| connection.baseline_page(query, page))?;
-        payload::fill_baseline(&self.dir, page)
+        payload::fill_baseline(&self.dir, page, |rows| {
+            self.ask(|connection| connection.baseline_page(query, rows))
+        })
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
@@ -46,7 +47,7 @@ impl Engine for Baseline {
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let connection = Connection::open(&self.dir)?;
-        let fill = |page: &mut Page| payload::fill_baseline(&self.dir, page);
+        let fill = |page: &mut Page, find: Find<'_>| payload::fill_baseline(&self.dir, page, find);
         stream_rows(&connection, filter, fill, sink)
     }
 

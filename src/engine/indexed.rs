@@ -10,7 +10,7 @@ use thread_local::ThreadLocal;
 use super::refresh::BackgroundRefresh;
 use super::{CHUNK, Engine, Lifetime, Notify, stream_rows};
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Position, Query};
+use crate::model::{Filter, Page, Position, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
@@ -86,6 +86,20 @@ impl Enhanced {
         }
     }
 
+    /// The rows of a page, from the index or from SQLite.
+    fn rows(&self, query: &Query, rows: &mut Rows) -> Result<()> {
+        if self.ask_index(|index| index.page(query, rows)).is_some() {
+            return Ok(());
+        }
+        self.request_refresh();
+        self.has_answered.store(true, Ordering::Relaxed);
+        self.is_spared
+            .store(is_short_walk(query) && self.shared.is_large(), Ordering::Relaxed);
+        self.shared.page_through_sqlite(query, rows)?;
+        self.shared.payloads.forget();
+        Ok(())
+    }
+
     /// Asks for a renewal, unless it would bring nothing new.
     fn request_refresh(&self) {
         if let Some(background) = &self.background
@@ -98,16 +112,7 @@ impl Enhanced {
 
 impl Engine for Enhanced {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        if self.ask_index(|index| index.page(query, page)).is_some() {
-            return self.shared.payloads.fill(page);
-        }
-        self.request_refresh();
-        self.has_answered.store(true, Ordering::Relaxed);
-        self.is_spared
-            .store(is_short_walk(query) && self.shared.is_large(), Ordering::Relaxed);
-        self.shared.page_through_sqlite(query, page)?;
-        self.shared.payloads.forget();
-        self.shared.payloads.fill(page)
+        self.shared.payloads.fill(page, |rows| self.rows(query, rows))
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
@@ -134,7 +139,12 @@ impl Engine for Enhanced {
         self.request_refresh();
         self.shared.payloads.forget();
         let connection = Connection::open(&self.shared.dir)?;
-        stream_rows(&connection, filter, |page| self.shared.payloads.fill(page), sink)
+        stream_rows(
+            &connection,
+            filter,
+            |page, find| self.shared.payloads.fill(page, find),
+            sink,
+        )
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {
@@ -186,7 +196,7 @@ impl Shared {
         Ok(())
     }
 
-    fn page_through_sqlite(&self, query: &Query, page: &mut Page) -> Result<()> {
+    fn page_through_sqlite(&self, query: &Query, rows: &mut Rows) -> Result<()> {
         // Where the log is known to be unsound, or turns out to be, the service's own statement decides.
         let is_unsound = self
             .state
@@ -195,12 +205,12 @@ impl Shared {
             .is_some_and(|state| state.index.is_err() && state.is_current());
         self.with_connection(|connection| {
             if !is_unsound {
-                match connection.deferred_join_page(query, page) {
+                match connection.deferred_join_page(query, rows) {
                     Err(Error::Database { .. } | Error::Unreadable { .. } | Error::Row { .. }) => {}
                     answered => return answered,
                 }
             }
-            connection.baseline_page(query, page)
+            connection.baseline_page(query, rows)
         })
     }
 
@@ -248,15 +258,16 @@ impl Shared {
         let mut query = Query::new(filter.clone(), Position::Page(1), CHUNK.into())?;
         let mut page = Page::default();
         loop {
-            index.page(&query, &mut page).map_err(|Corrupted| Error::Io {
-                path: self.dir.index(),
-                action: "cannot read on: the index was damaged meanwhile",
-                source: std::io::ErrorKind::InvalidData.into(),
+            self.payloads.fill(&mut page, |rows| {
+                index.page(&query, rows).map_err(|Corrupted| Error::Io {
+                    path: self.dir.index(),
+                    action: "cannot read on: the index was damaged meanwhile",
+                    source: std::io::ErrorKind::InvalidData.into(),
+                })
             })?;
             let Some(last) = page.events().last().map(|event| event.key()) else {
                 return Ok(());
             };
-            self.payloads.fill(&mut page)?;
             sink(&page)?;
             query.move_after(last);
         }

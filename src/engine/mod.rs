@@ -7,7 +7,7 @@ mod indexed;
 mod refresh;
 
 use crate::error::{Error, Result};
-use crate::model::{Filter, Mode, Page, Query};
+use crate::model::{Filter, Mode, Page, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::dataset;
@@ -72,35 +72,36 @@ pub fn open(mode: Mode, dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Re
     })
 }
 
+/// What a page is filled from, see [`Page::fill`].
+type Find<'a> = &'a mut dyn FnMut(&mut Rows) -> Result<()>;
+
 /// Streams the rows of `filter` from one statement: reads their payloads chunk by chunk.
 fn stream_rows(
     connection: &crate::storage::sqlite::Connection,
     filter: &Filter,
-    mut fill: impl FnMut(&mut Page) -> Result<()>,
+    mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
     sink: &mut dyn FnMut(&Page) -> Result<()>,
 ) -> Result<()> {
-    let mut page = Page::default();
-    let mut flush = |page: &mut Page| -> Result<()> {
-        fill(page)?;
-        sink(page)?;
-        page.clear();
-        Ok(())
+    let (mut rows, mut page) = (Rows::default(), Page::default());
+    let mut flush = |rows: &mut Rows| -> Result<()> {
+        fill(&mut page, &mut |empty| {
+            std::mem::swap(empty, rows);
+            Ok(())
+        })?;
+        sink(&page)
     };
-    let mut failed = None;
     let visited = connection.each(filter, |row| {
-        page.push(row);
-        if page.len() as u32 == CHUNK {
-            flush(&mut page)
+        rows.push(row);
+        if rows.len() as u32 == CHUNK {
+            flush(&mut rows)
         } else {
             Ok(())
         }
     });
     match visited {
-        Ok(()) => {}
+        Ok(()) => flush(&mut rows),
         // The rows before one that cannot be read are events all the same.
-        Err(error @ Error::Row { .. }) => failed = Some(error),
-        Err(error) => return Err(error),
+        Err(error @ Error::Row { .. }) => flush(&mut rows).and(Err(error)),
+        Err(error) => Err(error),
     }
-    flush(&mut page)?;
-    failed.map_or(Ok(()), Err)
 }

@@ -8,7 +8,7 @@ use crate::escape::escape_for_terminal;
 
 mod page;
 
-pub use page::{Page, PayloadBuffer};
+pub use page::{Page, PayloadBuffer, Rows};
 
 /// The most events one page may hold.
 ///
@@ -209,6 +209,17 @@ pub struct Row<'text> {
     pub resource_id: &'text str,
     /// As stored: nothing here has been checked against the payload file.
     pub payload_ref: PayloadRef,
+}
+
+impl Row<'_> {
+    /// The row's place in the order.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key {
+            created_at: self.created_at,
+            id: self.id,
+        }
+    }
 }
 
 /// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.

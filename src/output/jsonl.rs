@@ -204,7 +204,7 @@ mod tests {
     fn page(payload: &'static [u8], rows: usize) -> Page {
         let mut page = Page::default();
         for id in 0..rows {
-            page.push(&Row {
+            let row = Row {
                 id: id as i64 - 1,
                 created_at: i64::MIN,
                 actor_id: 7,
@@ -212,14 +212,9 @@ mod tests {
                 resource_type: "",
                 resource_id: "Ü-1",
                 payload_ref: PayloadRef { offset: 0, len: 0 },
-            });
+            };
+            page.push(&row, payload);
         }
-        let filled: Result<(), ()> = page.fill_payloads(|_, _, buffer| {
-            buffer.room(payload.len()).copy_from_slice(payload);
-            buffer.keep(payload.len());
-            Ok(())
-        });
-        filled.unwrap();
         page
     }
 

@@ -64,24 +64,24 @@ impl Engine for FixtureEngine {
     fn page(&self, _: &Query, page: &mut Page) -> Result<()> {
         page.clear();
         let events = self.events()?;
-        for Stored { id, created_at, .. } in &events {
-            page.push(&Row {
-                id: *id,
-                created_at: *created_at,
+        for Stored {
+            id,
+            created_at,
+            payload,
+        } in events
+        {
+            let row = Row {
+                id,
+                created_at,
                 actor_id: 1,
                 action: "LOGIN",
                 resource_type: "USER",
                 resource_id: "USER-1",
                 payload_ref: PayloadRef { offset: 0, len: 0 },
-            });
+            };
+            page.push(&row, payload);
         }
-        let mut payloads = events.iter().map(|event| event.payload);
-        page.fill_payloads(|_, _, buffer| {
-            let payload = payloads.next().unwrap_or_default();
-            buffer.room(payload.len()).copy_from_slice(payload);
-            buffer.keep(payload.len());
-            Ok(())
-        })
+        Ok(())
     }
 
     fn count(&self, _: &Filter) -> Result<u64> {

@@ -1,6 +1,6 @@
 //! Rows, put together from their records and their texts.
 
-use crate::model::{Key, Page, PayloadRef, Row};
+use crate::model::{Key, PayloadRef, Row, Rows};
 use crate::storage::index::base::blocks::{Blocks, Corrupted};
 use crate::storage::index::base::format::Section;
 use crate::storage::index::base::records::{ActorRecord, EventRecord, TextRecord};
@@ -8,7 +8,7 @@ use crate::storage::index::base::records::{ActorRecord, EventRecord, TextRecord}
 /// A guess: about as many bytes have the three texts of a row.
 const TEXT_OF_A_ROW: usize = 64;
 
-/// Appends the events of these ranks to the page, in two turns: records first, then actors and texts. They lie all over the
+/// Appends the rows of these ranks, in two turns: records first, then actors and texts. They lie all over the
 /// index, and in a turn that does little else the processor waits for many of them at once.
 ///
 /// Each comes before the one before it in the order, and the first before `cursor`: whatever an index says, who walks
@@ -17,7 +17,7 @@ pub(crate) fn push(
     blocks: &Blocks,
     ranks: impl Iterator<Item = Result<u64, Corrupted>>,
     cursor: Option<Key>,
-    page: &mut Page,
+    rows: &mut Rows,
 ) -> Result<(), Corrupted> {
     let records = ranks
         .map(|rank| record(blocks, rank?))
@@ -42,7 +42,7 @@ pub(crate) fn push(
             return Err(Corrupted);
         }
         newer = Some(key);
-        page.push(&Row {
+        rows.push(&Row {
             id: event.id,
             created_at: *created_at,
             actor_id,

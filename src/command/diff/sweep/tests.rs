@@ -29,7 +29,7 @@ impl Engine for Log {
     fn all(&self, _: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         for (key, actor_id, action) in &self.0 {
             let mut page = Page::default();
-            page.push(&Row {
+            let row = Row {
                 id: key.id,
                 created_at: key.created_at,
                 actor_id: *actor_id,
@@ -37,7 +37,8 @@ impl Engine for Log {
                 resource_type: "",
                 resource_id: "",
                 payload_ref: PayloadRef { offset: 0, len: 0 },
-            });
+            };
+            page.push(&row, b"");
             sink(&page)?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::fs::File;
 use super::blocks::{Blocks, Corrupted};
 use super::format::Section;
 use super::records::{ActorRecord, EventRecord, PairRecord, TextRecord};
-use crate::model::{Filter, Key, Page, Position, Query};
+use crate::model::{Filter, Key, Position, Query, Rows};
 use crate::storage::db_version::DbVersion;
 use crate::storage::index::fetch;
 
@@ -57,12 +57,12 @@ impl Index {
         self.blocks.counts().events
     }
 
-    /// Puts the page's rows into `page`, without their payloads.
+    /// Replaces `rows` by those of the page.
     ///
     /// # Errors
-    /// A damaged block; the page then holds nothing of use.
-    pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
-        page.clear();
+    /// A damaged block; `rows` then holds nothing of use.
+    pub(crate) fn page(&self, query: &Query, rows: &mut Rows) -> Result<(), Corrupted> {
+        rows.clear();
         let offset = query.offset();
         if offset >= self.events() {
             return Ok(());
@@ -86,7 +86,7 @@ impl Index {
             Position::After(key) => Some(key),
             Position::Page(_) => None,
         };
-        fetch::push(&self.blocks, ranks, cursor, page)
+        fetch::push(&self.blocks, ranks, cursor, rows)
     }
 
     /// How many events match.

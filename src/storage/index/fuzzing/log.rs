@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use super::image::Image;
 use crate::fuzzing::Draw;
-use crate::model::{Event, Filter, Key, Page, PayloadRef, Position, Query, Row};
+use crate::model::{Filter, Key, PayloadRef, Position, Query, Row, Rows};
 use crate::storage::db_version::{DbVersion, Journal};
 use crate::storage::fs::platform::{self, FileState};
 use crate::storage::index::base::format::BLOCK;
@@ -25,16 +25,16 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn event(&self) -> Event<'_> {
+    pub(super) fn row(&self) -> Row<'_> {
         let [action, resource_type, resource_id] = self.texts.each_ref().map(String::as_str);
-        Event {
+        Row {
             id: self.key.id,
             created_at: self.key.created_at,
             actor_id: self.actor_id,
             action,
             resource_type,
             resource_id,
-            payload: b"",
+            payload_ref: self.payload_ref,
         }
     }
 
@@ -93,18 +93,7 @@ impl Log {
     /// The file that the writer makes of the log.
     pub(super) fn index(&self) -> Image {
         let mut part = Part::default();
-        for row in &self.rows {
-            let event = row.event();
-            part.push(&Row {
-                id: event.id,
-                created_at: event.created_at,
-                actor_id: event.actor_id,
-                action: event.action,
-                resource_type: event.resource_type,
-                resource_id: event.resource_id,
-                payload_ref: row.payload_ref,
-            });
-        }
+        self.rows.iter().for_each(|row| part.push(&row.row()));
         let version = DbVersion {
             database: FileState::default(),
             journal: Journal::Rollback,
@@ -136,8 +125,7 @@ impl Log {
     }
 }
 
-/// Whether a page holds just these rows, payload_ref included.
-pub(super) fn is_right(page: &Page, rows: &[&Stored]) -> bool {
-    page.events().eq(rows.iter().map(|row| row.event()))
-        && page.payload_refs().eq(rows.iter().map(|row| row.payload_ref))
+/// Whether a page has just these rows.
+pub(super) fn is_right(found: &Rows, rows: &[&Stored]) -> bool {
+    found.iter().eq(rows.iter().map(|row| row.row()))
 }
