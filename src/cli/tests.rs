@@ -173,6 +173,14 @@ fn a_bad_value_is_named_with_what_is_accepted() {
 }
 
 #[test]
+fn a_message_names_every_command() {
+    let names = "seed, verify-baseline, query, diff and bench are there";
+    for line in ["--quiet", "nonsense"] {
+        assert!(refused(line).contains(names), "{line}");
+    }
+}
+
+#[test]
 fn nothing_at_all_gets_the_help_on_standard_error() {
     assert!(matches!(invoke("", &PLAIN), Ok(Invocation::NothingAsked(help)) if help.contains("Examples:")));
 }

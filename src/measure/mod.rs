@@ -12,4 +12,4 @@ pub use depth::Depth;
 pub use histogram::{Bucket, histogram};
 pub use percentile::percentile;
 pub use ratio::{Interval, MIN_ROUNDS, Ratio, Verdict};
-pub use summary::{Latency, MIN_FOR_P99, Summary, median};
+pub use summary::{Latency, Summary};

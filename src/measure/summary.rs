@@ -3,7 +3,7 @@
 use super::percentile::percentile;
 
 /// Below this many samples fewer than ten lie beyond the P99, and it is little more than one of the slowest.
-pub const MIN_FOR_P99: usize = 1_000;
+const MIN_FOR_P99: usize = 1_000;
 
 /// How latencies are spread, all in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,13 +70,6 @@ impl Summary {
     }
 }
 
-/// The median of values in any order, which it sorts; `None` of none.
-#[must_use]
-pub fn median(values: &mut [u64]) -> Option<f64> {
-    values.sort_unstable();
-    percentile(values, 0.5)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,18 +102,11 @@ mod tests {
         assert_eq!(Latency::of(&mut []), None);
         assert_eq!(Summary::of(&mut [], 0, 1.0), None);
         assert_eq!(Summary::of(&mut [1], 0, 0.0), None);
-        assert_eq!(median(&mut []), None);
     }
 
     #[test]
     fn a_p99_needs_a_thousand_samples() {
         let weak = |n: usize| Latency::of(&mut vec![1; n]).unwrap().is_p99_weak();
         assert!(weak(999) && !weak(1_000));
-    }
-
-    #[test]
-    fn the_median_sorts_for_itself() {
-        assert_eq!(median(&mut [9, 1, 4]), Some(4.0));
-        assert_eq!(median(&mut [4, 1]), Some(2.5));
     }
 }
