@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 /// A result with the crate's error.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// How the process ends.
+/// The process's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done, and where there was a verdict, a good one.
+    /// Success; a verdict, if any, is positive.
     Fine = 0,
     /// A negative verdict: a digest, a comparison, a gate.
     Negative = 1,
-    /// A usage, I/O or data error: there is no verdict, or no whole answer.
+    /// A usage, I/O or data error: no verdict, or an incomplete answer.
     Failed = 2,
 }
 
@@ -24,7 +24,7 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// Everything that can go wrong. Each message is one line: what was asked, what is wrong, what to do.
+/// Every failure. Each message is one line: the subject, what is wrong, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An argument or a request is invalid.
@@ -68,7 +68,7 @@ pub enum Error {
         requests: u64,
     },
 
-    /// `diff` compared nothing that a verdict could rest on.
+    /// `diff` has no verdict: nothing could be compared.
     #[error("{0}")]
     NoVerdict(String),
 
@@ -89,16 +89,16 @@ pub enum Error {
         problem: String,
     },
 
-    /// A dataset, or a part of one, is not there.
+    /// A dataset, or a part of one, does not exist.
     #[error("{}: {problem}", show(.path))]
     Missing {
-        /// What was looked for.
+        /// The missing file or directory.
         path: PathBuf,
         /// What is missing, and what to do.
         problem: String,
     },
 
-    /// The database is there but is no audit log that can be read.
+    /// The database exists but is not a readable audit log.
     #[error("{}: {problem}", show(.path))]
     Database {
         /// The database file.
@@ -107,7 +107,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// The database could not be read this time, whatever it holds: its rights, its disk, its file system.
+    /// The database could not be read: its permissions, its disk, its file system.
     #[error("{}: {problem}", show(.path))]
     Unreadable {
         /// The database file.
@@ -116,7 +116,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// Another process kept the database locked for longer than the live service would wait.
+    /// Another process held a lock on the database for longer than the live service would wait.
     #[error(
         "{}: the database is locked by another process for more than {seconds} s: wait for it or stop it, then ask again",
         show(.path)
@@ -124,16 +124,16 @@ pub enum Error {
     Busy {
         /// The database file.
         path: PathBuf,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
 
-    /// A row of the page holds something that the schema does not allow.
+    /// A row of the page violates the schema.
     #[error("event {event}: {problem}")]
     Row {
         /// The row's id.
         event: i64,
-        /// The column and what it holds.
+        /// The column and its value.
         problem: String,
     },
 
@@ -146,7 +146,7 @@ pub enum Error {
         offset: i64,
         /// Its length in bytes, as the metadata says.
         len: i64,
-        /// Why there is no payload to show.
+        /// Why the payload is invalid.
         problem: String,
     },
 
@@ -155,13 +155,13 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was being done, such as "cannot write".
+        /// The operation that failed, such as "cannot write".
         action: &'static str,
         /// What the system said.
         source: io::Error,
     },
 
-    /// Standard output failed. A closed pipe is told apart by its kind.
+    /// Writing to standard output failed; a closed pipe too, see [`Error::is_closed_pipe`].
     #[error("standard output: {0}")]
     Output(io::Error),
 }
@@ -178,14 +178,14 @@ impl Error {
         move |source| Error::Io { path, action, source }
     }
 
-    /// Whether the reader of standard output has gone: no fault, there is just nobody left to tell.
+    /// Whether the reader of standard output closed the pipe, which is no failure.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// A path as a message shows it: names come from outside, so nothing in them may steer a terminal.
+/// A path for a message: file names are untrusted, so they are escaped for the terminal.
 fn show(path: &Path) -> String {
     crate::escape::escape_for_terminal(&path.to_string_lossy())
 }

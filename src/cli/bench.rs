@@ -42,12 +42,12 @@ JSON lines, told apart by their type:
 
 /// Measure both engines on the same requests
 ///
-/// Says requests a second and latencies of each engine, how many times faster the enhanced one is and how sure
-/// that is, and how close it comes to a floor that only reads.
+/// Reports throughput and latency of each engine, the speedup with its confidence interval, and how close the
+/// enhanced engine comes to a floor that only reads the payloads.
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = METHOD)]
 pub(super) struct Flags {
-    /// Clients that ask at once, a thread each
+    /// Concurrent clients, one thread each
     #[arg(long, value_name = "N", default_value = "16", value_parser = threads, allow_negative_numbers = true)]
     threads: usize,
 
@@ -59,31 +59,31 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", default_value = "1000", value_parser = at_most::<MAX_REQUESTS>, allow_negative_numbers = true)]
     requests: usize,
 
-    /// How often each subject gets its turn
+    /// Rounds: how often each subject is measured
     #[arg(long, value_name = "N", default_value = "5", value_parser = at_most::<MAX_ROUNDS>, allow_negative_numbers = true)]
     rounds: usize,
 
-    /// Exit 1 where any ratio is surely below this: where its whole interval is
+    /// Exit 1 if the whole confidence interval of any ratio is below this
     #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     min_speedup: Option<f64>,
 
-    /// Write everything to this file, FILE.json or FILE.md
+    /// Write the full report to this file, FILE.json or FILE.md
     #[arg(long, value_name = "FILE", value_parser = export)]
     export: Option<Export>,
 
-    /// Show how the latencies are spread
+    /// Show latency histograms
     #[arg(long)]
     histogram: bool,
 
-    /// Draw latency by page depth to this file, FILE.svg
+    /// Plot latency by page depth to this file, FILE.svg
     #[arg(long, value_name = "FILE", value_parser = svg)]
     plot: Option<PathBuf>,
 
-    /// Open loop: so many requests a second in all, each latency measured from its intended start
+    /// Open loop: this many requests a second in total, each latency measured from its intended start
     #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     rate: Option<f64>,
 
-    /// Print the requests as JSON lines and run nothing
+    /// Print the requests as JSON lines and measure nothing
     #[arg(long, conflicts_with_all = ["min_speedup", "export", "histogram", "plot", "rate"])]
     dry_run: bool,
 }

@@ -44,9 +44,9 @@ The exit code is 0 where every answer is the same, 1 where one differs, and 2 wh
 
 /// Compare the enhanced engine with the baseline, answer by answer
 ///
-/// Gives the same requests to both engines and compares counts, order, every field, the payloads' bytes and
-/// errors. Before that, the comparison itself is tried: on planted differences, which it must find, and on the
-/// baseline with itself, where it must find none.
+/// Sends the same requests to both engines and compares counts, order, every field, payload bytes and errors.
+/// Before that, the comparison checks itself: it must find planted differences, and none between the baseline and
+/// itself.
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = DETAILS)]
 pub(super) struct Flags {
@@ -59,11 +59,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", value_parser = number, allow_hyphen_values = true)]
     requests: Option<usize>,
 
-    /// How many mismatches of each workload are shown, the classes in turn; all are counted
+    /// How many mismatches of each workload to show, the classes in turn; all are counted
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = number, allow_hyphen_values = true)]
     max_mismatches: usize,
 
-    /// How many threads ask, 1 to 1024 [default: as many as the machine runs at once]
+    /// Threads, 1 to 1024 [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
     threads: Option<usize>,
 }

@@ -22,14 +22,14 @@ mod verify;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
 
-/// What the arguments ask for.
+/// The outcome of parsing.
 #[derive(Debug)]
 pub enum Invocation {
-    /// A command, resolved.
+    /// Run this command.
     Run(Box<Config>),
-    /// This text on standard output: help, the version, a generated page.
+    /// Print this text on standard output: help, the version, a generated page.
     Show(String),
-    /// No subcommand was given: this help belongs on standard error.
+    /// No arguments: print this help on standard error.
     NothingAsked(String),
 }
 

@@ -49,11 +49,11 @@ Batches:
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = DETAILS)]
 pub(super) struct Flags {
-    /// Which engine answers; both give the same bytes
+    /// The engine that answers; both print the same bytes
     #[arg(long, value_enum, default_value_t = ModeArg::Enhanced)]
     mode: ModeArg,
 
-    /// Which page, from 1 [default: 1]
+    /// Page number, from 1 [default: 1]
     #[arg(long, value_name = "N", value_parser = whole_number, allow_hyphen_values = true)]
     page: Option<u64>,
 
@@ -77,7 +77,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     action: Option<String>,
 
-    /// The page that follows this event in the order, in place of a page number
+    /// Keyset pagination: the page after this event, instead of a page number
     #[arg(long, value_name = "CREATED_AT:ID", value_parser = Key::from_str, allow_hyphen_values = true)]
     #[arg(conflicts_with = "page")]
     after: Option<Key>,
@@ -86,7 +86,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     now: Option<Time>,
 
-    /// Say how many events match
+    /// Print how many events match
     #[arg(long, conflicts_with_all = ["all", "page", "size", "after"])]
     count: bool,
 
@@ -94,12 +94,12 @@ pub(super) struct Flags {
     #[arg(long, conflicts_with_all = ["page", "size", "after"])]
     all: bool,
 
-    /// Answer the requests in FILE, one a line; - is standard input, each answered as it comes
+    /// Answer the requests in FILE, one a line; - is standard input, answered as they arrive
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "now", "count", "all"])]
     batch: Option<PathBuf>,
 
-    /// How many threads answer a batch, 1 to 1024 [default: as many as the machine runs at once]
+    /// Threads for a batch, 1 to 1024 [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = threads, requires = "batch", allow_hyphen_values = true)]
     threads: Option<usize>,
 }

@@ -12,15 +12,15 @@ Examples:
   auditq seed                                       the contract dataset, in ./data
   auditq --data-dir big seed --events 5000000       a scale study of the same make";
 
-/// Make the contract dataset, and say its digests
+/// Generate the contract dataset and print its digests
 ///
-/// Makes audit.db, payloads.jsonl and the rank index in the data directory, and checks them against the
-/// contract's digests. A kill at any moment leaves the old dataset or none. Where the dataset is there already,
-/// nothing is written.
+/// Writes audit.db, payloads.jsonl and the rank index to the data directory and checks them against the
+/// contract's digests. Killed at any moment, it leaves the old dataset or none. An existing contract dataset is kept
+/// as it is.
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = super::verify::FIELDS)]
 pub(super) struct Flags {
-    /// Replace whatever dataset is there
+    /// Replace an existing dataset
     #[arg(long)]
     force: bool,
 
@@ -44,7 +44,7 @@ impl Flags {
     }
 }
 
-/// More events than any disk holds, and far from where an offset would leave 64 bits.
+/// More events than any disk holds; payload offsets stay far below 64 bits.
 const MAX_EVENTS: u64 = 1_000_000_000_000;
 
 fn events(text: &str) -> std::result::Result<u64, String> {

@@ -205,7 +205,7 @@ fn help_and_generated_pages_are_results() {
 }
 
 #[test]
-fn the_surroundings_decide_what_is_left_to_them() {
+fn auto_format_and_color_depend_on_the_environment() {
     let terminal = Environment {
         stdout_is_terminal: true,
         ..PLAIN

@@ -1,4 +1,4 @@
-//! What the argument parser has to say, in one line.
+//! The argument parser's errors, in one line each.
 
 use std::error::Error as _;
 use std::io::IsTerminal;

@@ -15,10 +15,10 @@ mod verify_baseline;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Whatever leaves it undone, or leaves no verdict.
+/// The command failed, or has no verdict.
 pub fn run(config: &Config) -> Result<Exit> {
     match &config.task {
         Task::Seed(args) => seed::run(config, args),

@@ -1,4 +1,4 @@
-//! `auditq seed`: makes the contract dataset, or one of the same make for a scale study.
+//! `auditq seed`: generates the contract dataset, or another size of it for a scale study.
 
 use std::fs;
 use std::path::Path;
@@ -15,13 +15,13 @@ use crate::storage::fs::atomic_file::DirLock;
 use crate::storage::index::{self, RebuildOutcome};
 use crate::storage::sqlite::Schema;
 
-/// What the directory holds, seen from the dataset that is to be there.
+/// What the data directory holds, compared with the dataset to be made.
 enum State {
-    /// Nothing, or the beginning of the very same.
+    /// Nothing, or the start of that dataset.
     Free,
-    /// That dataset, whole.
+    /// That dataset, complete.
     Done(Digests),
-    /// Something else, and how that shows.
+    /// Another dataset, and how it differs.
     Taken(String),
 }
 
@@ -52,7 +52,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
         }
         State::Free => (make(dir, &lock, spec, display)?, "made"),
     };
-    // The index is made under the same lock, by whoever makes it.
+    // Building the index takes the same lock.
     drop(lock);
     make_index(dir, display)?;
     note(display, &format!("{verb} {} in {}", spec.name(), dir.root().display()));
@@ -86,7 +86,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
         Some(_) => return taken("its payload file has another digest"),
         None => false,
     };
-    // A database that cannot be read is somebody's all the same.
+    // An unreadable database may still be somebody's data: it is not overwritten.
     let database = match database {
         Err(error @ Error::Busy { .. }) => return Err(error),
         Err(error) => return taken(&error.to_string()),
@@ -117,7 +117,7 @@ fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, display: &Display) -> 
     Ok(digests)
 }
 
-/// A dataset without an index is whole: queries answer all the same, and make the index themselves.
+/// Best effort: without an index, queries answer as well and build it themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
     if index::open_if_current(dir).is_some() {
         return Ok(());

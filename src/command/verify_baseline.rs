@@ -1,4 +1,4 @@
-//! `auditq verify-baseline`: is everything that is frozen still what the contract says?
+//! `auditq verify-baseline`: checks the frozen files and the dataset against the contract.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ fn frozen(dir: &Path) -> Result<Vec<Check>> {
             .filter(|(file, found)| found.as_deref() == Some(file.sha256))
             .count()
     };
-    let (set, whose) = if matching(&LIVE_FILES) > matching(&ours) {
+    let (set, origin) = if matching(&LIVE_FILES) > matching(&ours) {
         (LIVE_FILES.to_vec(), "the live service's own file")
     } else {
         (ours, "this repository's file")
@@ -57,7 +57,7 @@ fn frozen(dir: &Path) -> Result<Vec<Check>> {
     Ok(set
         .iter()
         .zip(found)
-        .map(|(file, found)| frozen_check(dir, file, whose, found))
+        .map(|(file, found)| frozen_check(dir, file, origin, found))
         .collect())
 }
 
@@ -65,9 +65,9 @@ fn file_sum(path: &Path) -> Result<Option<String>> {
     Ok(dataset::sha256(path, &|_, _| ())?.map(|(_, sum)| sum))
 }
 
-fn frozen_check(dir: &Path, file: &FrozenFile, whose: &str, found: Option<String>) -> Check {
+fn frozen_check(dir: &Path, file: &FrozenFile, origin: &str, found: Option<String>) -> Check {
     let note = if found.is_some() {
-        whose
+        origin
     } else {
         "no such file: --dir names the directory that has it"
     };
@@ -95,7 +95,7 @@ fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let (found, note) = match database {
         Ok(Some(found)) => (Some(found), label),
         Ok(None) => (None, missing()),
-        // There is a verdict: what cannot be read as the contract's table is not the contract's table.
+        // A negative verdict, no failure: a table that cannot be read as the contract's is not the contract's.
         Err(error @ (Error::Database { .. } | Error::Row { .. })) => (None, Some(error.to_string())),
         Err(error) => return Err(error),
     };

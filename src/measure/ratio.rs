@@ -3,7 +3,7 @@
 use super::percentile::at;
 
 /// With fewer rounds there is a ratio, but nothing can be said of how sure it is.
-pub const MIN_ROUNDS: usize = 2;
+pub(crate) const MIN_ROUNDS: usize = 2;
 
 /// How often the rounds are drawn anew.
 const RESAMPLES: usize = 10_000;

@@ -1,4 +1,4 @@
-//! What every room speaks of: a query, an event, a page, and the one total order.
+//! The types that all parts share: queries, events, pages, and the total order of events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,19 +12,19 @@ pub use page::{Page, PayloadBuffer, Rows};
 
 /// The most events one page may hold.
 ///
-/// A page is answered whole or not at all, so it is held in memory; the live service asks for 10, 20 or 50.
+/// A page is held in memory, because it is printed whole or not at all; the live service asks for 10, 20 or 50.
 pub const MAX_PAGE_SIZE: u32 = 10_000;
 
-/// Which engine answers.
+/// The engine that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// What the live service does: OFFSET, a connection a request, a file handle an event.
+    /// The live service's path: OFFSET, a connection for each request, a file handle for each event.
     Baseline,
     /// The rank index.
     Enhanced,
 }
 
-/// An event's place in the one total order: by `created_at`, ties by `id`. Pages show it descending.
+/// An event's sort key in the total order: `created_at`, then `id`. Pages are in descending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Epoch seconds.
@@ -93,7 +93,7 @@ impl Filter {
 pub enum Position {
     /// The n-th page, from 1.
     Page(u64),
-    /// Behind this place in the order (keyset): the next event is the newest one before it.
+    /// Keyset pagination: the page starts with the newest event older than this key.
     After(Key),
 }
 
@@ -106,7 +106,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Checks the ranges once, for every caller.
+    /// Validates the ranges.
     ///
     /// # Errors
     /// A page of 0, a size outside 1 to [`MAX_PAGE_SIZE`], and an offset beyond a signed 64-bit number.
@@ -186,7 +186,7 @@ pub struct Event<'page> {
 }
 
 impl Event<'_> {
-    /// Where the event stands in the order.
+    /// The event's sort key.
     #[must_use]
     pub fn key(&self) -> Key {
         Key {
@@ -196,7 +196,7 @@ impl Event<'_> {
     }
 }
 
-/// What a stored row says of an event: the payload is still where it lies.
+/// A stored row: an event without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Row<'text> {
@@ -207,12 +207,12 @@ pub struct Row<'text> {
     pub action: &'text str,
     pub resource_type: &'text str,
     pub resource_id: &'text str,
-    /// As stored: nothing here has been checked against the payload file.
+    /// As stored, not checked against the payload file.
     pub payload_ref: PayloadRef,
 }
 
 impl Row<'_> {
-    /// The row's place in the order.
+    /// The row's sort key.
     #[must_use]
     pub fn key(&self) -> Key {
         Key {

@@ -1,4 +1,4 @@
-//! Checks against the contract: one row or one JSON line each.
+//! Checks against the contract: a table row or a JSON line each.
 
 use std::io;
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// Prints lines as JSON as they come, or keeps them for the table.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     display: Display,
     kept: Vec<Line>,
 }
@@ -17,7 +17,7 @@ pub struct Report {
 impl Report {
     /// A report in the form that was asked for.
     #[must_use]
-    pub fn new(display: &Display) -> Self {
+    pub(crate) fn new(display: &Display) -> Self {
         Report {
             display: *display,
             kept: Vec::new(),
@@ -28,7 +28,7 @@ impl Report {
     ///
     /// # Errors
     /// As [`Stdout::write`].
-    pub fn add(&mut self, line: Line) -> Result<()> {
+    pub(crate) fn add(&mut self, line: Line) -> Result<()> {
         match self.display.format {
             Format::Table => self.kept.push(line),
             Format::Jsonl => {
@@ -44,7 +44,7 @@ impl Report {
     ///
     /// # Errors
     /// As [`Stdout::write`].
-    pub fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         if self.kept.is_empty() {
             return Ok(());
         }

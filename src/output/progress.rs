@@ -10,7 +10,7 @@ use crate::config::Display;
 use crate::error::Error;
 use crate::escape::escape_for_terminal;
 
-/// What takes less than this is over before a bar could be read.
+/// The delay before a bar is shown.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Prints an error with its causes, in one line.
@@ -18,16 +18,16 @@ pub fn error(error: &Error) {
     print_line(&chain(error));
 }
 
-/// Prints one line that a person should know of, unless quiet was asked for.
+/// Prints a note in one line, unless `--quiet` was given.
 pub fn note(display: &Display, line: &str) {
     if !display.quiet {
         print_line(line);
     }
 }
 
-/// Prints the help that a call without a command gets.
+/// Prints the help for a call without arguments.
 pub fn help(text: &str) {
-    // There is nobody left to tell that standard error failed.
+    // Best effort: there is no other stream to report to.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -52,8 +52,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// A bar on standard error. It shows itself only on a terminal, and only once the work has taken a moment; when
-/// dropped, it is gone. Any thread may report.
+/// A progress bar on standard error, on a terminal only and after a short delay; cleared when dropped. Any thread may
+/// report.
 #[derive(Debug)]
 pub struct ProgressBar {
     /// `None` where nothing is ever shown.

@@ -25,7 +25,7 @@ const NUMBERS: [usize; 2] = [0, 2];
 
 /// Events as rows, in bounded memory however many there are.
 #[derive(Debug)]
-pub struct EventTable {
+pub(crate) struct EventTable {
     display: Display,
     width: usize,
     rows: Vec<[String; HEADER.len()]>,
@@ -36,7 +36,7 @@ pub struct EventTable {
 impl EventTable {
     /// A table as wide as the terminal.
     #[must_use]
-    pub fn new(display: &Display) -> Self {
+    pub(crate) fn new(display: &Display) -> Self {
         let width = Table::new().width().map_or(DEFAULT_WIDTH, usize::from).max(MIN_PAYLOAD);
         EventTable {
             display: *display,
@@ -50,7 +50,7 @@ impl EventTable {
     ///
     /// # Errors
     /// As [`Stdout::write`].
-    pub fn add(&mut self, out: &mut Stdout, page: &Page) -> Result<()> {
+    pub(crate) fn add(&mut self, out: &mut Stdout, page: &Page) -> Result<()> {
         for event in page.events() {
             self.rows.push(cells(&event, self.width));
             if self.rows.len() == CHUNK {
@@ -64,7 +64,7 @@ impl EventTable {
     ///
     /// # Errors
     /// As [`Stdout::write`].
-    pub fn finish(mut self, out: &mut Stdout) -> Result<()> {
+    pub(crate) fn finish(mut self, out: &mut Stdout) -> Result<()> {
         if !self.rows.is_empty() {
             out.write(self.take_text().as_bytes())?;
         }

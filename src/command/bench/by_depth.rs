@@ -1,4 +1,4 @@
-//! What is plotted: latency by the number of events before the page.
+//! The plot's data: latency by the number of events before the page.
 
 use super::report::FLOOR;
 use super::rounds::{Measured, Timed};

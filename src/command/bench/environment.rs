@@ -1,4 +1,4 @@
-//! What the figures depend on: the machine, the dataset, the build, and what was asked.
+//! The environment that the figures depend on: machine, dataset, build, command line.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -66,7 +66,7 @@ fn command_line() -> String {
     std::env::args_os().map(quote).collect::<Vec<_>>().join(" ")
 }
 
-/// What is not there to be read is called unknown.
+/// From /proc; "unknown" where that lacks something.
 fn machine() -> Machine {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();

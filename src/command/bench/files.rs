@@ -1,4 +1,4 @@
-//! Results in files, which appear whole or not at all.
+//! Export files, replaced atomically.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::storage::fs::atomic_file::{DirLock, TempFile};
 
-/// Looks whether there is a directory for the file to be in.
+/// Checks that the file's directory exists.
 pub(super) fn require_directory(path: &Path) -> Result<()> {
     let (directory, _) = split(path)?;
     if directory.is_dir() {
@@ -19,7 +19,7 @@ pub(super) fn require_directory(path: &Path) -> Result<()> {
     })
 }
 
-/// Puts `bytes` in the place of whatever is called `path`.
+/// Replaces the file `path` by `bytes`, atomically.
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     let (directory, name) = split(path)?;
     let lock = DirLock::acquire(directory)?;

@@ -1,4 +1,4 @@
-//! The order of events: every answer is checked first, then the subjects are timed in turn.
+//! A measurement: every answer is checked first, then the subjects are timed in turn.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -105,7 +105,7 @@ impl Bench<'_> {
     fn time(&self, work: &Work, checked: &Checked) -> Result<Measured> {
         let task = |passes| Task {
             requests: &work.requests,
-            known: &checked.answers,
+            expected: &checked.answers,
             passes,
         };
         let engines = self

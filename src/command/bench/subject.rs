@@ -21,13 +21,13 @@ pub(super) struct Scratch {
 }
 
 impl Subject<'_> {
-    /// Responses one request: how many events, `None` where it failed. The floor reads what `known` names.
-    pub(super) fn ask(self, query: &Query, known: &Response, scratch: &mut Scratch) -> Option<usize> {
+    /// Responses one request: how many events, `None` where it failed. The floor reads the payloads that `expected` names.
+    pub(super) fn ask(self, query: &Query, expected: &Response, scratch: &mut Scratch) -> Option<usize> {
         match self {
             Subject::Engine(engine) => engine.page(query, &mut scratch.page).ok().map(|()| scratch.page.len()),
             Subject::Floor(floor) => {
-                let read = floor.read(&known.payload_refs, &mut scratch.buffer);
-                read.ok().and(known.events)
+                let read = floor.read(&expected.payload_refs, &mut scratch.buffer);
+                read.ok().and(expected.events)
             }
         }
     }

@@ -1,11 +1,11 @@
-//! `auditq diff`: does the enhanced engine answer as the baseline does?
+//! `auditq diff`: compares the enhanced engine with the baseline.
 //!
-//! Both engines are given the same requests, each request to one right after the other. Counts, order, every
-//! field, the payloads' bytes and the errors' texts must be the same.
+//! Both engines get the same requests, each request one right after the other. Counts, order, every field, payload
+//! bytes and error texts must be the same.
 //!
-//! A log that is written to meanwhile is no excuse and no trap: where two answers differ, the baseline is asked
-//! once more. If it repeats itself, the other answer, given in between, was wrong. If it does not, the log has
-//! changed, and the request is asked anew.
+//! Concurrent writes cause neither false alarms nor missed mismatches: where two answers differ, the baseline is asked
+//! again. If it repeats itself, the other answer, given in between, was wrong. If not, the log has changed, and the
+//! request is repeated.
 
 use rayon::ThreadPool;
 
@@ -54,8 +54,8 @@ pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
     exit
 }
 
-/// Reading everything, even of nothing, is what makes an engine see to its index first: what is to be compared
-/// is the index, not what answers while there is none.
+/// Makes the enhanced engine build its index, as reading everything does, so that the index is compared and not the
+/// fallback.
 fn prepare(enhanced: &dyn Engine) -> Result<()> {
     let nothing = Filter {
         from_ts: i64::MAX,
@@ -65,7 +65,7 @@ fn prepare(enhanced: &dyn Engine) -> Result<()> {
     enhanced.all(&nothing, &mut |_| Ok(()))
 }
 
-/// What a comparison is made with, apart from the engines.
+/// The settings of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
     /// Where the log lies, for the command lines that reproduce a mismatch.
@@ -109,7 +109,7 @@ impl Setting<'_> {
             total,
             mut requests,
             sample,
-            thinned,
+            subsampled,
         } = plan;
         let max_mismatches = self.args.max_mismatches;
         let comparison = Comparison {
@@ -119,7 +119,7 @@ impl Setting<'_> {
             max_mismatches,
         };
         report(Line::SelfCheck(pool.install(|| self_check::run(comparison, sample))?))?;
-        for part in thinned {
+        for part in subsampled {
             report(Line::Subsampled(part))?;
         }
         let progress = ProgressBar::new(&self.display, workload);
@@ -136,7 +136,7 @@ impl Setting<'_> {
 
 const NOTHING_COMPARED: &str = "no request was compared, so there is no verdict: ask for at least one";
 
-/// A difference is a verdict, whatever else is left open. No request compared is none.
+/// The exit code: a difference is a verdict, even if other requests have none.
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
     if verdicts.iter().any(|verdict| verdict.verdict == Finding::Different) {
         return Ok(Exit::Negative);

@@ -20,7 +20,7 @@ pub(super) struct Plan {
     /// Requests, evenly spaced, for which the baseline is compared with itself.
     pub(super) sample: Vec<Request>,
     /// What was left out.
-    pub(super) thinned: Vec<Subsampled>,
+    pub(super) subsampled: Vec<Subsampled>,
 }
 
 impl Plan {
@@ -43,7 +43,7 @@ impl Plan {
             total,
             requests: Box::new(requests()),
             sample: requests().step_by(total.div_ceil(most).max(1)).collect(),
-            thinned: Vec::new(),
+            subsampled: Vec::new(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Plan {
             total: sweep.requests.len(),
             sample: evenly_spaced.map(|index| sweep.requests[index].clone()).collect(),
             requests: Box::new(sweep.requests.into_iter()),
-            thinned: sweep.thinned,
+            subsampled: sweep.subsampled,
         })
     }
 }

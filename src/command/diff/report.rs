@@ -6,18 +6,18 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Line {
-    /// The comparison itself was tried first.
+    /// The self-check of the comparison passed.
     SelfCheck(SelfCheck),
-    /// A part of a workload was not asked in full.
+    /// A part of a workload was subsampled.
     #[serde(rename = "thinned")]
     Subsampled(Subsampled),
     /// One mismatch.
     Mismatch(Box<Mismatch>),
-    /// What came out for a workload: its last line.
+    /// The verdict on a workload: its last line.
     Verdict(Verdict),
 }
 
-/// That the comparison finds what is there, and nothing else.
+/// The self-check: planted differences were found, and none between the baseline and itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SelfCheck {
     /// Before which workload.
@@ -169,7 +169,7 @@ pub enum Finding {
     None,
 }
 
-/// What came out for a workload.
+/// The verdict on a workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// Which workload.

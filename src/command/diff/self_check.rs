@@ -1,4 +1,4 @@
-//! Can the comparison be believed? It must find what is there, and nothing else.
+//! The self-check: the comparison must find planted differences, and nothing else.
 
 use super::comparison::Comparison;
 use super::fixture_engine::FixtureEngine;

@@ -19,17 +19,16 @@ use crate::model::Page;
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
 
-/// No request is longer than this, in bytes: a longer line is no request and is not kept.
+/// The longest request line, in bytes; a longer one is refused and not kept in memory.
 const MAX_LINE: usize = 64 * 1024;
 
-/// How many requests are taken at once for each thread, where so many have come already.
+/// How many requests are read at once for each thread, if they have arrived.
 const PER_THREAD: usize = 8;
 
-/// Once the answers that wait to be written take this many bytes, no further request is begun before they are. Beside
-/// them there is only what each thread is at.
+/// The bound on unwritten responses, in bytes: once they take so much, no request is started before they are written.
 const MAX_WAITING: usize = 64 << 20;
 
-/// Answers every line of the batch. What has come is answered and written before more is waited for.
+/// Answers every line of the batch. Requests that have arrived are answered before more are waited for.
 pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, threads: usize) -> Result<Exit> {
     let (name, input): (&Path, Box<dyn Read>) = match source {
         BatchSource::Stdin => (Path::new("standard input"), Box::new(std::io::stdin())),
@@ -43,7 +42,7 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         number: 0,
     };
     let pool = threads::pool(threads)?;
-    let answerer = Answerer {
+    let responder = Responder {
         engine,
         jsonl: Jsonl::new(display.stdout_is_terminal),
     };
@@ -58,7 +57,7 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         }
         let mut rest = chunk.as_slice();
         while !rest.is_empty() {
-            let answers = answerer.answer_some(&pool, rest);
+            let answers = responder.answer_some(&pool, rest);
             rest = &rest[answers.len()..];
             for answer in answers {
                 requests += 1;
@@ -126,21 +125,21 @@ impl<R: Read> Lines<R> {
     }
 }
 
-struct Answerer<'a> {
+struct Responder<'a> {
     engine: &'a dyn Engine,
     jsonl: Jsonl,
 }
 
-struct Answer {
+struct Response {
     line: Vec<u8>,
     is_good: bool,
 }
 
-impl Answerer<'_> {
+impl Responder<'_> {
     /// Answers the first of these lines, one at least, and as many as may wait to be written together.
-    fn answer_some(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Answer> {
+    fn answer_some(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Response> {
         if let [line] = lines {
-            // A coprocess asks one at a time: handing it to another thread would only take time.
+            // A coprocess sends one request at a time: another thread would only add latency.
             return vec![self.answer(line, &mut Page::default())];
         }
         let waiting = AtomicUsize::new(0);
@@ -163,12 +162,12 @@ impl Answerer<'_> {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    fn answer(&self, line: &Line, page: &mut Page) -> Answer {
+    fn answer(&self, line: &Line, page: &mut Page) -> Response {
         let mut out = Vec::new();
         let Some(text) = &line.text else {
             let message = format!("line {}: longer than {MAX_LINE} bytes: no request is", line.number);
             jsonl::error(&mut out, None, &message);
-            return Answer {
+            return Response {
                 line: out,
                 is_good: false,
             };
@@ -178,7 +177,7 @@ impl Answerer<'_> {
             Err(error) => {
                 let message = format!("line {}: {error}", line.number);
                 jsonl::error(&mut out, object(text), &message);
-                return Answer {
+                return Response {
                     line: out,
                     is_good: false,
                 };
@@ -190,13 +189,13 @@ impl Answerer<'_> {
                 let mut echo = Vec::new();
                 jsonl::request(&mut echo, &query);
                 jsonl::error(&mut out, Some(&echo), &error.to_string());
-                return Answer {
+                return Response {
                     line: out,
                     is_good: false,
                 };
             }
         }
-        Answer {
+        Response {
             line: out,
             is_good: true,
         }

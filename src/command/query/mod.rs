@@ -15,7 +15,7 @@ mod request;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use batch::fuzzing;
 
-/// Answers what was asked.
+/// Runs the query.
 ///
 /// # Errors
 /// Those of the engine, and of standard output.
@@ -25,7 +25,7 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
         QueryRequest::Batch { .. } => Lifetime::LongLived,
         QueryRequest::Page(_) | QueryRequest::Count(_) | QueryRequest::All(_) => Lifetime::OneShot,
     };
-    // One trouble, one line: what was noted before an answer is said only once there is one.
+    // Notes are printed after the answer: if there is none, the error alone is printed.
     let (notes, noted) = std::sync::mpsc::channel();
     let notify: Notify = match lifetime {
         Lifetime::LongLived => Box::new(move |line| progress::note(&display, line)),
@@ -39,22 +39,22 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     match &args.request {
         QueryRequest::Page(query) => {
             page(&display, engine, query)?;
-            // The answer is out: whoever reads it need not wait for what later answers profit from.
-            note_failure(&display, renew(&display, engine));
+            // After the answer: the reader need not wait for work that only later queries profit from.
+            note_failure(&display, refresh_index(&display, engine));
         }
         QueryRequest::Count(filter) => {
             count(&display, engine, filter)?;
-            note_failure(&display, renew(&display, engine));
+            note_failure(&display, refresh_index(&display, engine));
         }
         QueryRequest::All(filter) => {
-            // Every event: from an index that is faster, and takes no lock while the reader takes its time.
-            let renewed = renew(&display, engine);
-            if let Err(error @ Error::Busy { .. }) = renewed {
-                // What has been waited for that long is not waited for again.
+            // Reading everything is faster from an index, and holds no lock while a slow reader reads.
+            let refreshed = refresh_index(&display, engine);
+            if let Err(error @ Error::Busy { .. }) = refreshed {
+                // It has timed out once already.
                 return Err(error);
             }
             all(&display, engine, filter)?;
-            note_failure(&display, renewed);
+            note_failure(&display, refreshed);
         }
         QueryRequest::Batch { source, threads } => {
             return batch::run(&display, engine, source, *threads);
@@ -75,7 +75,7 @@ fn page(display: &Display, engine: &dyn Engine, query: &Query) -> Result<()> {
 fn all(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> {
     let mut printer = Printer::new(display);
     let shown = engine.all(filter, &mut |page| printer.add(page));
-    // What came before an event that cannot be read is an answer too, and it is printed before the error.
+    // The events before an unreadable one are printed before the error.
     let flushed = printer.finish();
     shown.and(flushed)
 }
@@ -92,18 +92,18 @@ fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> 
     out.flush()
 }
 
-fn renew(display: &Display, engine: &dyn Engine) -> Result<()> {
+fn refresh_index(display: &Display, engine: &dyn Engine) -> Result<()> {
     let bar = ProgressBar::new(display, "indexing");
     engine.maintain(&|done, total| bar.report(done, total))
 }
 
-fn note_failure(display: &Display, renewed: Result<()>) {
-    if let Err(error) = renewed {
+fn note_failure(display: &Display, refreshed: Result<()>) {
+    if let Err(error) = refreshed {
         progress::note(display, &format!("the index was not renewed: {error}"));
     }
 }
 
-/// Prints pages in the form that was asked for.
+/// Prints pages in the chosen format.
 struct Printer {
     out: Stdout,
     form: Form,

@@ -1,4 +1,4 @@
-//! What must be known to read the figures.
+//! Notes on how to read the figures.
 
 use super::tables::interval;
 use crate::command::bench::report::{FLOOR, Failure, Gate, Report};

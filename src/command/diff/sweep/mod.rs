@@ -25,7 +25,7 @@ pub(super) const NAME: &str = "sweep";
 /// The requests, and what was left out of them.
 pub(super) struct Sweep {
     pub(super) requests: Vec<Request>,
-    pub(super) thinned: Vec<Subsampled>,
+    pub(super) subsampled: Vec<Subsampled>,
 }
 
 /// A part of the sweep: what it is called, how long the baseline may take for it, and its requests.
@@ -120,7 +120,7 @@ pub(super) fn make(model: &dyn Engine, requests: Option<usize>) -> Result<Sweep>
     let profile = LogProfile::of(model)?;
     let mut sweep = Sweep {
         requests: Vec::new(),
-        thinned: Vec::new(),
+        subsampled: Vec::new(),
     };
     let (of, kept) = profile.events();
     sweep.say("events that can be read", kept, of);
@@ -154,7 +154,7 @@ impl Sweep {
     /// Notes what was left out, if anything was.
     fn say(&mut self, part: &'static str, kept: usize, of: usize) {
         if kept < of {
-            self.thinned.push(Subsampled {
+            self.subsampled.push(Subsampled {
                 workload: NAME,
                 part,
                 kept,

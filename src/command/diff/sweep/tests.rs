@@ -75,7 +75,7 @@ fn the_same_log_gives_the_same_requests_and_none_twice() {
     let first = requests(500);
     assert_eq!(first, requests(500));
     assert_eq!(first.iter().collect::<HashSet<_>>().len(), first.len());
-    assert!(make(&Log::of(500), None).unwrap().thinned.is_empty());
+    assert!(make(&Log::of(500), None).unwrap().subsampled.is_empty());
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn cursors_stand_on_and_beside_the_ends_and_ties() {
 #[test]
 fn an_empty_log_has_requests_too() {
     let sweep = make(&Log(Vec::new()), None).unwrap();
-    assert!(sweep.requests.len() > 50 && sweep.thinned.is_empty());
+    assert!(sweep.requests.len() > 50 && sweep.subsampled.is_empty());
     assert!(sweep.requests.contains(&page(Filter::ALL, 1, 10)));
 }
 
@@ -162,11 +162,11 @@ fn an_empty_log_has_requests_too() {
 fn what_is_left_out_is_said() {
     let whole = requests(500).len();
     let sweep = make(&Log::of(500), Some(40)).unwrap();
-    let [part] = &sweep.thinned[..] else {
-        panic!("{:?}", sweep.thinned)
+    let [part] = &sweep.subsampled[..] else {
+        panic!("{:?}", sweep.subsampled)
     };
     assert_eq!((sweep.requests.len(), part.kept, part.of), (40, 40, whole));
-    assert!(make(&Log::of(500), Some(whole)).unwrap().thinned.is_empty());
+    assert!(make(&Log::of(500), Some(whole)).unwrap().subsampled.is_empty());
     assert!(make(&Log::of(500), Some(0)).unwrap().requests.is_empty());
 }
 
