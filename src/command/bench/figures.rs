@@ -12,37 +12,26 @@ use crate::measure::{self, Depth, Latency, Ratio, Summary, histogram};
 struct Metric {
     name: &'static str,
     value: fn(&Summary) -> f64,
-    /// Whether more of it is faster.
-    is_rate: bool,
 }
 
 const METRICS: [Metric; 5] = [
-    Metric {
-        name: "rps",
-        value: |summary| summary.rps,
-        is_rate: true,
-    },
-    Metric {
-        name: "p50",
-        value: |summary| summary.latency.p50_ns,
-        is_rate: false,
-    },
-    Metric {
-        name: "p90",
-        value: |summary| summary.latency.p90_ns,
-        is_rate: false,
-    },
-    Metric {
-        name: "p95",
-        value: |summary| summary.latency.p95_ns,
-        is_rate: false,
-    },
-    Metric {
-        name: "p99",
-        value: |summary| summary.latency.p99_ns,
-        is_rate: false,
-    },
+    metric("rps", |summary| summary.rps),
+    metric("p50", |summary| summary.latency.p50_ns),
+    metric("p90", |summary| summary.latency.p90_ns),
+    metric("p95", |summary| summary.latency.p95_ns),
+    metric("p99", |summary| summary.latency.p99_ns),
 ];
+
+const fn metric(name: &'static str, value: fn(&Summary) -> f64) -> Metric {
+    Metric { name, value }
+}
+
+impl Metric {
+    /// Whether more of it is faster.
+    fn is_rate(self) -> bool {
+        self.name == "rps"
+    }
+}
 
 /// One workload's figures.
 pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
@@ -144,10 +133,10 @@ fn ratio(
     let values = |rounds: &[Summary]| rounds.iter().map(metric.value).collect::<Vec<_>>();
     let pairs = values(model_rounds).into_iter().zip(values(other_rounds));
     let faster = |(model, other)| {
-        if metric.is_rate { other / model } else { model / other }
+        if metric.is_rate() { other / model } else { model / other }
     };
     let ratio = known(Ratio::of(&pairs.map(faster).collect::<Vec<f64>>()))?;
-    let gain = if metric.is_rate {
+    let gain = if metric.is_rate() {
         ratio.estimate - 1.0
     } else {
         1.0 - 1.0 / ratio.estimate

@@ -164,41 +164,34 @@ impl Responder<'_> {
 
     fn answer(&self, line: &Line, page: &mut Page) -> Response {
         let mut out = Vec::new();
+        let is_good = self.write_answer(&mut out, line, page);
+        Response { line: out, is_good }
+    }
+
+    /// Appends the response to a line. Whether it has events.
+    fn write_answer(&self, out: &mut Vec<u8>, line: &Line, page: &mut Page) -> bool {
         let Some(text) = &line.text else {
             let message = format!("line {}: longer than {MAX_LINE} bytes: no request is", line.number);
-            jsonl::error(&mut out, None, &message);
-            return Response {
-                line: out,
-                is_good: false,
-            };
+            jsonl::error(out, None, &message);
+            return false;
         };
         let query = match request::parse(text) {
             Ok(query) => query,
             Err(error) => {
-                let message = format!("line {}: {error}", line.number);
-                jsonl::error(&mut out, object(text), &message);
-                return Response {
-                    line: out,
-                    is_good: false,
-                };
+                jsonl::error(out, object(text), &format!("line {}: {error}", line.number));
+                return false;
             }
         };
-        match self.engine.page(&query, page) {
-            Ok(()) => self.jsonl.response(&mut out, &query, page),
+        let answered = self.engine.page(&query, page);
+        match &answered {
+            Ok(()) => self.jsonl.response(out, &query, page),
             Err(error) => {
                 let mut echo = Vec::new();
                 jsonl::request(&mut echo, &query);
-                jsonl::error(&mut out, Some(&echo), &error.to_string());
-                return Response {
-                    line: out,
-                    is_good: false,
-                };
+                jsonl::error(out, Some(&echo), &error.to_string());
             }
         }
-        Response {
-            line: out,
-            is_good: true,
-        }
+        answered.is_ok()
     }
 }
 
