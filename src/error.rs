@@ -3,20 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::PayloadRef;
-
 /// A result with the crate's error.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// How the process ends.
+/// The process's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done, and where there was a verdict, a good one.
+    /// Success; a verdict, if any, is positive.
     Fine = 0,
     /// A negative verdict: a digest, a comparison, a gate.
     Negative = 1,
-    /// A usage, I/O or data error: there is no verdict, or no whole answer.
+    /// A usage, I/O or data error: no verdict, or an incomplete answer.
     Failed = 2,
 }
 
@@ -26,23 +24,81 @@ impl From<Exit> for std::process::ExitCode {
     }
 }
 
-/// Everything that can go wrong. Each message is one line: what was asked, what is wrong, what to do.
+/// Every failure. Each message is one line: the subject, what is wrong, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What was asked cannot be answered as asked.
+    /// An argument or a request is invalid.
     #[error("{0}")]
     Usage(String),
 
-    /// A dataset, or a part of one, is not there.
+    /// The data directory holds another dataset, which `seed` does not replace unasked.
+    #[error(
+        "{}: another dataset is there ({found}): --force replaces it, --data-dir names another directory",
+        show(.path)
+    )]
+    DatasetExists {
+        /// The data directory.
+        path: PathBuf,
+        /// How it differs from the one to be made.
+        found: String,
+    },
+
+    /// The dataset that `seed` wrote does not have the contract's digests.
+    #[error(
+        "{}: what was made is not the contract dataset (payloads {payloads}, rows {rows}): nothing was replaced, check the disk",
+        show(.path)
+    )]
+    DigestMismatch {
+        /// The data directory.
+        path: PathBuf,
+        /// SHA-256 of the payload file, in hex.
+        payloads: String,
+        /// SHA-256 of the rows, in hex.
+        rows: String,
+    },
+
+    /// Some requests of a batch failed; each has a line that says why.
+    #[error("{}: {failed} of {requests} requests failed: the line in the place of each response says why", show(.path))]
+    Batch {
+        /// The file with the requests.
+        path: PathBuf,
+        /// How many failed.
+        failed: u64,
+        /// How many there were.
+        requests: u64,
+    },
+
+    /// `diff` has no verdict: nothing could be compared.
+    #[error("{0}")]
+    NoVerdict(String),
+
+    /// `bench` has no figures to show: answers differed, or nothing could be measured.
+    #[error("no figures: {0}")]
+    NoFigures(String),
+
+    /// A plot could not be drawn.
+    #[error("the plot cannot be drawn: {0}")]
+    Plot(String),
+
+    /// The system starts no more threads.
+    #[error("cannot start {threads} threads ({problem}): --threads takes fewer")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        problem: String,
+    },
+
+    /// A dataset, or a part of one, does not exist.
     #[error("{}: {problem}", show(.path))]
     Missing {
-        /// What was looked for.
+        /// The missing file or directory.
         path: PathBuf,
         /// What is missing, and what to do.
         problem: String,
     },
 
-    /// The database is there but is no audit log that can be read.
+    /// The database exists but is not a readable audit log.
     #[error("{}: {problem}", show(.path))]
     Database {
         /// The database file.
@@ -51,7 +107,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// The database could not be read this time, whatever it holds: its rights, its disk, its file system.
+    /// The database could not be read: its permissions, its disk, its file system.
     #[error("{}: {problem}", show(.path))]
     Unreadable {
         /// The database file.
@@ -60,7 +116,7 @@ pub enum Error {
         problem: String,
     },
 
-    /// Another process kept the database locked for longer than the live service would wait.
+    /// Another process held a lock on the database for longer than the live service would wait.
     #[error(
         "{}: the database is locked by another process for more than {seconds} s: wait for it or stop it, then ask again",
         show(.path)
@@ -68,27 +124,29 @@ pub enum Error {
     Busy {
         /// The database file.
         path: PathBuf,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
 
-    /// A row of the page holds something that the schema does not allow.
+    /// A row of the page violates the schema.
     #[error("event {event}: {problem}")]
     Row {
         /// The row's id.
         event: i64,
-        /// The column and what it holds.
+        /// The column and its value.
         problem: String,
     },
 
     /// A payload of the page cannot be read or decoded.
-    #[error("event {event}: payload at offset {}, length {}: {problem}", .payload_ref.offset, .payload_ref.len)]
+    #[error("event {event}: payload at offset {offset}, length {len}: {problem}")]
     Payload {
         /// The row's id.
         event: i64,
-        /// Where the metadata says the payload lies.
-        payload_ref: PayloadRef,
-        /// Why there is no payload to show.
+        /// Where it starts in the payload file, in bytes, as the metadata says.
+        offset: i64,
+        /// Its length in bytes, as the metadata says.
+        len: i64,
+        /// Why the payload is invalid.
         problem: String,
     },
 
@@ -97,13 +155,13 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was being done, such as "cannot write".
+        /// The operation that failed, such as "cannot write".
         action: &'static str,
         /// What the system said.
         source: io::Error,
     },
 
-    /// Standard output failed. A closed pipe is told apart by its kind.
+    /// Writing to standard output failed; a closed pipe too, see [`Error::is_closed_pipe`].
     #[error("standard output: {0}")]
     Output(io::Error),
 }
@@ -120,14 +178,14 @@ impl Error {
         move |source| Error::Io { path, action, source }
     }
 
-    /// Whether the reader of standard output has gone: no fault, there is just nobody left to tell.
+    /// Whether the reader of standard output closed the pipe, which is no failure.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// A path as a message shows it: names come from outside, so nothing in them may steer a terminal.
+/// A path for a message: file names are untrusted, so they are escaped for the terminal.
 fn show(path: &Path) -> String {
     crate::escape::escape_for_terminal(&path.to_string_lossy())
 }

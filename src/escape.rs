@@ -1,7 +1,6 @@
-//! Text from outside, made safe to show on a terminal.
+//! Escaping of untrusted text for a terminal.
 
-/// `text` with everything that could steer or confuse a terminal written as an escape: control characters,
-/// and the format characters that reorder or hide text.
+/// `text` with control characters, and format characters that reorder or hide text, written as `\u{…}`.
 #[must_use]
 pub fn escape_for_terminal(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -11,7 +11,7 @@
 //!                          │ query            ▲ page
 //!                          ▼                  │
 //!                    ┌────────────────────────┴─┐
-//!                    │          engine          │   baseline │ enhanced
+//!                    │          engine          │   baseline │ indexed
 //!                    └─────┬──────────────────▲─┘
 //!                          ▼                  │
 //!                    ┌────────────────────────┴─┐
@@ -20,12 +20,13 @@
 //!                          ▼                  │
 //!                     audit.db    payloads.jsonl    audit.idx
 //!
-//!   beside: contract (what is frozen: dataset, streams, digests), measure (figures from times: pure numbers)
+//!   beside: contract (what is frozen: dataset, streams, digests), measure (statistics of latencies: pure numbers)
 //! ```
 //!
 //! Data flows one way: cli → command → engine → storage. A layer may be skipped (`seed` goes straight to
 //! storage), never reversed. `docs/architecture.md` has the table of which part may import which, and a test reads it.
 
+// Public is what `main`, the integration tests and the fuzz oracles use; this is no library.
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -38,5 +39,7 @@ pub mod fuzzing;
 pub mod measure;
 pub mod model;
 pub mod output;
+pub mod progress;
 pub(crate) mod seed;
+mod shell;
 pub mod storage;

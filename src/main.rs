@@ -1,4 +1,4 @@
-//! Parse, run, error → exit code: nothing else.
+//! Parses the arguments, runs the command, turns an error into an exit code.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use auditq::storage;
 fn main() -> ExitCode {
     let exit = match run() {
         Ok(exit) => exit,
-        // `auditq query | head`: the reader has what it wants.
+        // `auditq query | head`: the reader has closed the pipe.
         Err(error) if error.is_closed_pipe() => Exit::Fine,
         Err(error) => fail(&error),
     };

@@ -47,7 +47,7 @@ fn sayings(engine: &dyn Engine) -> Vec<Result<String, String>> {
     let mut said = Vec::new();
     for query in queries() {
         said.push(answer(engine, &query));
-        let count = engine.count(&query.filter);
+        let count = engine.count(query.filter());
         said.push(count.map(|it| it.to_string()).map_err(|it| it.to_string()));
     }
     let mut events = String::new();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use auditq::engine::Engine;
 use auditq::error::{Error, Result};
 use auditq::model::{Filter, Page, PayloadRef, Position, Query, Row};
+use auditq::progress::Progress;
 
 /// What an engine does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +62,10 @@ fn put(page: &mut Page, events: &[Owned]) {
         created_at,
         actor_id,
         texts: [action, resource_type, resource_id],
-        ..
+        payload,
     } in events
     {
-        page.push(&Row {
+        let row = Row {
             id: *id,
             created_at: *created_at,
             actor_id: *actor_id,
@@ -72,16 +73,9 @@ fn put(page: &mut Page, events: &[Owned]) {
             resource_type,
             resource_id,
             payload_ref: PayloadRef { offset: 0, len: 0 },
-        });
+        };
+        page.push(&row, payload);
     }
-    let mut payloads = events.iter().map(|event| &event.payload);
-    let filled: std::result::Result<(), ()> = page.fill_payloads(|_, _, buffer| {
-        let payload = payloads.next().unwrap();
-        buffer.room(payload.len()).copy_from_slice(payload);
-        buffer.keep(payload.len());
-        Ok(())
-    });
-    filled.unwrap();
 }
 
 impl Faulty<'_> {
@@ -103,10 +97,10 @@ impl Faulty<'_> {
                 .iter_mut()
                 .for_each(|event| event.texts[0].make_ascii_lowercase()),
             Fault::FailOn(id) if events.iter().any(|event| event.id == id) => {
-                let payload_ref = PayloadRef { offset: 0, len: 0 };
                 return Err(Error::Payload {
                     event: id,
-                    payload_ref,
+                    offset: 0,
+                    len: 0,
                     problem: "planted".to_owned(),
                 });
             }
@@ -119,12 +113,11 @@ impl Faulty<'_> {
 
 impl Engine for Faulty<'_> {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        let mut query = query.clone();
-        if let (Fault::ShiftPage, Position::Page(number)) = (self.fault, &mut query.position)
-            && *number < 1_000
-        {
-            *number += 1;
-        }
+        let position = match (self.fault, query.position()) {
+            (Fault::ShiftPage, Position::Page(number)) if number < 1_000 => Position::Page(number + 1),
+            (_, position) => position,
+        };
+        let query = Query::new(query.filter().clone(), position, query.page_size().into())?;
         self.sound.page(&query, page)?;
         self.spoil(page)
     }
@@ -146,7 +139,7 @@ impl Engine for Faulty<'_> {
         })
     }
 
-    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, progress: Progress<'_>) -> Result<()> {
         self.sound.maintain(progress)
     }
 }
@@ -183,7 +176,7 @@ impl Engine for Interrupted<'_> {
         self.engine.all(filter, sink)
     }
 
-    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, progress: Progress<'_>) -> Result<()> {
         self.engine.maintain(progress)
     }
 }

@@ -56,13 +56,13 @@ impl Watched {
             let expected = answer(&self.log.baseline(), &query);
             assert_eq!(answer(&self.running, &query), expected, "running, {what}: {query:?}");
             assert_eq!(answer(&new, &query), expected, "new, {what}: {query:?}");
-            let count = self.log.baseline().count(&query.filter).unwrap();
+            let count = self.log.baseline().count(query.filter()).unwrap();
             assert_eq!(
-                self.running.count(&query.filter).unwrap(),
+                self.running.count(query.filter()).unwrap(),
                 count,
                 "running, {what}: {query:?}"
             );
-            assert_eq!(new.count(&query.filter).unwrap(), count, "new, {what}: {query:?}");
+            assert_eq!(new.count(query.filter()).unwrap(), count, "new, {what}: {query:?}");
         }
         let program = |mode| self.log.lines(&["query", "--mode", mode, "--size", "300"]);
         assert_eq!(program("enhanced"), program("baseline"), "{what}");

@@ -84,8 +84,8 @@ fn same(log: &Log, enhanced: &dyn Engine, queries: &[Query]) {
     }
     for query in queries.iter().take(3) {
         assert_eq!(
-            everything(enhanced, &query.filter),
-            everything(&baseline, &query.filter),
+            everything(enhanced, query.filter()),
+            everything(&baseline, query.filter()),
             "{query:?}"
         );
     }

@@ -109,7 +109,7 @@ struct Soak {
 /// What must hold for any page at any moment: its events match, come newest first without one twice, carry their
 /// own payload, and none that was committed before the question is missing from the front.
 fn check(query: &Query, events: &Page, committed: i64) {
-    let filter = &query.filter;
+    let filter = query.filter();
     let keys: Vec<_> = events.events().map(|event| event.key()).collect();
     assert!(keys.windows(2).all(|pair| pair[0] > pair[1]), "{query:?}: the order");
     for event in events.events() {
@@ -127,7 +127,7 @@ fn check(query: &Query, events: &Page, committed: i64) {
             event.id
         );
     }
-    let is_front = matches!(query.position, Position::Page(1));
+    let is_front = matches!(query.position(), Position::Page(1));
     if is_front && filter.actor_id.is_none() && filter.action.is_none() {
         assert!(
             keys[0].id >= committed,
@@ -142,7 +142,7 @@ fn check(query: &Query, events: &Page, committed: i64) {
             keys.windows(2).all(|pair| pair[0].id == pair[1].id + 1),
             "{query:?}: a gap"
         );
-        assert_eq!(keys.len(), query.page_size as usize);
+        assert_eq!(keys.len(), query.page_size() as usize);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::query::threads;
+use crate::config::{BenchArgs, Export, ExportFormat, JournalMode, WriteArgs};
 use crate::contract::workload::Workload;
 use crate::error::{Error, Result};
 use crate::measure::MIN_ROUNDS;
@@ -54,44 +55,44 @@ JSON lines, told apart by their type:
 
 /// Measure both engines on the same requests
 ///
-/// Says requests a second and latencies of each engine, how many times faster the enhanced one is and how sure
-/// that is, and how close it comes to a floor that only reads.
+/// Reports throughput and latency of each engine, the speedup with its confidence interval, and how close the
+/// enhanced engine comes to a floor that only reads the payloads.
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = METHOD)]
 pub(super) struct Flags {
-    /// Clients that ask at once, a thread each
+    /// Concurrent clients, one thread each
     #[arg(long, value_name = "N", default_value = "16", value_parser = threads, allow_negative_numbers = true)]
     threads: usize,
 
     /// Which of the contract's request streams
-    #[arg(long, value_name = "NAME", value_enum, default_value_t = Which::All)]
-    workload: Which,
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Choice::All)]
+    workload: Choice,
 
     /// How many of each stream's first requests
     #[arg(long, value_name = "N", default_value = "1000", value_parser = at_most::<MAX_REQUESTS>, allow_negative_numbers = true)]
     requests: usize,
 
-    /// How often each subject gets its turn
+    /// Rounds: how often each subject is measured
     #[arg(long, value_name = "N", default_value = "5", value_parser = at_most::<MAX_ROUNDS>, allow_negative_numbers = true)]
     rounds: usize,
 
-    /// Exit 1 where any ratio is surely below this: where its whole interval is
+    /// Exit 1 if the whole confidence interval of any ratio is below this
     #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     min_speedup: Option<f64>,
 
-    /// Write everything to this file, FILE.json or FILE.md
+    /// Write the full report to this file, FILE.json or FILE.md
     #[arg(long, value_name = "FILE", value_parser = export)]
     export: Option<Export>,
 
-    /// Show how the latencies are spread
+    /// Show latency histograms
     #[arg(long)]
     histogram: bool,
 
-    /// Draw latency by page depth to this file, FILE.svg
+    /// Plot latency by page depth to this file, FILE.svg
     #[arg(long, value_name = "FILE", value_parser = svg)]
     plot: Option<PathBuf>,
 
-    /// Open loop: so many requests a second in all, each latency measured from its intended start
+    /// Open loop: this many requests a second in total, each latency measured from its intended start
     #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
     rate: Option<f64>,
 
@@ -108,7 +109,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true, requires = "write_rate")]
     write_seconds: Option<f64>,
 
-    /// Print the requests as JSON lines and run nothing
+    /// Print the requests as JSON lines and measure nothing
     #[arg(long, conflicts_with_all = ["min_speedup", "export", "histogram", "plot", "rate", "write_rate"])]
     dry_run: bool,
 }
@@ -120,7 +121,7 @@ const MAX_WRITE_SECONDS: f64 = 600.0;
 const WRITE_SECONDS: f64 = 2.0;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Which {
+enum Choice {
     Legacy,
     Deep,
     All,
@@ -133,78 +134,6 @@ enum Journals {
     Both,
 }
 
-/// What `bench` is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BenchArgs {
-    /// Clients that ask at once.
-    pub threads: usize,
-    /// The streams, in order.
-    pub workloads: Vec<Stream>,
-    /// How often each subject gets its turn.
-    pub rounds: usize,
-    /// Requests a second in an open loop; `None` is a closed one.
-    pub rate: Option<f64>,
-    /// What no ratio may surely be below.
-    pub min_speedup: Option<f64>,
-    /// Where everything is written to.
-    pub export: Option<Export>,
-    /// Whether to show how the latencies are spread.
-    pub histogram: bool,
-    /// Where the picture goes.
-    pub plot: Option<PathBuf>,
-    /// Print the requests, and nothing else.
-    pub dry_run: bool,
-    /// The writer to measure beside; `None` measures a log that nobody writes to.
-    pub writes: Option<WriteArgs>,
-}
-
-/// The writer to measure beside.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WriteArgs {
-    /// Commits a second, in order; 0 is a writer that rests.
-    pub rates_per_s: Vec<f64>,
-    /// The journal modes, in order.
-    pub journals: Vec<JournalArg>,
-    /// How long each turn lasts.
-    pub turn: Duration,
-}
-
-/// The journal mode of the copy that is written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JournalArg {
-    /// A rollback journal that is deleted with each commit.
-    Rollback,
-    /// A write-ahead log.
-    Wal,
-}
-
-/// The beginning of a request stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stream {
-    /// Which.
-    pub workload: Workload,
-    /// How many of its first requests.
-    pub requests: usize,
-}
-
-/// A file for the results.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Export {
-    /// Where.
-    pub path: PathBuf,
-    /// In which form, by its name.
-    pub form: ExportForm,
-}
-
-/// The form of a file with results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportForm {
-    /// Everything, every round included.
-    Json,
-    /// Tables.
-    Markdown,
-}
-
 impl Flags {
     pub(super) fn resolve(self) -> Result<BenchArgs> {
         if self.min_speedup.is_some() && self.rounds < MIN_ROUNDS {
@@ -212,19 +141,16 @@ impl Flags {
                 "--min-speedup needs an interval, and one round has none: --rounds takes {MIN_ROUNDS} or more"
             )));
         }
-        let workloads: &[_] = match self.workload {
-            Which::Legacy => &[Workload::Legacy],
-            Which::Deep => &[Workload::Deep],
-            Which::All => &[Workload::Legacy, Workload::Deep],
-        };
-        let stream = |&workload| Stream {
-            workload,
-            requests: self.requests,
+        let workloads = match self.workload {
+            Choice::Legacy => vec![Workload::Legacy],
+            Choice::Deep => vec![Workload::Deep],
+            Choice::All => vec![Workload::Legacy, Workload::Deep],
         };
         let writes = self.writes();
         Ok(BenchArgs {
             threads: self.threads,
-            workloads: workloads.iter().map(stream).collect(),
+            workloads,
+            requests: self.requests,
             rounds: self.rounds,
             rate: self.rate,
             min_speedup: self.min_speedup,
@@ -238,9 +164,9 @@ impl Flags {
 
     fn writes(&self) -> Option<WriteArgs> {
         let journals: &[_] = match self.journal.unwrap_or(Journals::Both) {
-            Journals::Rollback => &[JournalArg::Rollback],
-            Journals::Wal => &[JournalArg::Wal],
-            Journals::Both => &[JournalArg::Rollback, JournalArg::Wal],
+            Journals::Rollback => &[JournalMode::Rollback],
+            Journals::Wal => &[JournalMode::Wal],
+            Journals::Both => &[JournalMode::Rollback, JournalMode::Wal],
         };
         (!self.write_rate.is_empty()).then(|| WriteArgs {
             rates_per_s: self.write_rate.clone(),
@@ -279,12 +205,12 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
 
 fn export(text: &str) -> std::result::Result<Export, String> {
     let path = PathBuf::from(text);
-    let form = match extension(&path) {
-        Some("json") => ExportForm::Json,
-        Some("md") => ExportForm::Markdown,
+    let format = match extension(&path) {
+        Some("json") => ExportFormat::Json,
+        Some("md") => ExportFormat::Markdown,
         _ => return Err("a file name that ends in .json or .md is accepted".to_owned()),
     };
-    Ok(Export { path, form })
+    Ok(Export { path, format })
 }
 
 fn svg(text: &str) -> std::result::Result<PathBuf, String> {
@@ -337,8 +263,8 @@ mod tests {
 
     #[test]
     fn a_files_name_says_its_form() {
-        assert_eq!(export("a/b.json").map(|export| export.form), Ok(ExportForm::Json));
-        assert_eq!(export("b.md").map(|export| export.form), Ok(ExportForm::Markdown));
+        assert_eq!(export("a/b.json").map(|export| export.format), Ok(ExportFormat::Json));
+        assert_eq!(export("b.md").map(|export| export.format), Ok(ExportFormat::Markdown));
         assert_eq!(svg("x.svg"), Ok(PathBuf::from("x.svg")));
         for text in ["", "json", ".json", "a.txt", "a.svg"] {
             assert!(export(text).is_err(), "{text}");

@@ -3,7 +3,9 @@
 use clap::{Args, ValueEnum};
 
 use super::Environment;
-use super::query::{MAX_THREADS, threads};
+use super::query::threads;
+use crate::config::{DiffArgs, DiffWorkload};
+use crate::contract::workload::Workload;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,9 +44,9 @@ The exit code is 0 where every answer is the same, 1 where one differs, and 2 wh
 
 /// Compare the enhanced engine with the baseline, answer by answer
 ///
-/// Gives the same requests to both engines and compares counts, order, every field, the payloads' bytes and
-/// errors. Before that, the comparison itself is tried: on planted differences, which it must find, and on the
-/// baseline with itself, where it must find none.
+/// Sends the same requests to both engines and compares counts, order, every field, payload bytes and errors.
+/// Before that, the comparison checks itself: it must find planted differences, and none between the baseline and
+/// itself.
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = DETAILS)]
 pub(super) struct Flags {
@@ -57,11 +59,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", value_parser = number, allow_hyphen_values = true)]
     requests: Option<usize>,
 
-    /// How many mismatches of each workload are shown, the classes in turn; all are counted
+    /// How many mismatches of each workload to show, the classes in turn; all are counted
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = number, allow_hyphen_values = true)]
     max_mismatches: usize,
 
-    /// How many threads ask, 1 to 1024 [default: as many as the machine runs at once]
+    /// Threads, 1 to 1024 [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = threads, allow_hyphen_values = true)]
     threads: Option<usize>,
 }
@@ -74,43 +76,19 @@ enum Choice {
     All,
 }
 
-/// Which requests `diff` makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiffWorkload {
-    /// The contract's legacy stream.
-    Legacy,
-    /// The contract's deep stream.
-    Deep,
-    /// Every kind of page that the log has.
-    Sweep,
-}
-
-/// What `diff` is to compare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiffArgs {
-    /// One after the other.
-    pub workloads: Vec<DiffWorkload>,
-    /// How many requests of each; where none is given, as many as the workload has by itself.
-    pub requests: Option<usize>,
-    /// How many mismatches of each workload are shown.
-    pub max_mismatches: usize,
-    /// How many threads ask.
-    pub threads: usize,
-}
-
 impl Flags {
     pub(super) fn resolve(self, environment: &Environment) -> DiffArgs {
         let workloads = match self.workload {
-            Choice::Legacy => vec![DiffWorkload::Legacy],
-            Choice::Deep => vec![DiffWorkload::Deep],
+            Choice::Legacy => vec![DiffWorkload::Stream(Workload::Legacy)],
+            Choice::Deep => vec![DiffWorkload::Stream(Workload::Deep)],
             Choice::Sweep => vec![DiffWorkload::Sweep],
-            Choice::All => vec![DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep],
+            Choice::All => DiffWorkload::ALL.to_vec(),
         };
         DiffArgs {
             workloads,
             requests: self.requests,
             max_mismatches: self.max_mismatches,
-            threads: self.threads.unwrap_or(environment.threads.clamp(1, MAX_THREADS)),
+            threads: self.threads.unwrap_or_else(|| environment.default_threads()),
         }
     }
 }
@@ -147,7 +125,11 @@ mod tests {
 
     #[test]
     fn without_arguments_everything_is_compared_by_all_threads() {
-        let workloads = vec![DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep];
+        let workloads = vec![
+            DiffWorkload::Stream(Workload::Legacy),
+            DiffWorkload::Stream(Workload::Deep),
+            DiffWorkload::Sweep,
+        ];
         let expected = DiffArgs {
             workloads,
             requests: None,

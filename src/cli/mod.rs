@@ -19,22 +19,17 @@ mod time;
 mod usage;
 mod verify;
 
-pub use bench::{BenchArgs, Export, ExportForm, JournalArg, Stream, WriteArgs};
-pub use diff::{DiffArgs, DiffWorkload};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
-pub use query::{BatchSource, QueryArgs, Request};
-pub use seed::SeedArgs;
-pub use verify::VerifyArgs;
 
-/// What the arguments ask for.
+/// The outcome of parsing.
 #[derive(Debug)]
 pub enum Invocation {
-    /// A command, resolved.
+    /// Run this command.
     Run(Box<Config>),
-    /// This text on standard output: help, the version, a generated page.
+    /// Print this text on standard output: help, the version, a generated page.
     Show(String),
-    /// No subcommand was given: this help belongs on standard error.
+    /// No arguments: print this help on standard error.
     NothingAsked(String),
 }
 
@@ -135,6 +130,7 @@ enum ColorArg {
     Never,
 }
 
+/// Every command, in the order of the help; each one's name and description are its variant's and its flags'.
 #[derive(Debug, Subcommand)]
 enum Command {
     Seed(seed::Flags),
@@ -144,7 +140,30 @@ enum Command {
     Bench(bench::Flags),
 }
 
-/// What counts beside the arguments, asked for once.
+impl Command {
+    fn resolve(self, environment: &Environment) -> Result<Task> {
+        Ok(match self {
+            Command::Seed(flags) => Task::Seed(flags.resolve()?),
+            Command::VerifyBaseline(flags) => Task::VerifyBaseline(flags.resolve()),
+            Command::Query(flags) => Task::Query(flags.resolve(environment)?),
+            Command::Diff(flags) => Task::Diff(flags.resolve(environment)),
+            Command::Bench(flags) => Task::Bench(flags.resolve()?),
+        })
+    }
+}
+
+/// For messages: `seed, query and bench`.
+fn command_names() -> String {
+    let command = Cli::command();
+    let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// What the resolved arguments depend on beside the arguments, read once.
 #[derive(Clone, Copy, Debug)]
 struct Environment {
     stdout_is_terminal: bool,
@@ -158,6 +177,10 @@ struct Environment {
 }
 
 impl Environment {
+    fn default_threads(&self) -> usize {
+        self.threads.clamp(1, query::MAX_THREADS)
+    }
+
     fn of_process() -> Self {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         Environment {
@@ -184,21 +207,15 @@ impl Cli {
             return Ok(Invocation::Show(page.text(Cli::command())));
         }
         let Some(command) = self.command else {
-            return Err(Error::usage(
-                "no command is given: seed, verify-baseline, query, diff and bench are there; `auditq --help` says more",
-            ));
-        };
-        let task = match command {
-            Command::Seed(flags) => Task::Seed(flags.resolve()?),
-            Command::VerifyBaseline(flags) => Task::VerifyBaseline(flags.resolve()),
-            Command::Diff(flags) => Task::Diff(flags.resolve(environment)),
-            Command::Bench(flags) => Task::Bench(flags.resolve()?),
-            Command::Query(flags) => Task::Query(flags.resolve(environment)?),
+            return Err(Error::usage(format!(
+                "no command is given: {} are there; `auditq --help` says more",
+                command_names()
+            )));
         };
         Ok(Invocation::Run(Box::new(Config {
             data_dir: DataDir::new(&self.global.data_dir),
             display: self.global.display(environment),
-            task,
+            task: command.resolve(environment)?,
         })))
     }
 }

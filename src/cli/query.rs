@@ -6,10 +6,11 @@ pub(crate) mod fuzzing;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Environment;
 use super::time::{self, Time};
+use crate::config::{BatchSource, QueryArgs, QueryRequest};
 use crate::error::Result;
 use crate::model::{Filter, Key, Mode, Position, Query};
 
@@ -48,11 +49,11 @@ Batches:
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = DETAILS)]
 pub(super) struct Flags {
-    /// Which engine answers; both give the same bytes
-    #[arg(long, value_enum, default_value_t = Mode::Enhanced)]
-    mode: Mode,
+    /// The engine that answers; both print the same bytes
+    #[arg(long, value_enum, default_value_t = ModeArg::Enhanced)]
+    mode: ModeArg,
 
-    /// Which page, from 1 [default: 1]
+    /// Page number, from 1 [default: 1]
     #[arg(long, value_name = "N", value_parser = whole_number, allow_hyphen_values = true)]
     page: Option<u64>,
 
@@ -76,7 +77,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     action: Option<String>,
 
-    /// The page that follows this event in the order, in place of a page number
+    /// Keyset pagination: the page after this event, instead of a page number
     #[arg(long, value_name = "CREATED_AT:ID", value_parser = Key::from_str, allow_hyphen_values = true)]
     #[arg(conflicts_with = "page")]
     after: Option<Key>,
@@ -85,7 +86,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     now: Option<Time>,
 
-    /// Say how many events match
+    /// Print how many events match
     #[arg(long, conflicts_with_all = ["all", "page", "size", "after"])]
     count: bool,
 
@@ -93,50 +94,29 @@ pub(super) struct Flags {
     #[arg(long, conflicts_with_all = ["page", "size", "after"])]
     all: bool,
 
-    /// Answer the requests in FILE, one a line; - is standard input, each answered as it comes
+    /// Answer the requests in FILE, one a line; - is standard input, answered as they arrive
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "now", "count", "all"])]
     batch: Option<PathBuf>,
 
-    /// How many threads answer a batch, 1 to 1024 [default: as many as the machine runs at once]
+    /// Threads for a batch, 1 to 1024 [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = threads, requires = "batch", allow_hyphen_values = true)]
     threads: Option<usize>,
 }
 
-/// What `query` is to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueryArgs {
-    /// Which engine answers.
-    pub mode: Mode,
-    /// What is asked.
-    pub request: Request,
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    Baseline,
+    Enhanced,
 }
 
-/// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// One page.
-    Page(Query),
-    /// How many events match.
-    Count(Filter),
-    /// Every event that matches.
-    All(Filter),
-    /// One request a line.
-    Batch {
-        /// Where the requests come from.
-        source: BatchSource,
-        /// How many threads answer.
-        threads: usize,
-    },
-}
-
-/// Where a batch's requests come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BatchSource {
-    /// Standard input.
-    Stdin,
-    /// A file.
-    File(PathBuf),
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Baseline => Mode::Baseline,
+            ModeArg::Enhanced => Mode::Enhanced,
+        }
+    }
 }
 
 const FIRST_PAGE: u64 = 1;
@@ -146,21 +126,20 @@ pub(super) const MAX_THREADS: usize = 1024;
 impl Flags {
     pub(super) fn resolve(self, environment: &Environment) -> Result<QueryArgs> {
         Ok(QueryArgs {
-            mode: self.mode,
+            mode: self.mode.into(),
             request: self.request(environment)?,
         })
     }
 
-    fn request(self, environment: &Environment) -> Result<Request> {
+    fn request(self, environment: &Environment) -> Result<QueryRequest> {
         if let Some(file) = self.batch {
-            let is_stdin = file.as_os_str() == "-";
-            let source = if is_stdin {
+            let source = if file.as_os_str() == "-" {
                 BatchSource::Stdin
             } else {
                 BatchSource::File(file)
             };
-            let threads = self.threads.unwrap_or(environment.threads.clamp(1, MAX_THREADS));
-            return Ok(Request::Batch { source, threads });
+            let threads = self.threads.unwrap_or_else(|| environment.default_threads());
+            return Ok(QueryRequest::Batch { source, threads });
         }
         let now = self.now.map_or(Ok(environment.now), |now| now.fixed("--now"))?;
         let filter = Filter {
@@ -174,14 +153,14 @@ impl Flags {
             action: self.action,
         };
         if self.count {
-            return Ok(Request::Count(filter));
+            return Ok(QueryRequest::Count(filter));
         }
         if self.all {
-            return Ok(Request::All(filter));
+            return Ok(QueryRequest::All(filter));
         }
         let page = Position::Page(self.page.unwrap_or(FIRST_PAGE));
         let position = self.after.map_or(page, Position::After);
-        Query::new(filter, position, self.size.unwrap_or(DEFAULT_SIZE)).map(Request::Page)
+        Query::new(filter, position, self.size.unwrap_or(DEFAULT_SIZE)).map(QueryRequest::Page)
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::time::{self, Time};
+use crate::config::SeedArgs;
 use crate::contract::dataset::{EVENTS, MAX_EVENTS};
 use crate::error::Result;
 
@@ -11,15 +12,15 @@ Examples:
   auditq seed                                       the contract dataset, in ./data
   auditq --data-dir big seed --events 5000000       a scale study of the same make";
 
-/// Make the contract dataset, and say its digests
+/// Generate the contract dataset and print its digests
 ///
-/// Makes audit.db, payloads.jsonl and the rank index in the data directory, and checks them against the
-/// contract's digests. A kill at any moment leaves the old dataset or none. Where the dataset is there already,
-/// nothing is written.
+/// Writes audit.db, payloads.jsonl and the rank index to the data directory and checks them against the
+/// contract's digests. Killed at any moment, it leaves the old dataset or none. An existing contract dataset is kept
+/// as it is.
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = super::verify::FIELDS)]
 pub(super) struct Flags {
-    /// Replace whatever dataset is there
+    /// Replace an existing dataset
     #[arg(long)]
     force: bool,
 
@@ -33,24 +34,12 @@ pub(super) struct Flags {
     anchor: Time,
 }
 
-/// What `seed` is to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SeedArgs {
-    /// Replace whatever dataset is there.
-    pub force: bool,
-    /// How many events.
-    pub events: u64,
-    /// The newest second an event can have, in epoch seconds.
-    pub anchor: i64,
-}
-
 impl Flags {
     pub(super) fn resolve(self) -> Result<SeedArgs> {
-        let anchor = self.anchor.fixed("--anchor")?;
         Ok(SeedArgs {
             force: self.force,
             events: self.events,
-            anchor,
+            anchor: self.anchor.fixed("--anchor")?,
         })
     }
 }

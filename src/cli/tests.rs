@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 
-use super::{BatchSource, Cli, Environment, Invocation, QueryArgs, Request, parse_from};
-use crate::config::{Config, Format, Task};
+use super::{Cli, Environment, Invocation, parse_from};
+use crate::config::{BatchSource, Config, Format, QueryArgs, QueryRequest, Task};
 use crate::model::{Filter, Key, Mode, Position, Query};
 
 const PLAIN: Environment = Environment {
@@ -55,7 +55,7 @@ fn a_bare_query_is_the_newest_page_of_everything() {
         query(""),
         QueryArgs {
             mode: Mode::Enhanced,
-            request: Request::Page(first)
+            request: QueryRequest::Page(first)
         }
     );
 }
@@ -69,7 +69,7 @@ fn every_filter_arrives() {
         actor_id: Some(-4),
         action: Some("-X".to_owned()),
     };
-    let request = Request::Page(Query::new(filter, Position::Page(7), 50).unwrap());
+    let request = QueryRequest::Page(Query::new(filter, Position::Page(7), 50).unwrap());
     assert_eq!(
         args,
         QueryArgs {
@@ -81,7 +81,7 @@ fn every_filter_arrives() {
 
 #[test]
 fn spans_count_back_from_the_now_given() {
-    let Request::Count(filter) = query("--count --from 1d --to -1 --now 86400").request else {
+    let QueryRequest::Count(filter) = query("--count --from 1d --to -1 --now 86400").request else {
         panic!()
     };
     assert_eq!((filter.from_ts, filter.to_ts), (0, -1));
@@ -89,18 +89,18 @@ fn spans_count_back_from_the_now_given() {
 
 #[test]
 fn a_cursor_takes_the_place_of_the_page() {
-    let Request::Page(page) = query("--after -5:7 --size 3").request else {
+    let QueryRequest::Page(page) = query("--after -5:7 --size 3").request else {
         panic!()
     };
     assert_eq!(
-        (page.position, page.page_size),
+        (page.position(), page.page_size()),
         (Position::After(Key { created_at: -5, id: 7 }), 3)
     );
 }
 
 #[test]
 fn a_batch_has_a_source_and_threads() {
-    let batch = |source, threads| Request::Batch { source, threads };
+    let batch = |source, threads| QueryRequest::Batch { source, threads };
     assert_eq!(query("--batch -").request, batch(BatchSource::Stdin, 2));
     assert_eq!(
         query("--batch f --threads 16").request,
@@ -174,6 +174,14 @@ fn a_bad_value_is_named_with_what_is_accepted() {
 }
 
 #[test]
+fn a_message_names_every_command() {
+    let names = "seed, verify-baseline, query, diff and bench are there";
+    for line in ["--quiet", "nonsense"] {
+        assert!(refused(line).contains(names), "{line}");
+    }
+}
+
+#[test]
 fn nothing_at_all_gets_the_help_on_standard_error() {
     assert!(matches!(invoke("", &PLAIN), Ok(Invocation::NothingAsked(help)) if help.contains("Examples:")));
 }
@@ -198,7 +206,7 @@ fn help_and_generated_pages_are_results() {
 }
 
 #[test]
-fn the_surroundings_decide_what_is_left_to_them() {
+fn auto_format_and_color_depend_on_the_environment() {
     let terminal = Environment {
         stdout_is_terminal: true,
         ..PLAIN

@@ -12,16 +12,16 @@ pub(super) const ACCEPTED: &str = "epoch seconds, RFC 3339, YYYY-MM-DD[ HH:MM[:S
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
-/// A time as it was given: which second it means depends on whether a window starts or ends there.
+/// A time as given: which second it means depends on whether a window starts or ends there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Time {
     /// Epoch seconds.
     Second(i64),
-    /// A date with a time of day, perhaps with a fraction of a second.
+    /// A date with a time of day, possibly with a fraction of a second.
     Instant(Timestamp),
     /// A whole day, in UTC.
     Day(Date),
-    /// So long before now.
+    /// A span back from now.
     Ago(SignedDuration),
 }
 
@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> std::result::Result<Time, String> {
 }
 
 fn civil(text: &str) -> Option<Time> {
-    // jiff reads over a zone behind a civil time, and the time would silently be another one.
+    // jiff ignores a zone behind a civil time, which would silently shift the time.
     let has_no_zone = text
         .bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b':' | b'.' | b' ' | b'T'));
@@ -94,7 +94,7 @@ impl Time {
         }
     }
 
-    /// The second of a time that does not hang on now.
+    /// The second of a time that does not depend on now.
     pub(super) fn fixed(self, flag: &str) -> Result<i64> {
         match self {
             Time::Ago(_) => Err(Error::usage(format!(

@@ -1,11 +1,11 @@
-//! What the argument parser has to say, in one line.
+//! The argument parser's errors, in one line each.
 
 use std::error::Error as _;
 use std::io::IsTerminal;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{Environment, Invocation};
+use super::{Environment, Invocation, command_names};
 use crate::error::{Error, Result};
 
 /// Help and the version are no errors; everything else becomes one line that names the value and what is
@@ -71,7 +71,7 @@ fn problem(error: &clap::Error) -> String {
         },
         (ErrorKind::InvalidSubcommand, _, _) => {
             let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("there is no command {name:?}: seed, verify-baseline, query, diff and bench are there")
+            format!("there is no command {name:?}: {} are there", command_names())
         }
         _ => first_paragraph(error),
     }

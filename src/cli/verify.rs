@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::config::VerifyArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   auditq verify-baseline                            the files in fixtures/baseline, the dataset in ./data
@@ -32,13 +34,6 @@ JSON lines, one a check:
   found     what is there; null where nothing is
   ok        true or false
   note      which set of files, why nothing was found, or that the dataset is not the contract's; or null";
-
-/// What `verify-baseline` is to look at, beside the data directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifyArgs {
-    /// The directory with the frozen files.
-    pub dir: PathBuf,
-}
 
 impl Flags {
     pub(super) fn resolve(self) -> VerifyArgs {

@@ -6,18 +6,21 @@ use crate::error::{Exit, Result};
 use crate::output::progress::note;
 
 pub mod bench;
+pub(crate) mod check;
 pub mod diff;
 mod query;
+mod reproduce;
 mod seed;
+mod threads;
 mod verify_baseline;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use query::fuzzing;
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
-/// Whatever leaves it undone, or leaves no verdict.
+/// The command failed, or has no verdict.
 pub fn run(config: &Config) -> Result<Exit> {
     match &config.task {
         Task::Seed(args) => seed::run(config, args),

@@ -1,14 +1,14 @@
-//! `auditq seed`: generates the contract dataset, or one like it of another size for a scale study.
+//! `auditq seed`: generates the contract dataset, or another size of it for a scale study.
 
 use std::fs;
 use std::path::Path;
 
-use crate::cli::SeedArgs;
-use crate::config::{Config, Display};
+use crate::command::check::Check;
+use crate::config::{Config, Display, SeedArgs};
 use crate::error::{Error, Exit, Result};
-use crate::output::progress::{Progress, note};
+use crate::output::checks;
+use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
-use crate::output::verdict::{self, Check};
 use crate::seed::{self, DatasetSpec, Digests, LABEL, Replace};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
@@ -17,13 +17,13 @@ use crate::storage::fs::staging;
 use crate::storage::index::{self, RebuildOutcome};
 use crate::storage::sqlite::Schema;
 
-/// What the directory holds, seen from the dataset that is to be there.
+/// What the data directory holds, compared with the dataset to be made.
 enum State {
     /// Nothing, or the right payload file alone.
     Free(Replace),
-    /// That dataset, whole.
+    /// That dataset, complete.
     Done(Digests),
-    /// Something else, and how that shows.
+    /// Another dataset, and how it differs.
     Taken(String),
 }
 
@@ -46,7 +46,12 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
         state(dir, spec, display)?
     };
     let (digests, verb) = match state {
-        State::Taken(what) => return Err(refusal(dir, &what)),
+        State::Taken(found) => {
+            return Err(Error::DatasetExists {
+                path: dir.root().to_owned(),
+                found,
+            });
+        }
         State::Done(digests) => {
             seed::set_label(dir, &lock, spec)?;
             (digests, "nothing to do: there already is")
@@ -60,7 +65,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
     drop(lock);
     make_index(dir, display)?;
     note(display, &format!("{verb} {} in {}", spec.name(), dir.root().display()));
-    unless_closed(verdict::print(display, &checks(dir, spec, &digests)))?;
+    unless_closed(checks::print(display, &checks(dir, spec, &digests)))?;
     Ok(Exit::Fine)
 }
 
@@ -80,7 +85,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
         return Ok(State::Free(Replace::Nothing { payloads: None }));
     }
     let payloads_state = FileState::of_path(&dir.payloads()).map_err(Error::io(&dir.payloads(), "cannot look at"))?;
-    let progress = Progress::new(display, "checking");
+    let progress = ProgressBar::new(display, "checking");
     let (payloads, (database, expected)) = rayon::join(
         || seed::payloads(dir, &|done, total| progress.report(done, total)),
         || rayon::join(|| seed::database(dir), || seed::expected_digests(spec)),
@@ -91,7 +96,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
         Some(_) => return taken("its payload file has another digest"),
         None => false,
     };
-    // A database that cannot be read is not replaced without --force, either.
+    // An unreadable database may still be somebody's data: it is not overwritten.
     let database = match database {
         Err(error @ Error::Busy { .. }) => return Err(error),
         Err(error) => return taken(&error.to_string()),
@@ -111,37 +116,29 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     }
 }
 
-fn refusal(dir: &DataDir, what: &str) -> Error {
-    Error::usage(format!(
-        "{}: another dataset is there ({what}): --force replaces it, --data-dir names another directory",
-        dir.root().display()
-    ))
-}
-
 fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, replace: Replace, display: &Display) -> Result<Digests> {
     // Fail before the work, not after it.
     seed::is_label_replaced(dir, spec, replace == Replace::Everything)?;
-    let progress = Progress::new(display, "seeding");
+    let progress = ProgressBar::new(display, "seeding");
     let staged = seed::make(dir, lock, spec, &|done, total| progress.report(done, total))?;
     let digests = staged.digests.clone();
     if spec.is_contract() && digests != Digests::of_contract() {
-        return Err(Error::usage(format!(
-            "{}: what was made is not the contract dataset (payloads {}, rows {}): nothing was replaced, check the disk",
-            dir.root().display(),
-            digests.payloads,
-            digests.rows
-        )));
+        return Err(Error::DigestMismatch {
+            path: dir.root().to_owned(),
+            payloads: digests.payloads,
+            rows: digests.rows,
+        });
     }
     seed::publish(dir, staged, spec, replace)?;
     Ok(digests)
 }
 
-/// Best effort: queries answer without an index, too, and build it themselves.
+/// Best effort: without an index, queries answer as well and build it themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
     if index::open(dir).is_ok_and(|files| files.state().is_current()) {
         return Ok(());
     }
-    let progress = Progress::new(display, "indexing");
+    let progress = ProgressBar::new(display, "indexing");
     match index::rebuild(dir, &|done, total| progress.report(done, total))? {
         RebuildOutcome::Done {
             in_memory: Some(error), ..

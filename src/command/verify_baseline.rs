@@ -1,14 +1,14 @@
-//! `auditq verify-baseline`: is everything that is frozen still what the contract says?
+//! `auditq verify-baseline`: checks the frozen files and the dataset against the contract.
 
 use std::path::Path;
 
-use crate::cli::VerifyArgs;
-use crate::config::{Config, Display};
+use crate::command::check::Check;
+use crate::config::{Config, Display, VerifyArgs};
 use crate::contract::digests::{FrozenFile, LIVE_FILES, our_files};
 use crate::error::{Error, Exit, Result};
-use crate::output::progress::{Progress, note};
+use crate::output::checks;
+use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
-use crate::output::verdict::{self, Check};
 use crate::seed::{self, DatabaseContents, DatasetSpec};
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Schema;
@@ -28,7 +28,7 @@ pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
             ),
         );
     }
-    unless_closed(verdict::print(display, &checks))?;
+    unless_closed(checks::print(display, &checks))?;
     Ok(if checks.iter().all(|check| check.ok) {
         Exit::Fine
     } else {
@@ -49,7 +49,7 @@ fn frozen(dir: &Path) -> Result<Vec<Check>> {
             .filter(|(file, found)| found.as_deref() == Some(file.sha256))
             .count()
     };
-    let (set, whose) = if matching(&LIVE_FILES) > matching(&ours) {
+    let (set, origin) = if matching(&LIVE_FILES) > matching(&ours) {
         (LIVE_FILES.to_vec(), "the live service's own file")
     } else {
         (ours, "this repository's file")
@@ -57,7 +57,7 @@ fn frozen(dir: &Path) -> Result<Vec<Check>> {
     Ok(set
         .iter()
         .zip(found)
-        .map(|(file, found)| frozen_check(dir, file, whose, found))
+        .map(|(file, found)| frozen_check(dir, file, origin, found))
         .collect())
 }
 
@@ -65,9 +65,9 @@ fn file_sum(path: &Path) -> Result<Option<String>> {
     Ok(seed::sha256(path, &|_, _| ())?.map(|found| found.sha256))
 }
 
-fn frozen_check(dir: &Path, file: &FrozenFile, whose: &str, found: Option<String>) -> Check {
+fn frozen_check(dir: &Path, file: &FrozenFile, origin: &str, found: Option<String>) -> Check {
     let note = if found.is_some() {
-        whose
+        origin
     } else {
         "no such file: --dir names the directory that has it"
     };
@@ -83,7 +83,7 @@ fn frozen_check(dir: &Path, file: &FrozenFile, whose: &str, found: Option<String
 fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let spec = DatasetSpec::of_dir(dir.root());
     let label = (!spec.is_contract()).then(|| spec.name());
-    let progress = Progress::new(display, "verifying");
+    let progress = ProgressBar::new(display, "verifying");
     let (payloads, (database, expected)) = rayon::join(
         || seed::payloads(dir, &|done, total| progress.report(done, total)),
         || rayon::join(|| seed::database(dir), || seed::expected_digests(spec)),
@@ -95,7 +95,7 @@ fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let (found, note) = match database {
         Ok(Some(found)) => (Some(found), label),
         Ok(None) => (None, missing()),
-        // A verdict, not a failure: a corrupt database is not the contract's.
+        // A negative verdict, no failure: a table that cannot be read as the contract's is not the contract's.
         Err(error @ (Error::Database { .. } | Error::Row { .. })) => (None, Some(error.to_string())),
         Err(error) => return Err(error),
     };

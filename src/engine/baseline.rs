@@ -1,8 +1,9 @@
 //! What the live service does for each request, and nothing else. Do not make this faster.
 
-use super::{Engine, stream};
+use super::{Engine, Find, stream};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::payload;
 use crate::storage::sqlite::Connection;
@@ -35,8 +36,9 @@ impl Baseline {
 
 impl Engine for Baseline {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        self.ask(|connection| connection.baseline_page(query, page))?;
-        payload::fill_baseline(&self.dir, page)
+        payload::fill_baseline(&self.dir, page, |rows| {
+            self.ask(|connection| connection.baseline_page(query, rows))
+        })
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
@@ -45,11 +47,11 @@ impl Engine for Baseline {
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let connection = Connection::open(&self.dir)?;
-        let fill = |page: &mut Page| payload::fill_baseline(&self.dir, page);
+        let fill = |page: &mut Page, find: Find<'_>| payload::fill_baseline(&self.dir, page, find);
         stream::rows(&connection, filter, fill, sink)
     }
 
-    fn maintain(&self, _progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _progress: Progress<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -22,17 +22,17 @@ fn ns(ns: f64) -> Duration {
 
 /// SQLite's way to a page.
 pub(super) fn page_by_sqlite(index: Option<&Index>, query: &Query) -> Duration {
-    let filter = &query.filter;
-    let rows = query.offset().saturating_add(u64::from(query.page_size));
+    let filter = query.filter();
+    let rows = query.offset().saturating_add(u64::from(query.page_size()));
     if filter.is_window_only() {
-        let size = f64::from(query.page_size);
+        let size = f64::from(query.page_size());
         return ns(size * ROW + rows as f64 * SKIP);
     }
     // It looks at every row of the window until it has found enough that match.
     let walked = index.and_then(|index| {
         let all = rows_in_window(index, filter)?;
         let matching = index.count(filter).ok()?;
-        if let Position::After(_) = query.position
+        if let Position::After(_) = query.position()
             && matching > rows
         {
             return Some((all as f64 / matching as f64 * rows as f64).min(all as f64));

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use thread_local::ThreadLocal;
 
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Query};
+use crate::model::{Filter, Query, Rows};
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::JournalMode;
 use crate::storage::fs::platform::{FileState, Identity};
@@ -33,15 +33,15 @@ impl Fallback {
     }
 
     /// The rows of a page. Where the log is known to be unsound, or turns out to be, the service's own statement decides.
-    pub(super) fn page(&self, query: &Query, is_unsound: bool, page: &mut Page) -> Result<()> {
+    pub(super) fn page(&self, query: &Query, is_unsound: bool, rows: &mut Rows) -> Result<()> {
         self.with_connection(|connection| {
             if !is_unsound {
-                match connection.deferred_join_page(query, page) {
+                match connection.deferred_join_page(query, rows) {
                     Err(Error::Database { .. } | Error::Unreadable { .. } | Error::Row { .. }) => {}
                     answered => return answered,
                 }
             }
-            connection.baseline_page(query, page)
+            connection.baseline_page(query, rows)
         })
     }
 

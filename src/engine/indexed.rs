@@ -9,10 +9,11 @@ use super::live::Live;
 use super::refresh::BackgroundRefresh;
 use super::{Engine, Lifetime, Notify, RefreshCounts, cost, stream};
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Query};
+use crate::model::{Filter, Page, Query, Rows};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
-use crate::storage::index::{Corrupted, Index, IndexState, Progress};
+use crate::storage::index::{Corrupted, Index, IndexState};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 
@@ -106,6 +107,21 @@ impl Enhanced {
         self.live.with_current(|state| state.index.is_err()).unwrap_or(false)
     }
 
+    /// The rows of a page, from the index or from SQLite.
+    fn rows(&self, query: &Query, rows: &mut Rows) -> Result<()> {
+        let by_sqlite = |index: Option<&Index>| cost::page_by_sqlite(index, query);
+        if self.ask_index(by_sqlite, |index| index.page(query, rows)).is_some() {
+            return Ok(());
+        }
+        self.answers_by_sqlite();
+        if is_short_walk(query) && self.is_large() {
+            self.is_spared.store(true, Ordering::Relaxed);
+        }
+        self.fallback.page(query, self.is_unsound(), rows)?;
+        self.payloads.forget();
+        Ok(())
+    }
+
     fn answers_by_sqlite(&self) {
         self.live.count_sqlite();
         self.has_answered.store(true, Ordering::Relaxed);
@@ -114,17 +130,7 @@ impl Enhanced {
 
 impl Engine for Enhanced {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        let by_sqlite = |index: Option<&Index>| cost::page_by_sqlite(index, query);
-        if self.ask_index(by_sqlite, |index| index.page(query, page)).is_some() {
-            return self.payloads.fill(page);
-        }
-        self.answers_by_sqlite();
-        if is_short_walk(query) && self.is_large() {
-            self.is_spared.store(true, Ordering::Relaxed);
-        }
-        self.fallback.page(query, self.is_unsound(), page)?;
-        self.payloads.forget();
-        self.payloads.fill(page)
+        self.payloads.fill(page, |rows| self.rows(query, rows))
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
@@ -152,7 +158,7 @@ impl Engine for Enhanced {
         self.answers_by_sqlite();
         self.payloads.forget();
         let connection = Connection::open(&self.dir)?;
-        stream::rows(&connection, filter, |page| self.payloads.fill(page), sink)
+        stream::rows(&connection, filter, |page, find| self.payloads.fill(page, find), sink)
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {
@@ -196,5 +202,5 @@ impl Engine for Enhanced {
 
 /// Whether a page lies so near the front that SQLite reaches it as fast as an index would.
 fn is_short_walk(query: &Query) -> bool {
-    query.filter.is_window_only() && query.offset() + u64::from(query.page_size) <= SHORT_WALK
+    query.filter().is_window_only() && query.offset() + u64::from(query.page_size()) <= SHORT_WALK
 }

@@ -9,10 +9,11 @@ use arc_swap::ArcSwapOption;
 use super::turns::Turns;
 use super::{Notice, Notify, RefreshCounts, cost};
 use crate::error::Result;
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::index::{
-    self, Budget, Follower, Index, IndexState, OpenFiles, Progress, RebuildOutcome, RefreshError, Way, rebuild,
+    self, Budget, Follower, Index, IndexState, OpenFiles, RebuildOutcome, RefreshError, Way, rebuild,
 };
 
 /// More changes than this, and than a 64th of the log, are folded into a new base.

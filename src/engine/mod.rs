@@ -12,7 +12,8 @@ mod stream;
 mod turns;
 
 use crate::error::Result;
-use crate::model::{Filter, Mode, Page, Query};
+use crate::model::{Filter, Mode, Page, Query, Rows};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 
 pub use baseline::Baseline;
@@ -44,7 +45,7 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     /// The log cannot be read. Every answer so far was right all the same.
-    fn maintain(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<()>;
+    fn maintain(&self, progress: Progress<'_>) -> Result<()>;
 
     /// Whether [`Engine::maintain`] would build from the whole log what answers are found by.
     fn needs_build(&self) -> bool {
@@ -104,3 +105,6 @@ pub fn open(mode: Mode, dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Re
         Mode::Enhanced => Box::new(Enhanced::open(dir, lifetime, notify)),
     })
 }
+
+/// What a page is filled from, see [`Page::fill`].
+type Find<'a> = &'a mut dyn FnMut(&mut Rows) -> Result<()>;

@@ -1,7 +1,8 @@
 //! Every matching event, a few at a time, all from one moment of the log.
 
+use super::Find;
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Position, Query};
+use crate::model::{Filter, Page, Position, Query, Rows};
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::Index;
 use crate::storage::payload::Payloads;
@@ -14,33 +15,31 @@ const CHUNK: u32 = 500;
 pub(super) fn rows(
     connection: &Connection,
     filter: &Filter,
-    mut fill: impl FnMut(&mut Page) -> Result<()>,
+    mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
     sink: &mut dyn FnMut(&Page) -> Result<()>,
 ) -> Result<()> {
-    let mut page = Page::default();
-    let mut flush = |page: &mut Page| -> Result<()> {
-        fill(page)?;
-        sink(page)?;
-        page.clear();
-        Ok(())
+    let (mut rows, mut page) = (Rows::default(), Page::default());
+    let mut flush = |rows: &mut Rows| -> Result<()> {
+        fill(&mut page, &mut |empty| {
+            std::mem::swap(empty, rows);
+            Ok(())
+        })?;
+        sink(&page)
     };
-    let mut failed = None;
     let visited = connection.each(filter, |row| {
-        page.push(row);
-        if page.len() as u32 == CHUNK {
-            flush(&mut page)
+        rows.push(row);
+        if rows.len() as u32 == CHUNK {
+            flush(&mut rows)
         } else {
             Ok(())
         }
     });
     match visited {
-        Ok(()) => {}
+        Ok(()) => flush(&mut rows),
         // The rows before one that cannot be read are events all the same.
-        Err(error @ Error::Row { .. }) => failed = Some(error),
-        Err(error) => return Err(error),
+        Err(error @ Error::Row { .. }) => flush(&mut rows).and(Err(error)),
+        Err(error) => Err(error),
     }
-    flush(&mut page)?;
-    failed.map_or(Ok(()), Err)
 }
 
 /// Streams from an index that stays as it is, whatever happens to the database meanwhile.
@@ -51,21 +50,18 @@ pub(super) fn index(
     filter: &Filter,
     sink: &mut dyn FnMut(&Page) -> Result<()>,
 ) -> Result<()> {
-    let mut query = Query {
-        filter: filter.clone(),
-        position: Position::Page(1),
-        page_size: CHUNK,
-    };
+    let mut query = Query::new(filter.clone(), Position::Page(1), CHUNK.into())?;
     let mut page = Page::default();
     loop {
-        index
-            .page(&query, &mut page)
-            .map_err(|why| why.error(dir, "cannot read on: the index was damaged meanwhile"))?;
+        payloads.fill(&mut page, |rows| {
+            index
+                .page(&query, rows)
+                .map_err(|why| why.error(dir, "cannot read on: the index was damaged meanwhile"))
+        })?;
         let Some(last) = page.events().last().map(|event| event.key()) else {
             return Ok(());
         };
-        payloads.fill(&mut page)?;
         sink(&page)?;
-        query.position = Position::After(last);
+        query.move_after(last);
     }
 }

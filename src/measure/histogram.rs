@@ -2,19 +2,19 @@
 
 /// How many samples lie in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bucket {
+pub(crate) struct Bucket {
     /// Nanoseconds; belongs to the bucket.
-    pub from_ns: u64,
+    pub(crate) from_ns: u64,
     /// Nanoseconds; belongs to the next bucket.
-    pub to_ns: u64,
+    pub(crate) to_ns: u64,
     /// Samples in between.
-    pub count: usize,
+    pub(crate) count: usize,
 }
 
 /// Buckets from the first that holds a sample to the last, empty ones between them included. The samples must
 /// be sorted; the counts are as many as the samples.
 #[must_use]
-pub fn histogram(sorted: &[u64]) -> Vec<Bucket> {
+pub(crate) fn histogram(sorted: &[u64]) -> Vec<Bucket> {
     let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
         return Vec::new();
     };

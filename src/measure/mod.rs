@@ -1,4 +1,4 @@
-//! What is said about measured times: pure numbers. Nothing here reads a clock or a file, or prints.
+//! Statistics of latencies: pure numbers. Nothing here reads a clock or a file, or prints.
 //!
 //! Latencies are whole nanoseconds; every statistic is taken from all samples, none from a sketch.
 
@@ -9,7 +9,8 @@ mod ratio;
 mod summary;
 
 pub use depth::Depth;
-pub use histogram::{Bucket, histogram};
-pub use percentile::percentile;
-pub use ratio::{Interval, MIN_ROUNDS, Ratio, Verdict};
-pub use summary::{Latency, MIN_FOR_P99, Summary, median};
+pub(crate) use histogram::{Bucket, histogram};
+pub(crate) use percentile::percentile;
+pub(crate) use ratio::MIN_ROUNDS;
+pub use ratio::{Interval, Ratio, Verdict};
+pub(crate) use summary::{Latency, Summary};

@@ -3,7 +3,7 @@
 /// The value at `p` (0 to 1) of samples that are sorted already: linear interpolation at index (n − 1) × p, as
 /// the contract's runner has it. `None` of no samples; never outside the samples.
 #[must_use]
-pub fn percentile(sorted: &[u64], p: f64) -> Option<f64> {
+pub(crate) fn percentile(sorted: &[u64], p: f64) -> Option<f64> {
     at(sorted.len(), p, |index| sorted[index] as f64)
 }
 

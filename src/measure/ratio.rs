@@ -3,7 +3,7 @@
 use super::percentile::at;
 
 /// With fewer rounds there is a ratio, but nothing can be said of how sure it is.
-pub const MIN_ROUNDS: usize = 2;
+pub(crate) const MIN_ROUNDS: usize = 2;
 
 /// How often the rounds are drawn anew.
 const RESAMPLES: usize = 10_000;
@@ -83,12 +83,6 @@ impl Ratio {
             _ => Verdict::Inconclusive,
         }
     }
-
-    /// Whether even the interval's upper end lies below `least`: only then is that a finding, not noise.
-    #[must_use]
-    pub fn is_surely_below(&self, least: f64) -> bool {
-        self.interval.is_some_and(|interval| interval.high < least)
-    }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -146,7 +140,6 @@ mod tests {
         assert!((ratio.estimate - 4.0).abs() < 1e-12);
         assert!((interval.low - 2.0).abs() < 1e-12 && (interval.high - 8.0).abs() < 1e-12);
         assert_eq!(ratio.verdict(), Verdict::Faster);
-        assert!(!ratio.is_surely_below(7.9) && ratio.is_surely_below(8.1));
     }
 
     #[test]
@@ -171,7 +164,6 @@ mod tests {
     fn one_round_is_never_a_finding() {
         let ratio = Ratio::of(&[100.0]).unwrap();
         assert_eq!((ratio.interval, ratio.verdict()), (None, Verdict::Inconclusive));
-        assert!(!ratio.is_surely_below(1_000.0));
     }
 
     #[test]

@@ -1,33 +1,33 @@
-//! What a set of latencies comes to.
+//! Summaries of latencies.
 
 use super::percentile::percentile;
 
 /// Below this many samples fewer than ten lie beyond the P99, and it is little more than one of the slowest.
-pub const MIN_FOR_P99: usize = 1_000;
+const MIN_FOR_P99: usize = 1_000;
 
-/// How latencies are spread, all in nanoseconds.
+/// The distribution of latencies, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Latency {
+pub(crate) struct Latency {
     /// How many samples.
-    pub n: usize,
+    pub(crate) n: usize,
     /// Nanoseconds.
-    pub mean_ns: f64,
+    pub(crate) mean_ns: f64,
     /// Nanoseconds.
-    pub p50_ns: f64,
+    pub(crate) p50_ns: f64,
     /// Nanoseconds.
-    pub p90_ns: f64,
+    pub(crate) p90_ns: f64,
     /// Nanoseconds.
-    pub p95_ns: f64,
+    pub(crate) p95_ns: f64,
     /// Nanoseconds. See [`Latency::is_p99_weak`].
-    pub p99_ns: f64,
+    pub(crate) p99_ns: f64,
     /// Nanoseconds.
-    pub max_ns: u64,
+    pub(crate) max_ns: u64,
 }
 
 impl Latency {
     /// Sorts the samples (nanoseconds) and says how they are spread; `None` of no samples.
     #[must_use]
-    pub fn of(samples: &mut [u64]) -> Option<Self> {
+    pub(crate) fn of(samples: &mut [u64]) -> Option<Self> {
         samples.sort_unstable();
         let total: u128 = samples.iter().map(|&sample| u128::from(sample)).sum();
         Some(Latency {
@@ -43,38 +43,31 @@ impl Latency {
 
     /// Whether the P99 stands on too few samples to be relied on.
     #[must_use]
-    pub fn is_p99_weak(&self) -> bool {
+    pub(crate) fn is_p99_weak(&self) -> bool {
         self.n < MIN_FOR_P99
     }
 }
 
 /// What one subject did in some time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Of every request, failed ones included.
-    pub latency: Latency,
+    pub(crate) latency: Latency,
     /// How many of the requests failed.
-    pub errors: usize,
+    pub(crate) errors: usize,
     /// Requests a second of wall time.
-    pub rps: f64,
+    pub(crate) rps: f64,
 }
 
 impl Summary {
     /// From all samples (nanoseconds), which it sorts, and the seconds of wall time they took together; `None`
     /// of no samples or no time.
     #[must_use]
-    pub fn of(samples: &mut [u64], errors: usize, wall_s: f64) -> Option<Self> {
+    pub(crate) fn of(samples: &mut [u64], errors: usize, wall_s: f64) -> Option<Self> {
         let latency = Latency::of(samples)?;
         let rps = latency.n as f64 / wall_s;
         rps.is_finite().then_some(Summary { latency, errors, rps })
     }
-}
-
-/// The median of values in any order, which it sorts; `None` of none.
-#[must_use]
-pub fn median(values: &mut [u64]) -> Option<f64> {
-    values.sort_unstable();
-    percentile(values, 0.5)
 }
 
 #[cfg(test)]
@@ -109,18 +102,11 @@ mod tests {
         assert_eq!(Latency::of(&mut []), None);
         assert_eq!(Summary::of(&mut [], 0, 1.0), None);
         assert_eq!(Summary::of(&mut [1], 0, 0.0), None);
-        assert_eq!(median(&mut []), None);
     }
 
     #[test]
     fn a_p99_needs_a_thousand_samples() {
         let weak = |n: usize| Latency::of(&mut vec![1; n]).unwrap().is_p99_weak();
         assert!(weak(999) && !weak(1_000));
-    }
-
-    #[test]
-    fn the_median_sorts_for_itself() {
-        assert_eq!(median(&mut [9, 1, 4]), Some(4.0));
-        assert_eq!(median(&mut [4, 1]), Some(2.5));
     }
 }

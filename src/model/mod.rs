@@ -1,4 +1,4 @@
-//! What every room speaks of: a query, an event, a page, and the one total order.
+//! The types that all parts share: queries, events, pages, and the total order of events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,23 @@ use crate::escape::escape_for_terminal;
 
 mod page;
 
-pub use page::{Page, PayloadBuffer};
+pub use page::{Page, PayloadBuffer, Rows};
 
 /// The most events one page may hold.
 ///
-/// A page is answered whole or not at all, so it is held in memory; the live service asks for 10, 20 or 50.
+/// A page is held in memory, because it is printed whole or not at all; the live service asks for 10, 20 or 50.
 pub const MAX_PAGE_SIZE: u32 = 10_000;
 
-/// Which engine answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// The engine that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// What the live service does: OFFSET, a connection a request, a file handle an event.
+    /// The live service's path: OFFSET, a connection for each request, a file handle for each event.
     Baseline,
     /// The rank index.
     Enhanced,
 }
 
-/// An event's place in the one total order: by `created_at`, ties by `id`. Pages show it descending.
+/// An event's sort key in the total order: `created_at`, then `id`. Pages are in descending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Key {
     /// Epoch seconds.
@@ -93,23 +93,20 @@ impl Filter {
 pub enum Position {
     /// The n-th page, from 1.
     Page(u64),
-    /// Behind this place in the order (keyset): the next event is the newest one before it.
+    /// Keyset pagination: the page starts with the newest event older than this key.
     After(Key),
 }
 
-/// One request for a page. Made by [`Query::new`], so its offset always fits 64 bits.
+/// One request for a page. Made by [`Query::new`], so its offset always fits a signed 64-bit number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
-    /// Which events match.
-    pub filter: Filter,
-    /// Which page of them.
-    pub position: Position,
-    /// Events a page, 1 to [`MAX_PAGE_SIZE`].
-    pub page_size: u32,
+    filter: Filter,
+    position: Position,
+    page_size: u32,
 }
 
 impl Query {
-    /// Checks the ranges once, for every caller.
+    /// Validates the ranges.
     ///
     /// # Errors
     /// A page of 0, a size outside 1 to [`MAX_PAGE_SIZE`], and an offset beyond a signed 64-bit number.
@@ -140,6 +137,29 @@ impl Query {
         })
     }
 
+    /// Which events match.
+    #[must_use]
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Which page of them.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Events a page, 1 to [`MAX_PAGE_SIZE`].
+    #[must_use]
+    pub fn page_size(&self) -> u32 {
+        self.page_size
+    }
+
+    /// Moves on to the page that follows this event.
+    pub fn move_after(&mut self, last: Key) {
+        self.position = Position::After(last);
+    }
+
     /// How many matching events lie before the page: (page − 1) × size, 0 for a keyset page.
     #[must_use]
     pub fn offset(&self) -> u64 {
@@ -166,7 +186,7 @@ pub struct Event<'page> {
 }
 
 impl Event<'_> {
-    /// Where the event stands in the order.
+    /// The event's sort key.
     #[must_use]
     pub fn key(&self) -> Key {
         Key {
@@ -176,7 +196,7 @@ impl Event<'_> {
     }
 }
 
-/// What a stored row says of an event: the payload is still where it lies.
+/// A stored row: an event without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Row<'text> {
@@ -187,14 +207,25 @@ pub struct Row<'text> {
     pub action: &'text str,
     pub resource_type: &'text str,
     pub resource_id: &'text str,
-    /// As stored: nothing here has been checked against the payload file.
+    /// As stored, not checked against the payload file.
     pub payload_ref: PayloadRef,
+}
+
+impl Row<'_> {
+    /// The row's sort key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key {
+            created_at: self.created_at,
+            id: self.id,
+        }
+    }
 }
 
 /// Where the metadata says a payload lies, in bytes. Untrusted: either number may be anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct PayloadRef {
+    /// Of its first byte in the payload file.
     pub offset: i64,
     /// With the line's newline.
     pub len: i64,

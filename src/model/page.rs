@@ -1,20 +1,12 @@
-//! A page of events in two buffers that are kept from request to request.
-
-use std::ops::Range;
+//! A page of events in buffers that are kept from request to request.
 
 use super::{Event, PayloadRef, Row};
 
-/// One page of events, newest first.
-///
-/// All text lies in two buffers that [`Page::clear`] keeps, so a caller that answers many requests with one
-/// page allocates nothing once it is warm.
+/// Rows in the order of a page, without their payloads. Their text lies in one buffer that [`Rows::clear`] keeps.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct Rows {
     entries: Vec<Entry>,
     text: String,
-    payloads: Vec<u8>,
-    /// Bytes of `payloads` in use. The rest is kept, so that it need not be zeroed anew for each read.
-    used: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -28,18 +20,16 @@ struct Entry {
     action_end: usize,
     resource_type_end: usize,
     resource_id_end: usize,
-    payload: Range<usize>,
 }
 
-impl Page {
-    /// Forgets the events, keeps the buffers.
+impl Rows {
+    /// Removes the rows, keeps the buffers.
     pub fn clear(&mut self) {
         self.entries.clear();
         self.text.clear();
-        self.used = 0;
     }
 
-    /// Appends an event that has no payload yet.
+    /// Appends a row.
     pub fn push(&mut self, row: &Row<'_>) {
         let start = self.text.len();
         self.text.push_str(row.action);
@@ -56,62 +46,129 @@ impl Page {
             action_end,
             resource_type_end,
             resource_id_end: self.text.len(),
-            payload: 0..0,
         });
     }
 
-    /// Fills in every payload, in page order: `read` appends the stored text of one event to the buffer.
-    ///
-    /// # Errors
-    /// The first error of `read`; the page then holds nothing.
-    pub fn fill_payloads<E>(
-        &mut self,
-        mut read: impl FnMut(i64, PayloadRef, &mut PayloadBuffer<'_>) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        for entry in &mut self.entries {
-            let start = self.used;
-            let mut buffer = PayloadBuffer {
-                bytes: &mut self.payloads,
-                end: start,
-            };
-            if let Err(error) = read(entry.id, entry.payload_ref, &mut buffer) {
-                self.clear();
-                return Err(error);
-            }
-            self.used = buffer.end;
-            entry.payload = start..self.used;
-        }
-        Ok(())
-    }
-
-    /// How many events the page holds.
+    /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether the page lies past the end.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The events, newest first.
-    pub fn events(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
-        self.entries.iter().map(|entry| Event {
+    /// The rows, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        self.entries.iter().map(|entry| Row {
             id: entry.id,
             created_at: entry.created_at,
             actor_id: entry.actor_id,
             action: &self.text[entry.start..entry.action_end],
             resource_type: &self.text[entry.action_end..entry.resource_type_end],
             resource_id: &self.text[entry.resource_type_end..entry.resource_id_end],
-            payload: &self.payloads[entry.payload.clone()],
+            payload_ref: entry.payload_ref,
+        })
+    }
+}
+
+/// One page of events, newest first, each with its payload.
+///
+/// All text and all payloads lie in buffers that are kept, so a caller that answers many requests with one page
+/// allocates nothing once it is warm.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    rows: Rows,
+    /// Up to the last end in use. The rest is kept, so that it need not be zeroed anew for each read.
+    payloads: Vec<u8>,
+    /// Of each row's payload in `payloads`.
+    ends: Vec<usize>,
+}
+
+impl Page {
+    /// Removes the events, keeps the buffers.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.ends.clear();
+    }
+
+    /// Replaces the events: `find` appends the rows to none, then `read` appends the stored text of each row's payload
+    /// to the buffer, in order.
+    ///
+    /// # Errors
+    /// The first error of either; the page is then empty.
+    pub fn fill<E>(
+        &mut self,
+        find: impl FnOnce(&mut Rows) -> Result<(), E>,
+        read: impl FnMut(i64, PayloadRef, &mut PayloadBuffer<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.clear();
+        let filled = find(&mut self.rows).and_then(|()| self.read_payloads(read));
+        if filled.is_err() {
+            self.clear();
+        }
+        filled
+    }
+
+    fn read_payloads<E>(
+        &mut self,
+        mut read: impl FnMut(i64, PayloadRef, &mut PayloadBuffer<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut buffer = PayloadBuffer {
+            bytes: &mut self.payloads,
+            end: 0,
+        };
+        for row in &self.rows.entries {
+            read(row.id, row.payload_ref, &mut buffer)?;
+            self.ends.push(buffer.end);
+        }
+        Ok(())
+    }
+
+    /// Appends an event whose payload is at hand.
+    pub fn push(&mut self, row: &Row<'_>, payload: &[u8]) {
+        let mut buffer = PayloadBuffer {
+            end: self.ends.last().copied().unwrap_or(0),
+            bytes: &mut self.payloads,
+        };
+        buffer.room(payload.len()).copy_from_slice(payload);
+        buffer.keep(payload.len());
+        self.ends.push(buffer.end);
+        self.rows.push(row);
+    }
+
+    /// How many events the page holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether the page lies past the end.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The events, newest first.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
+        let mut start = 0;
+        self.rows.iter().zip(&self.ends).map(move |(row, &end)| Event {
+            id: row.id,
+            created_at: row.created_at,
+            actor_id: row.actor_id,
+            action: row.action,
+            resource_type: row.resource_type,
+            resource_id: row.resource_id,
+            payload: &self.payloads[std::mem::replace(&mut start, end)..end],
         })
     }
 
     /// Where each payload lies in its file, newest first: what the benchmark's floor reads again.
     pub fn payload_refs(&self) -> impl ExactSizeIterator<Item = PayloadRef> {
-        self.entries.iter().map(|entry| entry.payload_ref)
+        self.rows.entries.iter().map(|row| row.payload_ref)
     }
 }
 
@@ -125,11 +182,11 @@ pub struct PayloadBuffer<'page> {
 impl PayloadBuffer<'_> {
     /// How many payload bytes the page holds already.
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub fn used(&self) -> usize {
         self.end
     }
 
-    /// Room for `len` more bytes, whatever they now are.
+    /// Space for `len` more bytes, whatever they now are.
     pub fn room(&mut self, len: usize) -> &mut [u8] {
         let end = self.end + len;
         if self.bytes.len() < end {

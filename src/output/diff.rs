@@ -1,197 +1,173 @@
-//! What `auditq diff` reports: lines of a fixed shape.
+//! The report of `auditq diff`: JSON lines as they come, or a table with the mismatches below it.
 
-use serde::Serialize;
+use comfy_table::{Cell, CellAlignment, Color};
 
-mod report;
+use super::{Stdout, json_line, table};
+use crate::command::diff::report::{Class, Finding, Line, Mismatch, SelfCheck, Subsampled, Verdict};
+use crate::config::{Display, Format};
+use crate::error::Result;
 
-pub use report::Report;
-
-/// One line of the report. As JSON it is an object whose first key, `kind`, names the variant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Line {
-    /// The comparison itself was tried first.
-    SelfCheck(SelfCheck),
-    /// A part of a workload was not asked in full.
-    #[serde(rename = "thinned")]
-    Subsampled(Subsampled),
-    /// One mismatch.
-    Mismatch(Box<Mismatch>),
-    /// What came out for a workload: its last line.
-    Verdict(Verdict),
+/// Prints lines as JSON as they come, or keeps them for the table.
+#[derive(Debug)]
+pub(crate) struct Report {
+    display: Display,
+    kept: Vec<Line>,
 }
 
-/// That the comparison finds what is there, and nothing else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SelfCheck {
-    /// Before which workload.
-    pub workload: &'static str,
-    /// Differences that were planted in memory, each of which was found and classed right.
-    pub planted: usize,
-    /// Requests for which the baseline was compared with itself.
-    pub requests: u64,
-    /// Events in their answers.
-    pub events: u64,
-}
-
-/// A part of a workload of which only some requests were made, evenly spread.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Subsampled {
-    /// Which workload.
-    pub workload: &'static str,
-    /// Which part of it.
-    pub part: &'static str,
-    /// How many requests were made.
-    pub kept: usize,
-    /// How many there are.
-    pub of: usize,
-}
-
-/// How two answers differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// An event is not there, or fewer are counted.
-    Missing,
-    /// An event is there that should not be, or more are counted.
-    Extra,
-    /// An event stands in another place among those that both answers have.
-    Reordered,
-    /// A field of an event, other than its payload.
-    Field,
-    /// A payload's bytes.
-    Payload,
-    /// One fails where the other answers, or fails with another text.
-    Error,
-}
-
-impl Class {
-    /// Every class, in the order of the report.
-    pub const EACH: [Class; 6] = [
-        Class::Missing,
-        Class::Extra,
-        Class::Reordered,
-        Class::Field,
-        Class::Payload,
-        Class::Error,
-    ];
-
-    /// Its name, as JSON has it.
+impl Report {
+    /// A report in the form that was asked for.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Missing => "missing",
-            Class::Extra => "extra",
-            Class::Reordered => "reordered",
-            Class::Field => "field",
-            Class::Payload => "payload",
-            Class::Error => "error",
-        }
-    }
-}
-
-/// One mismatch, with what reproduces it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mismatch {
-    /// Which workload.
-    pub workload: &'static str,
-    /// What kind of difference it is.
-    pub class: Class,
-    /// The event's id; null where it is about none.
-    pub event: Option<i64>,
-    /// What differs: a field's name, `event`, `place`, `count` or `answer`.
-    pub what: &'static str,
-    /// What the baseline has, shortened and escaped.
-    pub baseline: String,
-    /// What the enhanced engine has, likewise.
-    pub enhanced: String,
-    /// For a shell: the request in mode baseline, and in mode enhanced.
-    pub reproduce: [String; 2],
-}
-
-/// How many mismatches there are of each class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
-pub struct Counts {
-    pub missing: u64,
-    pub extra: u64,
-    pub reordered: u64,
-    pub field: u64,
-    pub payload: u64,
-    pub error: u64,
-}
-
-impl Counts {
-    /// The count of a class.
-    #[must_use]
-    pub fn get(&self, class: Class) -> u64 {
-        match class {
-            Class::Missing => self.missing,
-            Class::Extra => self.extra,
-            Class::Reordered => self.reordered,
-            Class::Field => self.field,
-            Class::Payload => self.payload,
-            Class::Error => self.error,
+    pub(crate) fn new(display: &Display) -> Self {
+        Report {
+            display: *display,
+            kept: Vec::new(),
         }
     }
 
-    /// Adds the counts of other requests.
-    pub fn add(&mut self, other: &Counts) {
-        for class in Class::EACH {
-            *self.get_mut(class) += other.get(class);
+    /// Takes the next line.
+    ///
+    /// # Errors
+    /// As [`Stdout::write`].
+    pub(crate) fn add(&mut self, line: Line) -> Result<()> {
+        match self.display.format {
+            Format::Table => self.kept.push(line),
+            Format::Jsonl => {
+                let mut out = Stdout::lock();
+                out.write(&json_line(&line)?)?;
+                out.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints the table, if it is one.
+    ///
+    /// # Errors
+    /// As [`Stdout::write`].
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        let mut out = Stdout::lock();
+        out.write(as_table(&self.display, &self.kept).as_bytes())?;
+        out.flush()
+    }
+}
+
+fn as_table(display: &Display, lines: &[Line]) -> String {
+    let mut verdicts = table::plain(display);
+    let classes = Class::EACH.map(Class::name);
+    verdicts.set_header([&["workload", "requests", "events"][..], &classes, &["verdict"]].concat());
+    let (mut notes, mut mismatches) = (String::new(), String::new());
+    for line in lines {
+        match line {
+            Line::Verdict(verdict) => {
+                verdicts.add_row(row(verdict));
+                notes.push_str(&remarks(verdict));
+            }
+            Line::SelfCheck(check) => notes.push_str(&self_check(check)),
+            Line::Subsampled(Subsampled {
+                workload,
+                part,
+                kept,
+                of,
+            }) => {
+                notes.push_str(&format!("{workload}: thinned out: {part}: {kept} of {of}\n"));
+            }
+            Line::Mismatch(mismatch) => mismatches.push_str(&block(mismatch)),
         }
     }
-
-    /// The count of a class, to be changed.
-    pub fn get_mut(&mut self, class: Class) -> &mut u64 {
-        match class {
-            Class::Missing => &mut self.missing,
-            Class::Extra => &mut self.extra,
-            Class::Reordered => &mut self.reordered,
-            Class::Field => &mut self.field,
-            Class::Payload => &mut self.payload,
-            Class::Error => &mut self.error,
+    for number in 1..=2 + classes.len() {
+        if let Some(column) = verdicts.column_mut(number) {
+            column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    let verdicts = table::text(&mut verdicts);
+    [verdicts, notes, mismatches]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
 
-    /// All of them together.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        Class::EACH.into_iter().map(|class| self.get(class)).sum()
+fn row(verdict: &Verdict) -> Vec<Cell> {
+    let Verdict {
+        workload,
+        requests,
+        events,
+        mismatches,
+        ..
+    } = verdict;
+    let counts = Class::EACH.map(|class| mismatches.get(class).to_string());
+    let word = match verdict.verdict {
+        Finding::Same => Cell::new("same").fg(Color::Green),
+        Finding::Different => Cell::new("DIFFERENT").fg(Color::Red),
+        Finding::None => Cell::new("no verdict").fg(Color::Yellow),
+    };
+    let numbers = [requests.to_string(), events.to_string()]
+        .into_iter()
+        .chain(counts)
+        .map(Cell::new);
+    [Cell::new(workload)].into_iter().chain(numbers).chain([word]).collect()
+}
+
+fn self_check(check: &SelfCheck) -> String {
+    let SelfCheck {
+        workload,
+        planted,
+        requests,
+        events,
+    } = check;
+    format!(
+        "{workload}: self-check: {planted} planted differences found, the baseline agrees with itself on \
+         {requests} requests with {events} events\n"
+    )
+}
+
+fn remarks(verdict: &Verdict) -> String {
+    let Verdict {
+        workload,
+        failed_alike,
+        asked_again,
+        unsettled,
+        ..
+    } = verdict;
+    let mut remarks = String::new();
+    for (count, what) in [
+        (failed_alike, "were answered by both with the same error"),
+        (asked_again, "were asked again, because the log had changed in between"),
+        (
+            unsettled,
+            "have no verdict, because the log changed each time they were asked",
+        ),
+    ] {
+        if *count > 0 {
+            remarks.push_str(&format!("{workload}: {count} requests {what}\n"));
+        }
     }
+    remarks
 }
 
-/// What the comparison of a workload found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Finding {
-    /// Every request had the same answer from both.
-    Same,
-    /// At least one had not.
-    Different,
-    /// Nothing: the log changed too fast, or no request could be answered.
-    None,
+fn block(mismatch: &Mismatch) -> String {
+    let Mismatch {
+        workload,
+        class,
+        event,
+        what,
+        baseline,
+        enhanced,
+        reproduce: [first, second],
+    } = mismatch;
+    let subject = match event {
+        Some(id) if *what == "event" => format!("event {id}"),
+        Some(id) => format!("{what} of event {id}"),
+        None => (*what).to_owned(),
+    };
+    format!(
+        "{workload}, {}: {subject}\n  baseline  {baseline}\n  enhanced  {enhanced}\n  {first}\n  {second}\n",
+        class.name()
+    )
 }
 
-/// What came out for a workload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// Which workload.
-    pub workload: &'static str,
-    /// What was found.
-    pub verdict: Finding,
-    /// Requests compared.
-    pub requests: u64,
-    /// Events compared: those of the baseline's answers.
-    pub events: u64,
-    /// Requests whose answers differ.
-    pub differing: u64,
-    /// Every mismatch, also those that are not shown.
-    pub mismatches: Counts,
-    /// Requests that both engines answered with the same error.
-    pub failed_alike: u64,
-    /// Requests that were asked more than once, because the log changed between the two engines' answers.
-    pub asked_again: u64,
-    /// Requests without a verdict, because the log changed each time.
-    pub unsettled: u64,
-}
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Figures with their words: as text for a terminal, or as Markdown.
+//! A document of paragraphs and tables: as text for a terminal, or as Markdown.
 
 use comfy_table::CellAlignment;
 
@@ -7,7 +7,7 @@ use crate::config::Display;
 
 /// A part of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Block {
+pub(crate) enum Block {
     /// A paragraph.
     Text(String),
     /// A command line, which Markdown must leave as it is.
@@ -18,20 +18,20 @@ pub enum Block {
 
 /// A table under a title. Cells must be safe to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grid {
+pub(crate) struct Grid {
     /// What it shows.
-    pub title: String,
+    pub(crate) title: String,
     /// A name for each column.
-    pub header: Vec<String>,
+    pub(crate) header: Vec<String>,
     /// As many cells each as there are columns.
-    pub rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<String>>,
     /// How many of the columns, from the left, are text: the others are numbers, and end in line.
-    pub text_columns: usize,
+    pub(crate) text_columns: usize,
 }
 
 /// The blocks for a terminal.
 #[must_use]
-pub fn as_text(display: &Display, blocks: &[Block]) -> String {
+pub(crate) fn as_text(display: &Display, blocks: &[Block]) -> String {
     let shown = |block: &Block| match block {
         Block::Text(text) | Block::Code(text) => format!("{text}\n"),
         Block::Grid(grid) => format!("{}\n{}", grid.title, grid_text(display, grid)),
@@ -41,7 +41,7 @@ pub fn as_text(display: &Display, blocks: &[Block]) -> String {
 
 /// The blocks as GitHub reads Markdown.
 #[must_use]
-pub fn as_markdown(blocks: &[Block]) -> String {
+pub(crate) fn as_markdown(blocks: &[Block]) -> String {
     let shown = |block: &Block| match block {
         Block::Text(text) => format!("{}\n", text.replace('*', "\\*")),
         // Four backticks: the text may have three.

@@ -101,7 +101,7 @@ pub fn request(out: &mut Vec<u8>, query: &Query) {
         to_ts,
         actor_id,
         action,
-    } = &query.filter;
+    } = query.filter();
     out.extend_from_slice(b"{\"from_ts\": ");
     integer(out, *from_ts);
     out.extend_from_slice(b", \"to_ts\": ");
@@ -116,7 +116,7 @@ pub fn request(out: &mut Vec<u8>, query: &Query) {
         Some(action) => string(out, action),
         None => out.extend_from_slice(b"null"),
     }
-    match query.position {
+    match query.position() {
         Position::Page(page) => {
             out.extend_from_slice(b", \"page\": ");
             integer(out, page);
@@ -130,7 +130,7 @@ pub fn request(out: &mut Vec<u8>, query: &Query) {
         }
     }
     out.extend_from_slice(b", \"page_size\": ");
-    integer(out, query.page_size);
+    integer(out, query.page_size());
     out.push(b'}');
 }
 
@@ -204,7 +204,7 @@ mod tests {
     fn page(payload: &'static [u8], rows: usize) -> Page {
         let mut page = Page::default();
         for id in 0..rows {
-            page.push(&Row {
+            let row = Row {
                 id: id as i64 - 1,
                 created_at: i64::MIN,
                 actor_id: 7,
@@ -212,14 +212,9 @@ mod tests {
                 resource_type: "",
                 resource_id: "Ü-1",
                 payload_ref: PayloadRef { offset: 0, len: 0 },
-            });
+            };
+            page.push(&row, payload);
         }
-        let filled: Result<(), ()> = page.fill_payloads(|_, _, buffer| {
-            buffer.room(payload.len()).copy_from_slice(payload);
-            buffer.keep(payload.len());
-            Ok(())
-        });
-        filled.unwrap();
         page
     }
 
@@ -293,9 +288,11 @@ mod tests {
 
     #[test]
     fn a_keyset_query_names_its_cursor() {
-        let mut query = query(Position::After(Key { created_at: -5, id: 9 }));
-        query.filter.actor_id = Some(-3);
-        query.filter.action = Some("É".to_owned());
+        let after = Position::After(Key { created_at: -5, id: 9 });
+        let mut filter = query(after).filter().clone();
+        filter.actor_id = Some(-3);
+        filter.action = Some("É".to_owned());
+        let query = Query::new(filter, after, 20).unwrap();
         assert_eq!(
             printed(|out| request(out, &query)),
             r#"{"from_ts": -1, "to_ts": 2, "actor_id": -3, "action": "\u00c9", "after": "-5:9", "page_size": 20}"#

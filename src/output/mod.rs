@@ -1,29 +1,32 @@
-//! Everything that is printed, and the only room that prints.
+//! All printing.
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 
-pub mod diff;
-pub mod document;
+pub(crate) mod bench;
+pub(crate) mod checks;
+pub(crate) mod diff;
+pub(crate) mod document;
 pub mod jsonl;
-pub mod plot;
+pub(crate) mod plot;
 pub mod progress;
-pub mod table;
-pub mod units;
-pub mod verdict;
+pub(crate) mod table;
+pub(crate) mod units;
 
-/// Room before a system call, in bytes: a page of events of the contract's size.
+/// The buffer, in bytes: about a page of events of the contract's size.
 const BUFFER: usize = 64 * 1024;
 
-/// Standard output for results, held and buffered. What was not flushed by [`Stdout::flush`] may be lost.
+/// Standard output for results, locked and buffered. Bytes not flushed by [`Stdout::flush`] may be lost.
 #[derive(Debug)]
 pub struct Stdout {
     out: BufWriter<StdoutLock<'static>>,
 }
 
 impl Stdout {
-    /// Takes standard output for as long as the value lives.
+    /// Locks standard output until the value is dropped.
     #[must_use]
     pub fn lock() -> Self {
         Stdout {
@@ -34,12 +37,12 @@ impl Stdout {
     /// Writes some bytes.
     ///
     /// # Errors
-    /// [`Error::Output`]; a reader that has gone is one, see [`Error::is_closed_pipe`].
+    /// [`Error::Output`], also for a closed pipe, see [`Error::is_closed_pipe`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes).map_err(Error::Output)
     }
 
-    /// Sees to it that everything written so far has gone out.
+    /// Flushes everything written so far.
     ///
     /// # Errors
     /// As [`Stdout::write`].
@@ -59,7 +62,21 @@ pub fn text(text: &str) -> Result<()> {
     out.flush()
 }
 
-/// For commands whose exit code is the result: a reader that has gone does not change the verdict.
+/// A value as a line of compact JSON.
+///
+/// # Errors
+/// [`Error::Output`]: JSON cannot hold the value.
+fn json_line(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value).map_err(unprintable)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn unprintable(error: serde_json::Error) -> Error {
+    Error::Output(error.into())
+}
+
+/// For commands whose exit code is the result: a closed pipe does not change the verdict.
 ///
 /// # Errors
 /// Every other error.

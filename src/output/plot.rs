@@ -21,27 +21,27 @@ const COLORS: [RGBColor; 4] = [
 
 /// One coordinate system.
 #[derive(Clone, Debug)]
-pub struct Panel {
+pub(crate) struct Panel {
     /// What it shows.
-    pub title: String,
+    pub(crate) title: String,
     /// Its lines, in the order of the legend.
-    pub series: Vec<Series>,
+    pub(crate) series: Vec<Series>,
 }
 
 /// What one subject shows: a line for the P50, a dashed one for the P95.
 #[derive(Clone, Debug)]
-pub struct Series {
+pub(crate) struct Series {
     /// The subject's name.
-    pub name: String,
+    pub(crate) name: String,
     /// By growing depth.
-    pub points: Vec<Point>,
+    pub(crate) points: Vec<Point>,
 }
 
 /// The latencies at one depth.
 #[derive(Clone, Copy, Debug)]
-pub struct Point {
+pub(crate) struct Point {
     /// Events before the page.
-    pub offset: f64,
+    pub(crate) offset: f64,
     /// Microseconds, above 0.
     pub p50_us: f64,
     /// Microseconds, above 0.
@@ -52,7 +52,7 @@ pub struct Point {
 ///
 /// # Errors
 /// There is nothing to draw.
-pub fn svg(title: &str, subtitle: &str, panels: &[Panel]) -> Result<String> {
+pub(crate) fn svg(title: &str, subtitle: &str, panels: &[Panel]) -> Result<String> {
     let mut text = String::new();
     let height = TITLE + PANEL * u32::try_from(panels.len()).unwrap_or(1);
     let drawn = draw(
@@ -61,7 +61,7 @@ pub fn svg(title: &str, subtitle: &str, panels: &[Panel]) -> Result<String> {
         subtitle,
         panels,
     );
-    drawn.map_err(|error| Error::usage(format!("the plot cannot be drawn: {error}")))?;
+    drawn.map_err(|error| Error::Plot(error.to_string()))?;
     Ok(text)
 }
 

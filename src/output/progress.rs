@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Display;
 use crate::error::Error;
 use crate::escape::escape_for_terminal;
 
-/// What takes less than this is over before a bar could be read.
+/// The delay before a bar is shown.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Prints an error with its causes, in one line.
@@ -18,16 +18,16 @@ pub fn error(error: &Error) {
     print_line(&chain(error));
 }
 
-/// Prints one line that a person should know of, unless quiet was asked for.
+/// Prints a note in one line, unless `--quiet` was given.
 pub fn note(display: &Display, line: &str) {
     if !display.quiet {
         print_line(line);
     }
 }
 
-/// Prints the help that a call without a command gets.
+/// Prints the help for a call without arguments.
 pub fn help(text: &str) {
-    // There is nobody left to tell that standard error failed.
+    // Best effort: there is no other stream to report to.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -52,30 +52,30 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// A bar on standard error. It shows itself only on a terminal, and only once the work has taken a moment; when
-/// dropped, it is gone. Any thread may report.
+/// A progress bar on standard error, on a terminal only and after a short delay; cleared when dropped. Any thread may
+/// report.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressBar {
     /// `None` where nothing is ever shown.
-    bar: Option<ProgressBar>,
+    bar: Option<indicatif::ProgressBar>,
     started: Instant,
     shown: AtomicBool,
 }
 
-impl Progress {
+impl ProgressBar {
     /// A bar for the work that `what` names, such as "seeding".
     #[must_use]
     pub fn new(display: &Display, what: &'static str) -> Self {
         let is_wanted = display.stderr_is_terminal && !display.quiet;
         let bar = is_wanted.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+            let bar = indicatif::ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
             let form = "{msg} {wide_bar} {percent:>3} %  {eta:>4} left";
             if let Ok(style) = ProgressStyle::with_template(form) {
                 bar.set_style(style);
             }
             bar.with_message(what)
         });
-        Progress {
+        ProgressBar {
             bar,
             started: Instant::now(),
             shown: AtomicBool::new(false),
@@ -93,7 +93,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

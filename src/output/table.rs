@@ -2,6 +2,7 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use jiff::Timestamp;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Stdout;
 use crate::config::Display;
@@ -24,7 +25,7 @@ const NUMBERS: [usize; 2] = [0, 2];
 
 /// Events as rows, in bounded memory however many there are.
 #[derive(Debug)]
-pub struct EventTable {
+pub(crate) struct EventTable {
     display: Display,
     width: usize,
     rows: Vec<[String; HEADER.len()]>,
@@ -35,7 +36,7 @@ pub struct EventTable {
 impl EventTable {
     /// A table as wide as the terminal.
     #[must_use]
-    pub fn new(display: &Display) -> Self {
+    pub(crate) fn new(display: &Display) -> Self {
         let width = Table::new().width().map_or(DEFAULT_WIDTH, usize::from).max(MIN_PAYLOAD);
         EventTable {
             display: *display,
@@ -49,7 +50,7 @@ impl EventTable {
     ///
     /// # Errors
     /// As [`Stdout::write`].
-    pub fn add(&mut self, out: &mut Stdout, page: &Page) -> Result<()> {
+    pub(crate) fn add(&mut self, out: &mut Stdout, page: &Page) -> Result<()> {
         for event in page.events() {
             self.rows.push(cells(&event, self.width));
             if self.rows.len() == CHUNK {
@@ -63,7 +64,7 @@ impl EventTable {
     ///
     /// # Errors
     /// As [`Stdout::write`].
-    pub fn finish(mut self, out: &mut Stdout) -> Result<()> {
+    pub(crate) fn finish(mut self, out: &mut Stdout) -> Result<()> {
         if !self.rows.is_empty() {
             out.write(self.take_text().as_bytes())?;
         }
@@ -105,7 +106,7 @@ impl EventTable {
 
     fn column_width(&self, rows: &[[String; HEADER.len()]], column: usize) -> usize {
         let before = self.widths.get(column).map_or(0, |width| usize::from(*width));
-        let now = rows.iter().map(|row| display_width(&row[column])).max().unwrap_or(0);
+        let now = rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
         before.max(now.max(HEADER[column].len()) + usize::from(GAP))
     }
 }
@@ -139,24 +140,15 @@ fn beginning(payload: &[u8], characters: usize) -> String {
 
 /// `text` in at most `room` columns, with an ellipsis where something is left out.
 fn shortened(text: &str, room: usize) -> String {
-    if display_width(text) <= room {
+    if text.width() <= room {
         return text.to_owned();
     }
     let mut used = 1;
     let fits = |character: &char| {
-        used += character_width(*character);
+        used += character.width().unwrap_or(0);
         used <= room
     };
     text.chars().take_while(fits).chain(['…']).collect()
-}
-
-/// Columns on a terminal, at most: outside ASCII a character may take two.
-fn display_width(text: &str) -> usize {
-    text.chars().map(character_width).sum()
-}
-
-fn character_width(character: char) -> usize {
-    if character.is_ascii() { 1 } else { 2 }
 }
 
 /// A column's name, set off where styling is wanted.

@@ -1,8 +1,8 @@
-//! Figures as people read them.
+//! Numbers with units, rounded for reading.
 
 /// A time in microseconds, in the unit that leaves one to three digits before the point.
 #[must_use]
-pub fn time(us: f64) -> String {
+pub(crate) fn time(us: f64) -> String {
     if us < 1.0 {
         format!("{:.0} ns", us * 1e3)
     } else if us < 1e3 {
@@ -16,7 +16,7 @@ pub fn time(us: f64) -> String {
 
 /// A bound such as 20 µs, without decimals.
 #[must_use]
-pub fn bound(us: f64) -> String {
+pub(crate) fn bound(us: f64) -> String {
     let text = time(us);
     let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
     let number = if number.contains('.') {
@@ -29,7 +29,7 @@ pub fn bound(us: f64) -> String {
 
 /// A number with three significant digits, or all before the point where there are more.
 #[must_use]
-pub fn digits(number: f64) -> String {
+pub(crate) fn digits(number: f64) -> String {
     if number < 10.0 {
         format!("{number:.2}")
     } else if number < 100.0 {
@@ -41,13 +41,13 @@ pub fn digits(number: f64) -> String {
 
 /// How many times.
 #[must_use]
-pub fn times(ratio: f64) -> String {
+pub(crate) fn times(ratio: f64) -> String {
     format!("{} ×", digits(ratio))
 }
 
 /// A change in percent, with its sign. Less than 100 is never shown as 100.
 #[must_use]
-pub fn percent(change: f64) -> String {
+pub(crate) fn percent(change: f64) -> String {
     if change >= 1_000.0 {
         return format!("+{} %", whole(change));
     }
@@ -58,7 +58,7 @@ pub fn percent(change: f64) -> String {
 
 /// A whole number with a comma for each thousand.
 #[must_use]
-pub fn whole(number: f64) -> String {
+pub(crate) fn whole(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

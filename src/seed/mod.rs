@@ -18,7 +18,7 @@ pub(crate) use make::make;
 pub(crate) use publish::{Replace, publish};
 
 /// Called with how much is done and how much there is, in any unit, from any thread.
-pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+pub(crate) use crate::progress::Progress;
 
 /// The parameters that fix a generated dataset, to the byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! A fault in an engine, and the class of mismatch that it must become.
 
-use auditq::cli::{DiffArgs, DiffWorkload};
+use auditq::command::diff::report::{Class, Counts, Finding, Line, Subsampled};
+use auditq::config::{DiffArgs, DiffWorkload};
 use auditq::engine::Lifetime;
 use auditq::error::Exit;
-use auditq::output::diff::{Class, Counts, Finding, Line, Subsampled};
 
 use super::{Outcome, diff, sweep};
 use crate::faulty_engines::{Fault, Faulty};
@@ -28,7 +28,7 @@ fn with(fault: Fault) -> Outcome {
 fn the_two_engines_are_the_same() {
     let log = Log::plain(80);
     let enhanced = log.enhanced(Lifetime::LongLived);
-    for workload in [DiffWorkload::Legacy, DiffWorkload::Deep, DiffWorkload::Sweep] {
+    for workload in DiffWorkload::ALL {
         let args = DiffArgs {
             workloads: vec![workload],
             ..sweep()

@@ -3,10 +3,11 @@
 use std::fs;
 use std::sync::atomic::AtomicUsize;
 
-use auditq::cli::{DiffArgs, DiffWorkload};
+use auditq::command::diff::report::Finding;
+use auditq::config::{DiffArgs, DiffWorkload};
+use auditq::contract::workload::Workload;
 use auditq::engine::Lifetime;
 use auditq::error::{Error, Exit};
-use auditq::output::diff::Finding;
 
 use super::{deep, diff, sweep};
 use crate::faulty_engines::Interrupted;
@@ -15,7 +16,11 @@ use crate::harness::Log;
 #[test]
 fn no_request_is_no_verdict() {
     let log = Log::plain(10);
-    for workloads in [vec![DiffWorkload::Sweep], vec![DiffWorkload::Deep], vec![]] {
+    for workloads in [
+        vec![DiffWorkload::Sweep],
+        vec![DiffWorkload::Stream(Workload::Deep)],
+        vec![],
+    ] {
         let args = DiffArgs {
             workloads,
             requests: Some(0),

@@ -1,11 +1,11 @@
 //! `diff`: what is wrong with an engine is found and named; where nothing is wrong, nothing is found.
 
-use auditq::cli::{DiffArgs, DiffWorkload};
 use auditq::command::diff::Setting;
-use auditq::config::{Display, Format};
+use auditq::command::diff::report::{Class, Finding, Line, Mismatch, Verdict};
+use auditq::config::{DiffArgs, DiffWorkload, Display, Format};
+use auditq::contract::workload::Workload;
 use auditq::engine::Engine;
 use auditq::error::{Exit, Result};
-use auditq::output::diff::{Class, Finding, Line, Mismatch, Verdict};
 
 use crate::harness::Log;
 
@@ -33,7 +33,7 @@ pub(crate) fn sweep() -> DiffArgs {
 
 pub(crate) fn deep(requests: usize) -> DiffArgs {
     DiffArgs {
-        workloads: vec![DiffWorkload::Deep],
+        workloads: vec![DiffWorkload::Stream(Workload::Deep)],
         requests: Some(requests),
         ..sweep()
     }

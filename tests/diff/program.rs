@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use auditq::cli::DiffArgs;
-use auditq::output::diff::Class;
+use auditq::command::diff::report::Class;
+use auditq::config::DiffArgs;
 
 use super::{diff, sweep};
 use crate::faulty_engines::{Fault, Faulty};

@@ -52,13 +52,13 @@ fn matches(event: &Kept, filter: &Filter) -> bool {
 
 /// What must be answered, if these are all events.
 fn expected(events: &[Kept], query: &Query) -> Vec<Kept> {
-    let matching = events.iter().filter(|event| matches(event, &query.filter));
-    let behind = matching.filter(|event| match query.position {
+    let matching = events.iter().filter(|event| matches(event, query.filter()));
+    let behind = matching.filter(|event| match query.position() {
         Position::Page(_) => true,
         Position::After(cursor) => event.key < cursor,
     });
     let from = usize::try_from(query.offset()).unwrap();
-    behind.skip(from).take(query.page_size as usize).cloned().collect()
+    behind.skip(from).take(query.page_size() as usize).cloned().collect()
 }
 
 /// Filters of every shape, with values that are there and values that are not.
@@ -160,19 +160,19 @@ pub(super) fn assert_answers(engine: &dyn Engine, events: &[Kept], queries: &[Qu
         let expected = expected(events, query);
         let answered = page(engine, query).map_err(|error| error.to_string());
         assert_eq!(answered.as_ref(), Ok(&expected), "{what}: {query:?}");
-        if last == Some(&query.filter) {
+        if last == Some(query.filter()) {
             continue;
         }
-        last = Some(&query.filter);
-        let matching: Vec<&Kept> = events.iter().filter(|event| matches(event, &query.filter)).collect();
+        last = Some(query.filter());
+        let matching: Vec<&Kept> = events.iter().filter(|event| matches(event, query.filter())).collect();
         assert_eq!(
-            engine.count(&query.filter).unwrap(),
+            engine.count(query.filter()).unwrap(),
             matching.len() as u64,
             "{what}: count of {:?}",
-            query.filter
+            query.filter()
         );
-        let all = all(engine, &query.filter).unwrap();
-        assert!(all.iter().eq(matching), "{what}: all of {:?}", query.filter);
+        let all = all(engine, query.filter()).unwrap();
+        assert!(all.iter().eq(matching), "{what}: all of {:?}", query.filter());
     }
 }
 
@@ -183,9 +183,9 @@ pub(super) fn assert_model(baseline: &dyn Engine, events: &[Kept], queries: &[Qu
         let query = random.pick(queries);
         let answered = page(baseline, query).unwrap();
         assert_eq!(answered, expected(events, query), "the model, {what}: {query:?}");
-        let count = events.iter().filter(|event| matches(event, &query.filter)).count();
+        let count = events.iter().filter(|event| matches(event, query.filter())).count();
         assert_eq!(
-            baseline.count(&query.filter).unwrap(),
+            baseline.count(query.filter()).unwrap(),
             count as u64,
             "the model, {what}: {query:?}"
         );

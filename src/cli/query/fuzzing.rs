@@ -1,9 +1,10 @@
 //! The times and windows of the command line, for the fuzz oracles.
 
-use super::{Environment, Flags, Request};
+use super::{Environment, Flags, ModeArg};
 use crate::cli::time::{self, Time as Parsed};
+use crate::config::QueryRequest;
 use crate::error::{Error, Result};
-use crate::model::{Filter, Mode};
+use crate::model::Filter;
 
 /// A time as the command line takes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +74,7 @@ impl Time {
 /// As the command line refuses it.
 pub fn window(from: Option<Time>, to: Option<Time>, now: Option<Time>, clock: i64) -> Result<Filter> {
     let flags = Flags {
-        mode: Mode::Enhanced,
+        mode: ModeArg::Enhanced,
         page: None,
         size: None,
         from: from.map(|time| time.0),
@@ -96,7 +97,7 @@ pub fn window(from: Option<Time>, to: Option<Time>, now: Option<Time>, clock: i6
         threads: 1,
     };
     match flags.request(&environment)? {
-        Request::Count(filter) => Ok(filter),
+        QueryRequest::Count(filter) => Ok(filter),
         other => Err(Error::usage(format!("--count is read as {other:?}"))),
     }
 }

@@ -1,6 +1,7 @@
-//! What is plotted: latency by the number of events before the page.
+//! The plot's data: latency by the number of events before the page.
 
-use super::rounds::{FLOOR, Measured, Timed};
+use super::report::FLOOR;
+use super::rounds::{Measured, Timed};
 use crate::measure::percentile;
 use crate::output::plot::{Panel, Point, Series};
 use crate::output::units::whole;

@@ -1,37 +1,45 @@
-//! Whether there may be figures at all: every answer of every engine is held against the model's.
+//! The check before and after timing: every answer of every engine is compared with the model's.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::reproduce;
-use super::rounds::Bench;
-use super::subject::{Answer, answers, differences};
-use super::work::Work;
+use super::settings::Work;
+use super::subject::{Response, differences};
+use super::worker_pool::WorkerPool;
+use crate::command::reproduce;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::measure::Depth;
-use crate::model::{Filter, Query};
+use crate::model::{Filter, Page, Query};
+use crate::storage::data_dir::DataDir;
 
 /// What is known of a workload before it is timed.
 pub(super) struct Checked {
     /// The model's, which are everybody's.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<Response>,
     /// How long each engine took for them, when it was colder than it will be.
     pub(super) took: Vec<Duration>,
 }
 
-impl Bench<'_> {
-    pub(super) fn check(&self, work: &Work) -> Result<Checked> {
+/// Compares the engines' answers; the first engine is the model.
+#[derive(Clone, Copy)]
+pub(super) struct Checker<'a> {
+    pub(super) workers: &'a WorkerPool,
+    pub(super) engines: &'a [(&'a str, &'a dyn Engine)],
+    /// For the command line that reproduces a difference.
+    pub(super) dir: &'a DataDir,
+}
+
+impl Checker<'_> {
+    /// Collects every engine's answers and compares them. `answered` is called after each of the model's.
+    pub(super) fn check(&self, work: &Work, answered: &(dyn Fn() + Sync)) -> Result<Checked> {
         let (mut model, mut took) = (None, Vec::new());
         for (place, (_, engine)) in self.engines.iter().enumerate() {
-            let answered = || {
-                if place == 0 {
-                    self.steps.add(1)
-                }
-            };
+            let answered = if place == 0 { answered } else { &|| {} };
             let start = Instant::now();
-            let answers = answers(&self.workers, *engine, &work.requests, &answered);
+            let answers = answers(self.workers, *engine, work, answered);
             took.push(start.elapsed());
             match &model {
                 None => model = Some(answers),
@@ -39,29 +47,29 @@ impl Bench<'_> {
             }
         }
         let answers = model.filter(|answers| !answers.is_empty());
-        let answers = answers.ok_or_else(|| Error::usage("there is nothing to measure"))?;
+        let answers = answers.ok_or_else(|| Error::NoFigures("there is nothing to measure".to_owned()))?;
         Ok(Checked { answers, took })
     }
 
-    fn compare(&self, work: &Work, place: usize, model: &[Answer], other: &[Answer]) -> Result<()> {
+    fn compare(&self, work: &Work, place: usize, model: &[Response], other: &[Response]) -> Result<()> {
         let Some((first, count)) = differences(model, other) else {
             return Ok(());
         };
         let ((model, _), (name, _)) = (self.engines[0], self.engines[place]);
-        Err(Error::usage(format!(
-            "no figures: {name} does not answer as {model} does: {count} of {} {} requests differ, first number {}: \
+        Err(Error::NoFigures(format!(
+            "{name} does not answer as {model} does: {count} of {} {} requests differ, first number {}: \
              compare {} with --mode {model}",
             work.requests.len(),
             work.name,
             first + 1,
-            reproduce::command_line(self.dir, name, &work.requests[first]),
+            reproduce::batch(self.dir, name, &work.requests[first]),
         )))
     }
 
-    /// An engine may have become untrue while it was timed.
+    /// An engine may have gone wrong while it was timed.
     pub(super) fn check_again(&self, work: &Work, checked: &Checked) -> Result<()> {
         for (place, (_, engine)) in self.engines.iter().enumerate().skip(1) {
-            let answers = answers(&self.workers, *engine, &work.requests, &|| {});
+            let answers = answers(self.workers, *engine, work, &|| {});
             self.compare(work, place, &checked.answers, &answers)?;
         }
         Ok(())
@@ -73,7 +81,7 @@ impl Bench<'_> {
         let mut matching: HashMap<&Filter, u64> = HashMap::new();
         for (query, answer) in known.clone() {
             if answer.events != Some(0) {
-                matching.insert(&query.filter, 0);
+                matching.insert(query.filter(), 0);
             }
         }
         let model = self.engines[0].1;
@@ -83,7 +91,7 @@ impl Bench<'_> {
                 Ok(())
             })
         })?;
-        let depth = |query: &Query| Depth::of(query.offset(), matching.get(&query.filter).copied().unwrap_or(0));
+        let depth = |query: &Query| Depth::of(query.offset(), matching.get(query.filter()).copied().unwrap_or(0));
         Ok(known
             .map(|(query, answer)| {
                 if answer.events == Some(0) {
@@ -94,4 +102,20 @@ impl Bench<'_> {
             })
             .collect())
     }
+}
+
+/// Every answer of an engine, from all threads at once.
+pub(super) fn answers(
+    workers: &WorkerPool,
+    engine: &dyn Engine,
+    work: &Work,
+    answered: &(dyn Fn() + Sync),
+) -> Vec<Response> {
+    let ask = |page: &mut Page, query: &Query| {
+        let result = engine.page(query, page);
+        answered();
+        Response::of(result, page)
+    };
+    let requests = work.requests.par_iter();
+    workers.install(|| requests.map_init(Page::default, ask).collect())
 }

@@ -1,4 +1,4 @@
-//! What a request costs, from one thread. With more threads than processors, percentiles show the scheduler.
+//! The mean service time of a request on one thread. With more threads than CPUs, percentiles show the scheduler.
 
 use std::time::{Duration, Instant};
 
@@ -56,8 +56,8 @@ pub(super) fn in_turn(
 fn run(subject: Subject<'_>, task: Task<'_>, scratch: &mut Scratch) -> Duration {
     let start = Instant::now();
     for _ in 0..task.passes {
-        for (query, known) in task.requests.iter().zip(task.known) {
-            std::hint::black_box(subject.ask(query, known, scratch));
+        for (query, expected) in task.requests.iter().zip(task.expected) {
+            std::hint::black_box(subject.ask(query, expected, scratch));
         }
     }
     start.elapsed()

@@ -1,17 +1,16 @@
-//! What the figures depend on: the machine, the dataset, the build, and what was asked.
+//! The environment that the figures depend on: machine, dataset, build, command line.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::report::{Dataset, Machine, Method, Run, SCHEMA_VERSION};
-use super::reproduce::quoted;
-use super::rounds::Settings;
-use super::worker_pool::Pace;
+use super::settings::{Pace, Settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::model::Filter;
 use crate::seed::{self, DatasetSpec, Digests};
+use crate::shell::quote;
 use crate::storage::data_dir::DataDir;
 
 /// Everything that is known before anything is measured.
@@ -64,11 +63,10 @@ fn count(number: usize, what: &str) -> String {
 
 /// As it was given, in words that a POSIX shell reads back.
 fn command_line() -> String {
-    let words = std::env::args_os().map(|word| quoted(&word.to_string_lossy()));
-    words.collect::<Vec<_>>().join(" ")
+    std::env::args_os().map(quote).collect::<Vec<_>>().join(" ")
 }
 
-/// What is not there to be read is called unknown.
+/// From /proc; "unknown" where that lacks something.
 fn machine() -> Machine {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -100,7 +98,10 @@ fn field<'text>(text: &'text str, name: &str) -> Option<&'text str> {
 /// Digests the whole dataset, and says whether it is the contract's.
 pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
     let (payloads, database) = rayon::join(|| seed::payloads(dir, &|_, _| {}), || seed::database(dir));
-    let missing = || Error::usage(format!("{}: the dataset has just been removed", dir.root().display()));
+    let missing = || Error::Missing {
+        path: dir.root().to_owned(),
+        problem: "the dataset has just been removed".to_owned(),
+    };
     let payloads = payloads?.ok_or_else(missing)?;
     let rows = database?.ok_or_else(missing)?.rows;
     let found = Digests {

@@ -12,37 +12,26 @@ use crate::measure::{self, Depth, Latency, Ratio, Summary, histogram};
 struct Metric {
     name: &'static str,
     value: fn(&Summary) -> f64,
-    /// Whether more of it is faster.
-    is_rate: bool,
 }
 
 const METRICS: [Metric; 5] = [
-    Metric {
-        name: "rps",
-        value: |summary| summary.rps,
-        is_rate: true,
-    },
-    Metric {
-        name: "p50",
-        value: |summary| summary.latency.p50_ns,
-        is_rate: false,
-    },
-    Metric {
-        name: "p90",
-        value: |summary| summary.latency.p90_ns,
-        is_rate: false,
-    },
-    Metric {
-        name: "p95",
-        value: |summary| summary.latency.p95_ns,
-        is_rate: false,
-    },
-    Metric {
-        name: "p99",
-        value: |summary| summary.latency.p99_ns,
-        is_rate: false,
-    },
+    metric("rps", |summary| summary.rps),
+    metric("p50", |summary| summary.latency.p50_ns),
+    metric("p90", |summary| summary.latency.p90_ns),
+    metric("p95", |summary| summary.latency.p95_ns),
+    metric("p99", |summary| summary.latency.p99_ns),
 ];
+
+const fn metric(name: &'static str, value: fn(&Summary) -> f64) -> Metric {
+    Metric { name, value }
+}
+
+impl Metric {
+    /// Whether more of it is faster.
+    fn is_rate(self) -> bool {
+        self.name == "rps"
+    }
+}
 
 /// One workload's figures.
 pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
@@ -145,7 +134,7 @@ fn summary<'a>(rounds: impl IntoIterator<Item = &'a Round> + Clone) -> Result<Su
     let wall_s = rounds.clone().into_iter().map(|round| round.wall.as_secs_f64()).sum();
     let errors = rounds.clone().into_iter().map(|round| round.errors).sum();
     let summary = Summary::of(&mut latencies(rounds, |_| true), errors, wall_s);
-    summary.ok_or_else(|| Error::usage("nothing was measured: --rounds and --requests take at least 1"))
+    summary.ok_or_else(|| Error::NoFigures("nothing was measured".to_owned()))
 }
 
 /// A subject with its rounds, as one side of a ratio.
@@ -164,10 +153,10 @@ fn ratio(metric: Metric, model: &Side<'_>, other: &Side<'_>) -> Result<report::R
     let values = |rounds: &[Summary]| rounds.iter().map(metric.value).collect::<Vec<_>>();
     let pairs = values(model.rounds).into_iter().zip(values(other.rounds));
     let faster = |(model, other)| {
-        if metric.is_rate { other / model } else { model / other }
+        if metric.is_rate() { other / model } else { model / other }
     };
     let ratio = known(Ratio::of(&pairs.map(faster).collect::<Vec<f64>>()))?;
-    let gain = if metric.is_rate {
+    let gain = if metric.is_rate() {
         ratio.estimate - 1.0
     } else {
         1.0 - 1.0 / ratio.estimate
@@ -184,7 +173,7 @@ fn ratio(metric: Metric, model: &Side<'_>, other: &Side<'_>) -> Result<report::R
 }
 
 fn known(ratio: Option<Ratio>) -> Result<Ratio> {
-    ratio.ok_or_else(|| Error::usage("a round took no time that this machine's clock can measure"))
+    ratio.ok_or_else(|| Error::NoFigures("a round took no time that this clock can measure".to_owned()))
 }
 
 fn speedup(ratio: &Ratio) -> report::Speedup {
@@ -262,6 +251,7 @@ mod tests {
 
     use super::*;
     use crate::command::bench::Sample;
+    use crate::output::bench::Line;
 
     /// Two requests, each asked twice a round, in two rounds of a second.
     fn timed(name: &str, latencies_ns: [u64; 2]) -> Timed {
@@ -363,10 +353,10 @@ mod tests {
     #[test]
     fn the_lines_have_the_documented_shape() {
         let figures = workload(&measured()).unwrap();
-        let line = |line: report::Line<'_>| serde_json::to_string(&line).unwrap();
+        let line = |line: Line<'_>| serde_json::to_string(&line).unwrap();
         let total = figures.subjects[1].total;
         assert_eq!(
-            line(report::Line::Summary {
+            line(Line::Summary {
                 workload: "legacy",
                 subject: "enhanced",
                 passes_per_round: 2,
@@ -376,7 +366,7 @@ mod tests {
              \"errors\":2,\"n\":8,\"mean_us\":2.5,\"p50_us\":2.5,\"p90_us\":4.0,\"p95_us\":4.0,\"p99_us\":4.0,\"max_us\":4.0,\
              \"p99_is_weak\":true}"
         );
-        let depth = line(report::Line::Depth {
+        let depth = line(Line::Depth {
             workload: "legacy",
             subject: "floor",
             depth: &figures.subjects[2].depths[1],
@@ -384,7 +374,7 @@ mod tests {
         assert!(depth.starts_with(
             "{\"type\":\"depth\",\"workload\":\"legacy\",\"subject\":\"floor\",\"depth\":\"past_the_end\",\"n\":4,\"mean_us\":0.03,"
         ));
-        let ratio = line(report::Line::Ratio {
+        let ratio = line(Line::Ratio {
             workload: "legacy",
             ratio: &figures.ratios[0],
         });
@@ -393,7 +383,7 @@ mod tests {
             "{\"type\":\"ratio\",\"workload\":\"legacy\",\"subject\":\"enhanced\",\"against\":\"baseline\",\"metric\":\"rps\",\
              \"ratio\":1.0,\"low\":1.0,\"high\":1.0,\"verdict\":\"inconclusive\",\"improvement_percent\":0.0,\"is_weak\":false}"
         );
-        let cost = line(report::Line::Cost {
+        let cost = line(Line::Cost {
             workload: "legacy",
             cost: &figures.costs[1],
         });
@@ -404,7 +394,7 @@ mod tests {
         );
         let gate = gate(2.0, &[], &[]);
         assert_eq!(
-            line(report::Line::Gate(&gate)),
+            line(Line::Gate(&gate)),
             "{\"type\":\"gate\",\"min_speedup\":2.0,\"passed\":true,\"failures\":[]}"
         );
     }

@@ -1,13 +1,13 @@
-//! Results in files, which appear whole or not at all.
+//! Export files, replaced atomically.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::storage::fs::atomic_file::TempFile;
 
-/// Looks whether there is a directory for the file to be in.
+/// Checks that the file's directory exists.
 pub(super) fn require_directory(path: &Path) -> Result<()> {
     let (directory, _) = split(path)?;
     if directory.is_dir() {
@@ -20,7 +20,7 @@ pub(super) fn require_directory(path: &Path) -> Result<()> {
     })
 }
 
-/// Puts `bytes` in the place of whatever is called `path`.
+/// Replaces the file `path` by `bytes`, atomically.
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
     let (directory, name) = split(path)?;
     // No lock: an export may go to any directory, where another user can hold one for ever.
@@ -35,7 +35,7 @@ pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn split(path: &Path) -> Result<(&Path, &str)> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Error::usage(format!("{}: no name for a file", path.display())))?;
+    let name = name.ok_or_else(|| Error::io(path, "cannot write")(io::ErrorKind::InvalidFilename.into()))?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok((parent.unwrap_or(Path::new(".")), name))
 }

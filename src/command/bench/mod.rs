@@ -1,13 +1,12 @@
 //! `auditq bench`: both engines and the floor, in turn, on the same requests.
 
-use crate::cli::{BenchArgs, ExportForm, JournalArg, WriteArgs};
 use crate::command::notify;
-use crate::config::{Config, Display, Format};
+use crate::config::{BenchArgs, Config, Display, JournalMode, WriteArgs};
 use crate::engine::{self, Engine, Lifetime};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::model::{Mode, Page};
-use crate::output::progress::Progress;
-use crate::output::{Stdout, document, jsonl, plot, unless_closed};
+use crate::output::progress::ProgressBar;
+use crate::output::{self, Stdout, jsonl, plot, unless_closed};
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Journal;
 
@@ -17,28 +16,26 @@ mod cost;
 mod environment;
 mod figures;
 mod files;
-mod notes;
-mod report;
-mod reproduce;
+pub(crate) mod report;
 mod rounds;
+mod settings;
 mod subject;
-mod tables;
-mod work;
 mod worker_pool;
 mod writes;
 
 pub use cost::Cost;
-pub use rounds::{FLOOR, Measured, Settings, Timed, measure};
-pub use work::Work;
-pub use worker_pool::{Pace, Round, Sample};
+pub use report::FLOOR;
+pub use rounds::{Measured, Timed, measure};
+pub use settings::{Pace, Settings, Work};
+pub use worker_pool::{Round, Sample};
 
 pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
     let works: Vec<_> = args
         .workloads
         .iter()
-        .map(|it| Work {
-            name: it.workload.name().to_owned(),
-            requests: it.workload.stream().take(it.requests).collect(),
+        .map(|workload| Work {
+            name: workload.name().to_owned(),
+            requests: workload.stream().take(args.requests).collect(),
         })
         .collect();
     if args.dry_run {
@@ -63,9 +60,9 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
             Vec::new(),
         ),
     };
-    unless_closed(print(&config.display, &report, args.histogram))?;
+    unless_closed(output::bench::print(&config.display, &report, args.histogram))?;
     if let Some(export) = &args.export {
-        files::publish(&export.path, &exported(&report, export.form)?)?;
+        files::publish(&export.path, &output::bench::export(&report, export.format)?)?;
     }
     if let Some(path) = &args.plot {
         let title = "Latency by page depth";
@@ -99,7 +96,7 @@ fn report(
     let engines = [("baseline", baseline.as_ref()), ("enhanced", enhanced.as_ref())];
     let dataset = environment::dataset(&config.data_dir, enhanced.as_ref())?;
     let run = environment::run(settings, dataset);
-    let progress = Progress::new(&config.display, "measuring");
+    let progress = ProgressBar::new(&config.display, "measuring");
     let report = |done, total| progress.report(done, total);
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
     let workloads: Vec<_> = measured.iter().map(figures::workload).collect::<Result<_>>()?;
@@ -127,9 +124,9 @@ fn report_beside_writer(
     // Not the enhanced one, which would keep an index beside a log that is only copied here.
     let baseline = engine::open(Mode::Baseline, &config.data_dir, Lifetime::OneShot, notify(display))?;
     let run = environment::run(settings, environment::dataset(&config.data_dir, baseline.as_ref())?);
-    let journal = |it: &JournalArg| match it {
-        JournalArg::Rollback => Journal::Rollback,
-        JournalArg::Wal => Journal::Wal,
+    let journal = |it: &JournalMode| match it {
+        JournalMode::Rollback => Journal::Rollback,
+        JournalMode::Wal => Journal::Wal,
     };
     let journals: Vec<_> = writes.journals.iter().map(journal).collect();
     let plan = writes::Plan {
@@ -141,7 +138,7 @@ fn report_beside_writer(
         journals: &journals,
         turn: writes.turn,
     };
-    let progress = Progress::new(&display, "measuring beside a writer");
+    let progress = ProgressBar::new(&display, "measuring beside a writer");
     let measured = writes::measure(&plan, &|dir| engines(&display, dir), &|done, total| {
         progress.report(done, total);
     })?;
@@ -159,7 +156,7 @@ fn report_beside_writer(
 fn engines(display: &Display, dir: &DataDir) -> Result<[Box<dyn Engine>; 2]> {
     let open = |mode, lifetime| engine::open(mode, dir, lifetime, notify(*display));
     // A missing index is made here, not beside the first requests.
-    let progress = Progress::new(display, "indexing");
+    let progress = ProgressBar::new(display, "indexing");
     let first = open(Mode::Enhanced, Lifetime::OneShot)?;
     first.maintain(&|done, total| progress.report(done, total))?;
     let baseline = open(Mode::Baseline, Lifetime::LongLived)?;
@@ -170,40 +167,4 @@ fn engines(display: &Display, dir: &DataDir) -> Result<[Box<dyn Engine>; 2]> {
         let _ = enhanced.page(&query, &mut Page::default());
     }
     Ok([baseline, enhanced])
-}
-
-fn print(display: &Display, report: &report::Report, with_histogram: bool) -> Result<()> {
-    let mut out = Stdout::lock();
-    match display.format {
-        Format::Table => {
-            let blocks = tables::figures(report, with_histogram);
-            out.write(document::as_text(display, &blocks).as_bytes())?;
-        }
-        Format::Jsonl => {
-            for line in report::lines(report, with_histogram) {
-                out.write(&serde_json::to_vec(&line).map_err(unwritable)?)?;
-                out.write(b"\n")?;
-            }
-        }
-    }
-    out.flush()
-}
-
-fn exported(report: &report::Report, form: ExportForm) -> Result<Vec<u8>> {
-    match form {
-        ExportForm::Json => {
-            let mut text = serde_json::to_vec_pretty(report).map_err(unwritable)?;
-            text.push(b'\n');
-            Ok(text)
-        }
-        ExportForm::Markdown => {
-            let mut blocks = tables::environment(report);
-            blocks.extend(tables::figures(report, true));
-            Ok(document::as_markdown(&blocks).into_bytes())
-        }
-    }
-}
-
-fn unwritable(error: serde_json::Error) -> Error {
-    Error::Output(error.into())
 }

@@ -1,301 +1,232 @@
-//! What leaves the process: the shape of the export and of the JSON lines. Units are in the names; times are
-//! microseconds with three decimals, which is every nanosecond that was measured.
+//! The figures as they are exported and printed. Units are in the names; times are microseconds with three decimals,
+//! so no measured nanosecond is lost.
 
 use serde::Serialize;
 
+/// What the floor is called among the subjects.
+pub const FLOOR: &str = "floor";
+
 /// Changes whenever a key changes its name, its place or its meaning.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// The export, whole.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     #[serde(flatten)]
-    pub(super) run: Run,
-    pub(super) workloads: Vec<Workload>,
+    pub(crate) run: Run,
+    pub(crate) workloads: Vec<Workload>,
     /// Beside a writer. Not there without `--write-rate`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) writes: Vec<Write>,
+    pub(crate) writes: Vec<Write>,
     /// Null without `--min-speedup`.
-    pub(super) gate: Option<Gate>,
+    pub(crate) gate: Option<Gate>,
 }
 
 /// What was run, on what.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Run {
-    pub(super) schema_version: u32,
-    pub(super) auditq_version: &'static str,
+pub(crate) struct Run {
+    pub(crate) schema_version: u32,
+    pub(crate) auditq_version: &'static str,
     /// Of the source this program was built from; "unknown" where the build did not say.
-    pub(super) commit: &'static str,
-    pub(super) command_line: String,
-    pub(super) started_at_epoch_s: u64,
-    pub(super) method: Method,
-    pub(super) machine: Machine,
-    pub(super) dataset: Dataset,
+    pub(crate) commit: &'static str,
+    pub(crate) command_line: String,
+    pub(crate) started_at_epoch_s: u64,
+    pub(crate) method: Method,
+    pub(crate) machine: Machine,
+    pub(crate) dataset: Dataset,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Method {
+pub(crate) struct Method {
     /// "closed" or "open".
     #[serde(rename = "loop")]
-    pub(super) pace: &'static str,
-    pub(super) clients: usize,
+    pub(crate) pace: &'static str,
+    pub(crate) clients: usize,
     /// Null in a closed loop.
-    pub(super) rate_requests_per_s: Option<f64>,
+    pub(crate) rate_requests_per_s: Option<f64>,
     /// Null in an open loop.
-    pub(super) think_time_us: Option<u32>,
-    pub(super) rounds: usize,
-    pub(super) label: String,
+    pub(crate) think_time_us: Option<u32>,
+    pub(crate) rounds: usize,
+    pub(crate) label: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
-    pub(super) cpu_model: String,
+pub(crate) struct Machine {
+    pub(crate) cpu_model: String,
     /// Cores that this process may use at once.
-    pub(super) cores: usize,
-    pub(super) ram_bytes: Option<u64>,
-    pub(super) kernel: String,
+    pub(crate) cores: usize,
+    pub(crate) ram_bytes: Option<u64>,
+    pub(crate) kernel: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Dataset {
-    pub(super) is_contract: bool,
-    pub(super) label: String,
-    pub(super) events: u64,
-    pub(super) payload_bytes: u64,
-    pub(super) payloads_sha256: String,
-    pub(super) rows_sha256: String,
+pub(crate) struct Dataset {
+    pub(crate) is_contract: bool,
+    pub(crate) label: String,
+    pub(crate) events: u64,
+    pub(crate) payload_bytes: u64,
+    pub(crate) payloads_sha256: String,
+    pub(crate) rows_sha256: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Workload {
-    pub(super) workload: String,
-    pub(super) requests: usize,
-    pub(super) subjects: Vec<Subject>,
-    pub(super) ratios: Vec<Ratio>,
-    pub(super) costs: Vec<Cost>,
+pub(crate) struct Workload {
+    pub(crate) workload: String,
+    pub(crate) requests: usize,
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) ratios: Vec<Ratio>,
+    pub(crate) costs: Vec<Cost>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Subject {
-    pub(super) subject: String,
+pub(crate) struct Subject {
+    pub(crate) subject: String,
     /// How often each round asked all requests.
-    pub(super) passes_per_round: usize,
-    pub(super) total: Summary,
-    pub(super) depths: Vec<Depth>,
-    pub(super) histogram: Vec<Bucket>,
-    pub(super) rounds: Vec<Round>,
+    pub(crate) passes_per_round: usize,
+    pub(crate) total: Summary,
+    pub(crate) depths: Vec<Depth>,
+    pub(crate) histogram: Vec<Bucket>,
+    pub(crate) rounds: Vec<Round>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Summary {
-    pub(super) rps: f64,
-    pub(super) errors: usize,
+pub(crate) struct Summary {
+    pub(crate) rps: f64,
+    pub(crate) errors: usize,
     #[serde(flatten)]
-    pub(super) latency: Latency,
+    pub(crate) latency: Latency,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Latency {
-    pub(super) n: usize,
-    pub(super) mean_us: f64,
-    pub(super) p50_us: f64,
-    pub(super) p90_us: f64,
-    pub(super) p95_us: f64,
-    pub(super) p99_us: f64,
-    pub(super) max_us: f64,
+pub(crate) struct Latency {
+    pub(crate) n: usize,
+    pub(crate) mean_us: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p90_us: f64,
+    pub(crate) p95_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) max_us: f64,
     /// Fewer than 1,000 samples: fewer than ten lie beyond the P99.
-    pub(super) p99_is_weak: bool,
+    pub(crate) p99_is_weak: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Depth {
-    pub(super) depth: &'static str,
+pub(crate) struct Depth {
+    pub(crate) depth: &'static str,
     #[serde(flatten)]
-    pub(super) latency: Latency,
+    pub(crate) latency: Latency,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Bucket {
-    pub(super) from_us: f64,
+pub(crate) struct Bucket {
+    pub(crate) from_us: f64,
     /// Belongs to the next bucket. Null where there is none.
-    pub(super) to_us: Option<f64>,
-    pub(super) count: usize,
+    pub(crate) to_us: Option<f64>,
+    pub(crate) count: usize,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Round {
+pub(crate) struct Round {
     /// From 1.
-    pub(super) round: usize,
+    pub(crate) round: usize,
     /// From 1: which of the subjects it was in this round.
-    pub(super) turn: usize,
-    pub(super) wall_s: f64,
+    pub(crate) turn: usize,
+    pub(crate) wall_s: f64,
     #[serde(flatten)]
-    pub(super) summary: Summary,
+    pub(crate) summary: Summary,
 }
 
 /// How many times faster than the baseline: above 1 is faster, in every metric.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Ratio {
-    pub(super) subject: String,
-    pub(super) against: String,
+pub(crate) struct Ratio {
+    pub(crate) subject: String,
+    pub(crate) against: String,
     /// "rps", "p50", "p90", "p95" or "p99".
-    pub(super) metric: &'static str,
+    pub(crate) metric: &'static str,
     #[serde(flatten)]
-    pub(super) speedup: Speedup,
+    pub(crate) speedup: Speedup,
     /// "faster", "slower" or "inconclusive".
-    pub(super) verdict: &'static str,
+    pub(crate) verdict: &'static str,
     /// More requests a second, or less time, than the baseline, in percent of the baseline's.
-    pub(super) improvement_percent: f64,
+    pub(crate) improvement_percent: f64,
     /// A P99 from too few samples on either side.
-    pub(super) is_weak: bool,
+    pub(crate) is_weak: bool,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Speedup {
-    pub(super) ratio: f64,
+pub(crate) struct Speedup {
+    pub(crate) ratio: f64,
     /// Of the 95 % interval. Null from a single round.
-    pub(super) low: Option<f64>,
+    pub(crate) low: Option<f64>,
     /// Of the 95 % interval. Null from a single round.
-    pub(super) high: Option<f64>,
+    pub(crate) high: Option<f64>,
 }
 
 /// The mean service time from one thread, as a multiple of the floor's.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Cost {
-    pub(super) subject: String,
-    pub(super) n: usize,
-    pub(super) us_per_request: f64,
-    pub(super) rounds_us_per_request: Vec<f64>,
+pub(crate) struct Cost {
+    pub(crate) subject: String,
+    pub(crate) n: usize,
+    pub(crate) us_per_request: f64,
+    pub(crate) rounds_us_per_request: Vec<f64>,
     /// Null for the floor itself.
-    pub(super) of_floor: Option<Speedup>,
+    pub(crate) of_floor: Option<Speedup>,
 }
 
 /// One subject beside a writer.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Write {
+pub(crate) struct Write {
     /// "rollback" or "wal".
-    pub(super) journal: &'static str,
+    pub(crate) journal: &'static str,
     /// Commits a second that were asked for.
-    pub(super) write_rate_per_s: f64,
-    pub(super) workload: String,
+    pub(crate) write_rate_per_s: f64,
+    pub(crate) workload: String,
     /// "none" is the writer alone.
-    pub(super) subject: &'static str,
+    pub(crate) subject: &'static str,
     /// Null where nobody wrote.
-    pub(super) commits: Option<Commits>,
+    pub(crate) commits: Option<Commits>,
     /// Null where nobody read.
-    pub(super) requests: Option<Summary>,
+    pub(crate) requests: Option<Summary>,
     /// Null where nobody read, and for the baseline, which knows nothing that could grow old.
-    pub(super) refreshes: Option<Refreshes>,
+    pub(crate) refreshes: Option<Refreshes>,
     /// Against the baseline beside the same writer.
-    pub(super) ratios: Vec<Ratio>,
+    pub(crate) ratios: Vec<Ratio>,
 }
 
 /// What the writer reached.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Commits {
-    pub(super) per_s: f64,
+pub(crate) struct Commits {
+    pub(crate) per_s: f64,
     /// Of a commit with its payload, from when it began.
     #[serde(flatten)]
-    pub(super) latency: Option<Latency>,
+    pub(crate) latency: Option<Latency>,
 }
 
 /// How often the index was brought up to date, by kind.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Refreshes {
+pub(crate) struct Refreshes {
     /// By the frames of the write-ahead log.
-    pub(super) by_frames: u64,
+    pub(crate) by_frames: u64,
     /// By the hashes of leaf pages.
-    pub(super) by_hashes: u64,
+    pub(crate) by_hashes: u64,
     /// Indexes that were built from the whole table.
-    pub(super) rebuilds: u64,
+    pub(crate) rebuilds: u64,
     /// New bases that were written of a base and its delta.
-    pub(super) folds: u64,
+    pub(crate) folds: u64,
     /// Answers that SQLite gave.
-    pub(super) answers_by_sqlite: u64,
+    pub(crate) answers_by_sqlite: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Gate {
-    pub(super) min_speedup: f64,
-    pub(super) passed: bool,
-    pub(super) failures: Vec<Failure>,
+pub(crate) struct Gate {
+    pub(crate) min_speedup: f64,
+    pub(crate) passed: bool,
+    pub(crate) failures: Vec<Failure>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Failure {
-    pub(super) workload: String,
+pub(crate) struct Failure {
+    pub(crate) workload: String,
     #[serde(flatten)]
-    pub(super) ratio: Ratio,
-}
-
-/// One JSON line.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Line<'a> {
-    Run(&'a Run),
-    Summary {
-        workload: &'a str,
-        subject: &'a str,
-        passes_per_round: usize,
-        #[serde(flatten)]
-        total: Summary,
-    },
-    Depth {
-        workload: &'a str,
-        subject: &'a str,
-        #[serde(flatten)]
-        depth: &'a Depth,
-    },
-    Ratio {
-        workload: &'a str,
-        #[serde(flatten)]
-        ratio: &'a Ratio,
-    },
-    Cost {
-        workload: &'a str,
-        #[serde(flatten)]
-        cost: &'a Cost,
-    },
-    Histogram {
-        workload: &'a str,
-        subject: &'a str,
-        buckets: &'a [Bucket],
-    },
-    Write(&'a Write),
-    Gate(&'a Gate),
-}
-
-/// The report as JSON lines; the histograms only where they were asked for, the raw rounds in the export only.
-pub(super) fn lines(report: &Report, with_histogram: bool) -> Vec<Line<'_>> {
-    let mut lines = vec![Line::Run(&report.run)];
-    for work in &report.workloads {
-        let workload = work.workload.as_str();
-        for it in &work.subjects {
-            let (subject, total) = (it.subject.as_str(), it.total);
-            let passes_per_round = it.passes_per_round;
-            lines.push(Line::Summary {
-                workload,
-                subject,
-                passes_per_round,
-                total,
-            });
-            lines.extend(it.depths.iter().map(|depth| Line::Depth {
-                workload,
-                subject,
-                depth,
-            }));
-            if with_histogram {
-                lines.push(Line::Histogram {
-                    workload,
-                    subject,
-                    buckets: &it.histogram,
-                });
-            }
-        }
-        lines.extend(work.ratios.iter().map(|ratio| Line::Ratio { workload, ratio }));
-        lines.extend(work.costs.iter().map(|cost| Line::Cost { workload, cost }));
-    }
-    lines.extend(report.writes.iter().map(Line::Write));
-    lines.extend(report.gate.as_ref().map(Line::Gate));
-    lines
+    pub(crate) ratio: Ratio,
 }

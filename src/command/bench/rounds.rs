@@ -1,21 +1,20 @@
-//! The order of events: every answer is checked first, then the subjects are timed in turn.
+//! A measurement: every answer is checked first, then the subjects are timed in turn.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::check::Checked;
+use super::check::{Checked, Checker};
 use super::cost::{self, Cost};
+use super::report::FLOOR;
+use super::settings::{Pace, Settings, Work};
 use super::subject::Subject;
-use super::work::Work;
-use super::worker_pool::{Pace, Round, Task, WorkerPool};
+use super::worker_pool::{Round, Task, WorkerPool};
 use crate::engine::{Engine, Floor};
 use crate::error::{Error, Result};
 use crate::measure::Depth;
 use crate::model::Query;
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
-
-/// What the floor is called among the subjects.
-pub const FLOOR: &str = "floor";
 
 /// A subject that answers a whole workload faster than this (from all threads) is asked it again and again
 /// within a round, until the round lasts so long.
@@ -24,17 +23,6 @@ const ROUND_TIME: Duration = Duration::from_millis(100);
 const LONG_PASS: Duration = Duration::from_secs(1);
 /// Bounds the memory that samples take.
 const MAX_TURNS: usize = 2_000_000;
-
-/// How it is measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Threads that ask at once.
-    pub threads: usize,
-    /// How often each subject gets its turn.
-    pub rounds: usize,
-    /// When requests are sent.
-    pub pace: Pace,
-}
 
 /// A workload's raw figures.
 #[derive(Clone, Debug)]
@@ -74,18 +62,29 @@ pub fn measure(
     dir: &DataDir,
     works: &[Work],
     settings: &Settings,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    progress: Progress<'_>,
 ) -> Result<Vec<Measured>> {
-    let bench = Bench {
-        workers: WorkerPool::new(settings.threads)?,
+    let workers = WorkerPool::new(settings.threads)?;
+    let floor = Floor::open(dir)?;
+    let steps = Steps::new(works, settings, progress);
+    let checker = Checker {
+        workers: &workers,
         engines,
-        floor: Floor::open(dir)?,
         dir,
-        settings,
-        steps: Steps::new(works, settings, progress),
     };
     // All before any figure.
-    let checked: Vec<_> = works.iter().map(|work| bench.check(work)).collect::<Result<_>>()?;
+    let answered = || steps.add(1);
+    let checked: Vec<_> = works
+        .iter()
+        .map(|work| checker.check(work, &answered))
+        .collect::<Result<_>>()?;
+    let bench = Bench {
+        workers: &workers,
+        checker,
+        floor,
+        settings,
+        steps: &steps,
+    };
     works
         .iter()
         .zip(checked)
@@ -94,24 +93,23 @@ pub fn measure(
 }
 
 /// What all workloads share.
-pub(super) struct Bench<'a> {
-    pub(super) workers: WorkerPool,
-    /// The first is the model.
-    pub(super) engines: &'a [(&'a str, &'a dyn Engine)],
+struct Bench<'a> {
+    workers: &'a WorkerPool,
+    checker: Checker<'a>,
     floor: Floor,
-    pub(super) dir: &'a DataDir,
     settings: &'a Settings,
-    pub(super) steps: Steps<'a>,
+    steps: &'a Steps<'a>,
 }
 
 impl Bench<'_> {
     fn time(&self, work: &Work, checked: &Checked) -> Result<Measured> {
         let task = |passes| Task {
             requests: &work.requests,
-            known: &checked.answers,
+            expected: &checked.answers,
             passes,
         };
         let engines = self
+            .checker
             .engines
             .iter()
             .map(|(name, engine)| (*name, Subject::Engine(*engine)));
@@ -141,10 +139,10 @@ impl Bench<'_> {
             self.steps.add(work.requests.len());
         }
         let costs = cost::in_turn(&subjects[1..], task(1), self.settings.rounds, ROUND_TIME);
-        self.check_again(work, checked)?;
+        self.checker.check_again(work, checked)?;
         Ok(Measured {
             workload: work.name.clone(),
-            depths: self.depths(work, checked)?,
+            depths: self.checker.depths(work, checked)?,
             offsets: work.requests.iter().map(Query::offset).collect(),
             subjects: timed,
             costs,
@@ -154,8 +152,8 @@ impl Bench<'_> {
     fn round(&self, work: &Work, name: &str, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> Result<Round> {
         match self.workers.round(subject, task, pace) {
             (round, None) => Ok(round),
-            (_, Some(request)) => Err(Error::usage(format!(
-                "no figures: {name} answered {} request {} otherwise while it was timed than before: is the log being \
+            (_, Some(request)) => Err(Error::NoFigures(format!(
+                "{name} answered {} request {} otherwise while it was timed than before: is the log being \
                  written to?",
                 work.name,
                 request + 1
@@ -172,14 +170,14 @@ fn passes(pass: Duration, task: Task<'_>) -> usize {
 }
 
 /// How far it is, in requests to the model.
-pub(super) struct Steps<'a> {
+struct Steps<'a> {
     done: AtomicU64,
     total: u64,
-    report: &'a (dyn Fn(u64, u64) + Sync),
+    report: Progress<'a>,
 }
 
 impl<'a> Steps<'a> {
-    fn new(works: &[Work], settings: &Settings, report: &'a (dyn Fn(u64, u64) + Sync)) -> Self {
+    fn new(works: &[Work], settings: &Settings, report: Progress<'a>) -> Self {
         let requests: usize = works.iter().map(|work| work.requests.len()).sum();
         let total = (requests * (1 + settings.rounds)) as u64;
         Steps {
@@ -189,7 +187,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    pub(super) fn add(&self, requests: usize) {
+    fn add(&self, requests: usize) {
         let done = self.done.fetch_add(requests as u64, Ordering::Relaxed) + requests as u64;
         (self.report)(done, self.total);
     }

@@ -1,9 +1,7 @@
 //! What is measured, and what each request was found to answer.
 
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::worker_pool::WorkerPool;
 use crate::engine::{Engine, Floor};
 use crate::error::Result;
 use crate::model::{Event, Page, PayloadRef, Query};
@@ -23,20 +21,20 @@ pub(super) struct Scratch {
 }
 
 impl Subject<'_> {
-    /// Answers one request: how many events, `None` where it failed. The floor reads what `known` names.
-    pub(super) fn ask(self, query: &Query, known: &Answer, scratch: &mut Scratch) -> Option<usize> {
+    /// Responses one request: how many events, `None` where it failed. The floor reads the payloads that `expected` names.
+    pub(super) fn ask(self, query: &Query, expected: &Response, scratch: &mut Scratch) -> Option<usize> {
         match self {
             Subject::Engine(engine) => engine.page(query, &mut scratch.page).ok().map(|()| scratch.page.len()),
             Subject::Floor(floor) => {
-                let read = floor.read(&known.payload_refs, &mut scratch.buffer);
-                read.ok().and(known.events)
+                let read = floor.read(&expected.payload_refs, &mut scratch.buffer);
+                read.ok().and(expected.events)
             }
         }
     }
 }
 
 /// What an engine answered to a request.
-pub(super) struct Answer {
+pub(super) struct Response {
     /// Of every field of every event with its payload, in order, or of the error's text.
     digest: [u8; 32],
     /// How many; `None` where the request failed.
@@ -45,24 +43,9 @@ pub(super) struct Answer {
     payload_refs: Box<[PayloadRef]>,
 }
 
-/// Every answer of an engine, from all threads at once. `answered` is called after each.
-pub(super) fn answers(
-    workers: &WorkerPool,
-    engine: &dyn Engine,
-    requests: &[Query],
-    answered: &(dyn Fn() + Sync),
-) -> Vec<Answer> {
-    let ask = |page: &mut Page, query: &Query| {
-        let result = engine.page(query, page);
-        answered();
-        Answer::of(result, page)
-    };
-    workers.install(|| requests.par_iter().map_init(Page::default, ask).collect())
-}
-
 /// The place of the first answer that is not the model's, and how many there are.
-pub(super) fn differences(model: &[Answer], other: &[Answer]) -> Option<(usize, usize)> {
-    let differs = |(_, (model, other)): &(usize, (&Answer, &Answer))| model.digest != other.digest;
+pub(super) fn differences(model: &[Response], other: &[Response]) -> Option<(usize, usize)> {
+    let differs = |(_, (model, other)): &(usize, (&Response, &Response))| model.digest != other.digest;
     let mut places = model
         .iter()
         .zip(other)
@@ -72,8 +55,8 @@ pub(super) fn differences(model: &[Answer], other: &[Answer]) -> Option<(usize, 
     places.next().map(|first| (first, 1 + places.count()))
 }
 
-impl Answer {
-    fn of(result: Result<()>, page: &Page) -> Self {
+impl Response {
+    pub(super) fn of(result: Result<()>, page: &Page) -> Self {
         let mut digest = Sha256::new();
         let (events, payload_refs) = match result {
             Ok(()) => {
@@ -87,7 +70,7 @@ impl Answer {
                 (None, Box::default())
             }
         };
-        Answer {
+        Response {
             digest: digest.finalize().into(),
             events,
             payload_refs,

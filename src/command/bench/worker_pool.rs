@@ -1,24 +1,14 @@
-//! The threads that ask, and how they take turns.
+//! The client threads, in a closed or an open loop.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::subject::{Answer, Scratch, Subject};
-use crate::error::{Error, Result};
+use super::settings::Pace;
+use super::subject::{Response, Scratch, Subject};
+use crate::command::threads;
+use crate::error::Result;
 use crate::model::Query;
-
-/// When the next request is sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// Closed loop: each thread as soon as it has its answer, without thinking.
-    Closed,
-    /// Open loop: so many requests a second by all threads together, whether or not answers have come.
-    Open {
-        /// Requests a second.
-        requests_per_s: f64,
-    },
-}
 
 /// The latency of one request.
 #[derive(Clone, Copy, Debug)]
@@ -40,11 +30,11 @@ pub struct Round {
     pub samples: Vec<Sample>,
 }
 
-/// The requests of a workload with the answers that they are known to have.
+/// The requests of a workload with their expected answers.
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) requests: &'a [Query],
-    pub(super) known: &'a [Answer],
+    pub(super) expected: &'a [Response],
     /// How often all requests are asked.
     pub(super) passes: usize,
 }
@@ -60,18 +50,13 @@ struct Worker {
     scratch: Scratch,
     samples: Vec<Sample>,
     errors: usize,
-    /// A request that was answered otherwise than it is known to be.
+    /// A request that was answered otherwise than expected.
     mismatch: Option<usize>,
 }
 
 impl WorkerPool {
     pub(super) fn new(threads: usize) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| {
-            Error::usage(format!(
-                "{threads} threads cannot be started ({error}): --threads takes fewer"
-            ))
-        })?;
+        let pool = threads::pool(threads)?;
         let workers = (0..threads).map(|_| Mutex::default()).collect();
         Ok(WorkerPool { pool, workers })
     }
@@ -87,7 +72,7 @@ impl WorkerPool {
     }
 
     /// Asks every request, all threads at once. The other result is a request, if there is one, that was
-    /// answered otherwise than is known.
+    /// answered otherwise than expected.
     pub(super) fn round(&self, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> (Round, Option<usize>) {
         let next = AtomicUsize::new(0);
         let (ready, started) = (Barrier::new(self.workers.len()), OnceLock::new());
@@ -138,7 +123,7 @@ impl Worker {
     fn closed_loop(&mut self, subject: Subject<'_>, task: Task<'_>, next: &AtomicUsize) {
         while let Some((_, request)) = task.take(next) {
             let start = Instant::now();
-            let events = subject.ask(&task.requests[request], &task.known[request], &mut self.scratch);
+            let events = subject.ask(&task.requests[request], &task.expected[request], &mut self.scratch);
             self.note(task, request, start.elapsed(), events);
             // With more clients than processors, the scheduler would else stop a client wherever it happens to
             // be, mostly in the middle of a request, and the tail would say how long the others' turns are.
@@ -157,7 +142,7 @@ impl Worker {
         while let Some((turn, request)) = task.take(next) {
             let intended = started + Duration::from_secs_f64(turn as f64 / requests_per_s);
             std::thread::sleep(intended.saturating_duration_since(Instant::now()));
-            let events = subject.ask(&task.requests[request], &task.known[request], &mut self.scratch);
+            let events = subject.ask(&task.requests[request], &task.expected[request], &mut self.scratch);
             self.note(task, request, intended.elapsed(), events);
         }
     }
@@ -170,7 +155,7 @@ impl Worker {
             latency_ns: latency.as_nanos() as u64,
         });
         self.errors += usize::from(events.is_none());
-        if events != task.known[request].events {
+        if events != task.expected[request].events {
             self.mismatch = Some(request);
         }
     }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::order;
+use super::report::Class;
 use super::request::{Outcome, Response};
 use super::value;
 use crate::model::Event;
-use crate::output::diff::Class;
 
 /// One difference between the model's answer and the candidate's.
 #[derive(Clone, Debug, PartialEq, Eq)]

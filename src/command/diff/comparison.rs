@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::compare::Difference;
+use super::report::Mismatch;
 use super::reproduce;
 use super::request::Request;
 use super::stable::{Engines, Responses};
 use super::tally::Tally;
-use crate::output::diff::Mismatch;
 use crate::storage::data_dir::DataDir;
 
 /// How many requests are held at once.

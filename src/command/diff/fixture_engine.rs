@@ -1,9 +1,10 @@
 //! A small log in memory, whole or with a fault planted in it: what shows that the comparison can fail.
 
+use super::report::Class;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, PayloadRef, Position, Query, Row};
-use crate::output::diff::Class;
+use crate::progress::Progress;
 
 /// Three events, two of them in the same second. Every request is answered by all of them.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,12 @@ impl FixtureEngine {
             Some(Class::Field) => events[0].created_at += 1,
             // The same JSON value in other bytes.
             Some(Class::Payload) => events[0].payload = b"{\"n\":3 }",
-            Some(Class::Error) => return Err(Error::usage("planted")),
+            Some(Class::Error) => {
+                return Err(Error::Row {
+                    event: EVENTS[0].id,
+                    problem: "planted".to_owned(),
+                });
+            }
         }
         Ok(events)
     }
@@ -58,24 +64,24 @@ impl Engine for FixtureEngine {
     fn page(&self, _: &Query, page: &mut Page) -> Result<()> {
         page.clear();
         let events = self.events()?;
-        for Stored { id, created_at, .. } in &events {
-            page.push(&Row {
-                id: *id,
-                created_at: *created_at,
+        for Stored {
+            id,
+            created_at,
+            payload,
+        } in events
+        {
+            let row = Row {
+                id,
+                created_at,
                 actor_id: 1,
                 action: "LOGIN",
                 resource_type: "USER",
                 resource_id: "USER-1",
                 payload_ref: PayloadRef { offset: 0, len: 0 },
-            });
+            };
+            page.push(&row, payload);
         }
-        let mut payloads = events.iter().map(|event| event.payload);
-        page.fill_payloads(|_, _, buffer| {
-            let payload = payloads.next().unwrap_or_default();
-            buffer.room(payload.len()).copy_from_slice(payload);
-            buffer.keep(payload.len());
-            Ok(())
-        })
+        Ok(())
     }
 
     fn count(&self, _: &Filter) -> Result<u64> {
@@ -89,7 +95,7 @@ impl Engine for FixtureEngine {
         sink(&page)
     }
 
-    fn maintain(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _: Progress<'_>) -> Result<()> {
         Ok(())
     }
 }

@@ -1,22 +1,22 @@
-//! `auditq diff`: does the enhanced engine answer as the baseline does?
+//! `auditq diff`: compares the enhanced engine with the baseline.
 //!
-//! Both engines are given the same requests, each request to one right after the other. Counts, order, every
-//! field, the payloads' bytes and the errors' texts must be the same.
+//! Both engines get the same requests, each request one right after the other. Counts, order, every field, payload
+//! bytes and error texts must be the same.
 //!
-//! A log that is written to meanwhile is no excuse and no trap: where two answers differ, the baseline is asked
-//! once more. If it repeats itself, the other answer, given in between, was wrong. If it does not, the log has
-//! changed, and the request is asked anew.
+//! Concurrent writes cause neither false alarms nor missed mismatches: where two answers differ, the baseline is asked
+//! again. If it repeats itself, the other answer, given in between, was wrong. If not, the log has changed, and the
+//! request is repeated.
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
-use crate::cli::DiffArgs;
+use super::threads;
 use crate::command::notify;
-use crate::config::{Config, Display};
+use crate::config::{Config, DiffArgs, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Mode};
-use crate::output::diff::{Finding, Line, Report, Verdict};
-use crate::output::progress::Progress;
+use crate::output::diff::Report;
+use crate::output::progress::ProgressBar;
 use crate::output::unless_closed;
 use crate::storage::data_dir::DataDir;
 
@@ -25,6 +25,7 @@ mod comparison;
 mod fixture_engine;
 mod order;
 mod plan;
+pub mod report;
 mod reproduce;
 mod request;
 mod self_check;
@@ -35,6 +36,7 @@ mod value;
 
 use comparison::Comparison;
 use plan::Plan;
+use report::{Finding, Line, Verdict};
 use stable::Engines;
 
 pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
@@ -50,8 +52,8 @@ pub(super) fn run(config: &Config, args: &DiffArgs) -> Result<Exit> {
     exit
 }
 
-/// Reading everything, even of nothing, is what makes an engine see to its index first: what is to be compared
-/// is the index, not what answers while there is none.
+/// Makes the enhanced engine build its index, as reading everything does, so that the index is compared and not the
+/// fallback.
 fn prepare(enhanced: &dyn Engine) -> Result<()> {
     let nothing = Filter {
         from_ts: i64::MAX,
@@ -61,7 +63,7 @@ fn prepare(enhanced: &dyn Engine) -> Result<()> {
     enhanced.all(&nothing, &mut |_| Ok(()))
 }
 
-/// What a comparison is made with, apart from the engines.
+/// The settings of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
     /// Where the log lies, for the command lines that reproduce a mismatch.
@@ -84,7 +86,7 @@ impl Setting<'_> {
         candidate: &dyn Engine,
         report: &mut dyn FnMut(Line) -> Result<()>,
     ) -> Result<Exit> {
-        let pool = pool(self.args.threads)?;
+        let pool = threads::pool(self.args.threads)?;
         let mut verdicts = Vec::new();
         for workload in &self.args.workloads {
             let plan = Plan::of(*workload, self.args.requests, model, self_check::REQUESTS)?;
@@ -105,7 +107,7 @@ impl Setting<'_> {
             total,
             mut requests,
             sample,
-            thinned,
+            subsampled,
         } = plan;
         let max_mismatches = self.args.max_mismatches;
         let comparison = Comparison {
@@ -115,10 +117,10 @@ impl Setting<'_> {
             max_mismatches,
         };
         report(Line::SelfCheck(pool.install(|| self_check::run(comparison, sample))?))?;
-        for part in thinned {
+        for part in subsampled {
             report(Line::Subsampled(part))?;
         }
-        let progress = Progress::new(&self.display, workload);
+        let progress = ProgressBar::new(&self.display, workload);
         let done = |done| progress.report(done, total as u64);
         let tally = pool.install(|| comparison.run(&mut *requests, &done));
         let (mismatches, verdict) = tally.finish(workload, max_mismatches);
@@ -130,24 +132,19 @@ impl Setting<'_> {
     }
 }
 
-fn pool(threads: usize) -> Result<ThreadPool> {
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map_err(|error| Error::usage(format!("cannot start {threads} threads: {error}")))
-}
+const NOTHING_COMPARED: &str = "no request was compared, so there is no verdict: ask for at least one";
 
-/// A difference is a verdict, whatever else is left open. No request compared is none.
+/// The exit code: a difference is a verdict, even if other requests have none.
 fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
     if verdicts.iter().any(|verdict| verdict.verdict == Finding::Different) {
         return Ok(Exit::Negative);
     }
     if verdicts.iter().all(|verdict| verdict.requests == 0) {
-        return Err(Error::usage(
-            "no request was compared, so there is no verdict: request for at least one",
-        ));
+        return Err(Error::NoVerdict(NOTHING_COMPARED.to_owned()));
     }
     match verdicts.iter().find(|verdict| verdict.verdict == Finding::None) {
         None => Ok(Exit::Fine),
-        Some(open) => Err(Error::usage(no_verdict(open))),
+        Some(open) => Err(Error::NoVerdict(no_verdict(open))),
     }
 }
 
@@ -159,7 +156,7 @@ fn no_verdict(verdict: &Verdict) -> String {
         ..
     } = verdict;
     if *requests == 0 {
-        return format!("{workload}: no request was compared, so there is no verdict: request for at least one");
+        return format!("{workload}: {NOTHING_COMPARED}");
     }
     if *unsettled > 0 {
         return format!(

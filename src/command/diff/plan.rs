@@ -1,12 +1,12 @@
 //! Which requests a workload consists of.
 
+use super::report::Subsampled;
 use super::request::Request;
 use super::sweep;
-use crate::cli::DiffWorkload;
+use crate::config::DiffWorkload;
 use crate::contract::workload::Workload;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::output::diff::Subsampled;
 
 /// How many requests of an endless stream are compared where no number is given.
 pub(super) const STREAM_REQUESTS: usize = 2_000;
@@ -20,7 +20,7 @@ pub(super) struct Plan {
     /// Requests, evenly spaced, for which the baseline is compared with itself.
     pub(super) sample: Vec<Request>,
     /// What was left out.
-    pub(super) thinned: Vec<Subsampled>,
+    pub(super) subsampled: Vec<Subsampled>,
 }
 
 impl Plan {
@@ -30,8 +30,7 @@ impl Plan {
     /// The sweep is made from the log: those of [`Engine::all`] on the model.
     pub(super) fn of(workload: DiffWorkload, requests: Option<usize>, model: &dyn Engine, most: usize) -> Result<Self> {
         match workload {
-            DiffWorkload::Legacy => Ok(Self::stream(Workload::Legacy, requests, most)),
-            DiffWorkload::Deep => Ok(Self::stream(Workload::Deep, requests, most)),
+            DiffWorkload::Stream(workload) => Ok(Self::stream(workload, requests, most)),
             DiffWorkload::Sweep => Self::sweep(requests, model, most),
         }
     }
@@ -44,7 +43,7 @@ impl Plan {
             total,
             requests: Box::new(requests()),
             sample: requests().step_by(total.div_ceil(most).max(1)).collect(),
-            thinned: Vec::new(),
+            subsampled: Vec::new(),
         }
     }
 
@@ -56,7 +55,7 @@ impl Plan {
             total: sweep.requests.len(),
             sample: evenly_spaced.map(|index| sweep.requests[index].clone()).collect(),
             requests: Box::new(sweep.requests.into_iter()),
-            thinned: sweep.thinned,
+            subsampled: sweep.subsampled,
         })
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::request::Request;
-use crate::escape::escape_for_terminal;
+use crate::command::reproduce::{batch, program};
 use crate::model::{Filter, Position, Query};
-use crate::output::jsonl;
+use crate::shell::{is_safe, quote};
 use crate::storage::data_dir::DataDir;
 
 /// The same request in both modes.
@@ -14,16 +14,13 @@ pub(super) fn command_lines(dir: &DataDir, request: &Request) -> [String; 2] {
 }
 
 fn command_line(dir: &DataDir, mode: &str, request: &Request) -> String {
-    let dir = quoted(&dir.root().to_string_lossy());
-    let program = format!("auditq --data-dir {dir} query --mode {mode}");
+    let program = || program(dir, mode);
     match request {
-        // What no command line can hold, a batch can.
-        Request::Page(query) if !query.filter.action.as_deref().is_none_or(is_plain) => {
-            format!("printf '%s\\n' {} | {program} --batch -", quoted(&request_line(query)))
-        }
-        Request::Page(query) => program + &conditions(&query.filter) + &place(query),
-        Request::Count(filter) => program + &conditions(filter) + " --count",
-        Request::All(filter) => program + &conditions(filter) + " --all",
+        // An action that no argument can hold, or no terminal should show, goes through a batch.
+        Request::Page(query) if !query.filter().action.as_deref().is_none_or(is_safe) => batch(dir, mode, query),
+        Request::Page(query) => program() + &conditions(query.filter()) + &place(query),
+        Request::Count(filter) => program() + &conditions(filter) + " --count",
+        Request::All(filter) => program() + &conditions(filter) + " --all",
     }
 }
 
@@ -40,56 +37,17 @@ fn conditions(filter: &Filter) -> String {
         let _ = write!(text, " --actor={actor_id}");
     }
     if let Some(action) = &filter.action {
-        let _ = write!(text, " --action={}", quoted(action));
+        let _ = write!(text, " --action={}", quote(action));
     }
     text
 }
 
 fn place(query: &Query) -> String {
-    let size = query.page_size;
-    match query.position {
+    let size = query.page_size();
+    match query.position() {
         Position::Page(page) => format!(" --page={page} --size={size}"),
         Position::After(key) => format!(" --after={key} --size={size}"),
     }
-}
-
-/// The `query` object of a batch: ASCII, whatever the action is.
-fn request_line(query: &Query) -> String {
-    let mut bytes = Vec::new();
-    jsonl::request(&mut bytes, query);
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Whether text is safe on a terminal and in an argument as it stands.
-fn is_plain(text: &str) -> bool {
-    escape_for_terminal(text) == text
-}
-
-/// One word for the shell: bare where nothing in it means anything to a shell, in single quotes where not. What
-/// would steer a terminal is written as `$'…'` has it.
-fn quoted(word: &str) -> String {
-    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@+".contains(&byte);
-    if !is_plain(word) {
-        return ansi_c(word);
-    }
-    if !word.is_empty() && word.bytes().all(is_bare) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-fn ansi_c(word: &str) -> String {
-    let mut text = "$'".to_owned();
-    for byte in word.bytes() {
-        match byte {
-            b'\'' | b'\\' => text.extend(['\\', char::from(byte)]),
-            b' '..=b'~' => text.push(char::from(byte)),
-            _ => {
-                let _ = write!(text, "\\{byte:03o}");
-            }
-        }
-    }
-    text + "'"
 }
 
 #[cfg(test)]

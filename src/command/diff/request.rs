@@ -19,7 +19,7 @@ impl Request {
     /// Which events are meant.
     pub(super) fn filter(&self) -> &Filter {
         match self {
-            Request::Page(query) => &query.filter,
+            Request::Page(query) => query.filter(),
             Request::Count(filter) | Request::All(filter) => filter,
         }
     }

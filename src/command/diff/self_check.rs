@@ -1,13 +1,13 @@
-//! Can the comparison be believed? It must find what is there, and nothing else.
+//! The self-check: the comparison must find planted differences, and nothing else.
 
 use super::comparison::Comparison;
 use super::fixture_engine::FixtureEngine;
+use super::report::{Class, Counts, Finding, SelfCheck};
 use super::request::Request;
 use super::stable::Engines;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Position, Query};
-use crate::output::diff::{Class, Counts, Finding, SelfCheck};
 
 /// For how many requests of a workload the baseline is compared with itself.
 pub(super) const REQUESTS: usize = 64;
@@ -87,5 +87,5 @@ fn between<'a>(comparison: Comparison<'a>, model: &'a dyn Engine, candidate: &'a
 }
 
 fn failed(why: &str) -> Error {
-    Error::usage(format!("the self-check failed, so there is no verdict: {why}"))
+    Error::NoVerdict(format!("the self-check failed, so there is no verdict: {why}"))
 }

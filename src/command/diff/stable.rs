@@ -1,4 +1,4 @@
-//! One request, asked of both engines until there is a verdict on it.
+//! Compares the engines on one request, repeatedly while the log changes.
 
 use super::compare::{self, Difference};
 use super::request::{Outcome, Request, Response};
@@ -10,9 +10,9 @@ const ROUNDS: usize = 8;
 /// The two engines that are compared.
 #[derive(Clone, Copy)]
 pub(super) struct Engines<'a> {
-    /// What is right by definition.
+    /// The reference: right by definition.
     pub(super) model: &'a dyn Engine,
-    /// What is to be the same.
+    /// The engine under test.
     pub(super) candidate: &'a dyn Engine,
 }
 

@@ -1,7 +1,7 @@
 //! What the comparison of many requests adds up to.
 
+use super::report::{Class, Counts, Finding, Mismatch, Verdict};
 use super::stable::{Stable, Verdict as Outcome};
-use crate::output::diff::{Class, Counts, Finding, Mismatch, Verdict};
 
 /// The sum over some requests. Sums of neighbouring requests join to the sum over all.
 #[derive(Debug, Default)]

@@ -11,25 +11,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::request;
-use crate::cli::BatchSource;
-use crate::config::Display;
+use crate::command::threads;
+use crate::config::{BatchSource, Display};
 use crate::engine::Engine;
 use crate::error::{Error, Exit, Result};
 use crate::model::Page;
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
 
-/// No request is longer than this, in bytes: a longer line is no request and is not kept.
+/// The longest request line, in bytes; a longer one is refused and not kept in memory.
 const MAX_LINE: usize = 64 * 1024;
 
-/// How many requests are taken at once for each thread, where so many have come already.
+/// How many requests are read at once for each thread, if they have arrived.
 const PER_THREAD: usize = 8;
 
-/// Once the answers that wait to be written take this many bytes, no further request is begun before they are. Beside
-/// them there is only what each thread is at.
+/// The bound on unwritten responses, in bytes: once they take so much, no request is started before they are written.
 const MAX_WAITING: usize = 64 << 20;
 
-/// Answers every line of the batch. What has come is answered and written before more is waited for.
+/// Answers every line of the batch. Requests that have arrived are answered before more are waited for.
 pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, threads: usize) -> Result<Exit> {
     let (name, input): (&Path, Box<dyn Read>) = match source {
         BatchSource::Stdin => (Path::new("standard input"), Box::new(std::io::stdin())),
@@ -42,16 +41,13 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         input: BufReader::with_capacity(MAX_LINE, input),
         number: 0,
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|error| Error::usage(format!("--threads {threads}: {error}")))?;
-    let answerer = Answerer {
+    let pool = threads::pool(threads)?;
+    let responder = Responder {
         engine,
         jsonl: Jsonl::new(display.stdout_is_terminal),
     };
     let mut out = Stdout::lock();
-    let (mut asked, mut failed) = (0_u64, 0_u64);
+    let (mut requests, mut failed) = (0_u64, 0_u64);
     loop {
         let chunk = lines
             .next_chunk(threads * PER_THREAD)
@@ -61,10 +57,10 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         }
         let mut rest = chunk.as_slice();
         while !rest.is_empty() {
-            let answers = answerer.answer_some(&pool, rest);
+            let answers = responder.answer_some(&pool, rest);
             rest = &rest[answers.len()..];
             for answer in answers {
-                asked += 1;
+                requests += 1;
                 failed += u64::from(!answer.is_good);
                 out.write(&answer.line)?;
             }
@@ -74,10 +70,11 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
     if failed == 0 {
         return Ok(Exit::Fine);
     }
-    Err(Error::usage(format!(
-        "{}: {failed} of {asked} requests failed: the line in the place of each response says why",
-        name.display()
-    )))
+    Err(Error::Batch {
+        path: name.to_owned(),
+        failed,
+        requests,
+    })
 }
 
 /// One line of the input.
@@ -128,21 +125,21 @@ impl<R: Read> Lines<R> {
     }
 }
 
-struct Answerer<'a> {
+struct Responder<'a> {
     engine: &'a dyn Engine,
     jsonl: Jsonl,
 }
 
-struct Answer {
+struct Response {
     line: Vec<u8>,
     is_good: bool,
 }
 
-impl Answerer<'_> {
+impl Responder<'_> {
     /// Answers the first of these lines, one at least, and as many as may wait to be written together.
-    fn answer_some(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Answer> {
+    fn answer_some(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Response> {
         if let [line] = lines {
-            // A coprocess asks one at a time: handing it to another thread would only take time.
+            // A coprocess sends one request at a time: another thread would only add latency.
             return vec![self.answer(line, &mut Page::default())];
         }
         let waiting = AtomicUsize::new(0);
@@ -165,43 +162,36 @@ impl Answerer<'_> {
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    fn answer(&self, line: &Line, page: &mut Page) -> Answer {
+    fn answer(&self, line: &Line, page: &mut Page) -> Response {
         let mut out = Vec::new();
+        let is_good = self.write_answer(&mut out, line, page);
+        Response { line: out, is_good }
+    }
+
+    /// Appends the response to a line. Whether it has events.
+    fn write_answer(&self, out: &mut Vec<u8>, line: &Line, page: &mut Page) -> bool {
         let Some(text) = &line.text else {
             let message = format!("line {}: longer than {MAX_LINE} bytes: no request is", line.number);
-            jsonl::error(&mut out, None, &message);
-            return Answer {
-                line: out,
-                is_good: false,
-            };
+            jsonl::error(out, None, &message);
+            return false;
         };
         let query = match request::parse(text) {
             Ok(query) => query,
             Err(error) => {
-                let message = format!("line {}: {error}", line.number);
-                jsonl::error(&mut out, object(text), &message);
-                return Answer {
-                    line: out,
-                    is_good: false,
-                };
+                jsonl::error(out, object(text), &format!("line {}: {error}", line.number));
+                return false;
             }
         };
-        match self.engine.page(&query, page) {
-            Ok(()) => self.jsonl.response(&mut out, &query, page),
+        let answered = self.engine.page(&query, page);
+        match &answered {
+            Ok(()) => self.jsonl.response(out, &query, page),
             Err(error) => {
                 let mut echo = Vec::new();
                 jsonl::request(&mut echo, &query);
-                jsonl::error(&mut out, Some(&echo), &error.to_string());
-                return Answer {
-                    line: out,
-                    is_good: false,
-                };
+                jsonl::error(out, Some(&echo), &error.to_string());
             }
         }
-        Answer {
-            line: out,
-            is_good: true,
-        }
+        answered.is_ok()
     }
 }
 

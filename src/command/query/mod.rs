@@ -1,14 +1,13 @@
 //! `auditq query`: a page, every event, how many, or a batch of requests.
 
-use crate::cli::{QueryArgs, Request};
 use crate::command::notify;
-use crate::config::{Config, Display, Format};
+use crate::config::{Config, Display, Format, QueryArgs, QueryRequest};
 use crate::engine::{self, Engine, Lifetime, Notice, Notify};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Page, Query};
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
-use crate::output::progress::{self, Progress};
+use crate::output::progress::{self, ProgressBar};
 use crate::output::table::EventTable;
 
 mod batch;
@@ -17,17 +16,17 @@ mod request;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use batch::fuzzing;
 
-/// Answers what was asked.
+/// Runs the query.
 ///
 /// # Errors
 /// Those of the engine, and of standard output.
 pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     let display = config.display;
     let lifetime = match args.request {
-        Request::Batch { .. } => Lifetime::LongLived,
-        Request::Page(_) | Request::Count(_) | Request::All(_) => Lifetime::OneShot,
+        QueryRequest::Batch { .. } => Lifetime::LongLived,
+        QueryRequest::Page(_) | QueryRequest::Count(_) | QueryRequest::All(_) => Lifetime::OneShot,
     };
-    // One trouble, one line: what was noted before an answer is said only once there is one.
+    // Notes are printed after the answer: if there is none, the error alone is printed.
     let (notes, noted) = std::sync::mpsc::channel();
     let notify: Notify = match lifetime {
         Lifetime::LongLived => notify(display),
@@ -40,30 +39,30 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
     let engine = engine.as_ref();
     match &args.request {
-        Request::Page(query) => {
+        QueryRequest::Page(query) => {
             page(&display, engine, query)?;
-            // The answer is out: whoever reads it need not wait for what later answers profit from.
-            note_failure(&display, renew(&display, engine));
+            // After the answer: the reader need not wait for work that only later queries profit from.
+            note_failure(&display, refresh_index(&display, engine));
         }
-        Request::Count(filter) => {
+        QueryRequest::Count(filter) => {
             count(&display, engine, filter)?;
-            note_failure(&display, renew(&display, engine));
+            note_failure(&display, refresh_index(&display, engine));
         }
-        Request::All(filter) => {
-            // Every event: from an index that is faster, and takes no lock while the reader takes its time.
-            let renewed = if engine.needs_build() {
-                renew(&display, engine)
+        QueryRequest::All(filter) => {
+            // Reading everything is faster from an index, and holds no lock while a slow reader reads.
+            let built = if engine.needs_build() {
+                refresh_index(&display, engine)
             } else {
                 Ok(())
             };
-            if let Err(error @ Error::Busy { .. }) = renewed {
-                // What has been waited for that long is not waited for again.
+            if let Err(error @ Error::Busy { .. }) = built {
+                // It has timed out once already.
                 return Err(error);
             }
             all(&display, engine, filter)?;
-            note_failure(&display, renewed.and_then(|()| renew(&display, engine)));
+            note_failure(&display, built.and_then(|()| refresh_index(&display, engine)));
         }
-        Request::Batch { source, threads } => {
+        QueryRequest::Batch { source, threads } => {
             return batch::run(&display, engine, source, *threads);
         }
     }
@@ -84,7 +83,7 @@ fn page(display: &Display, engine: &dyn Engine, query: &Query) -> Result<()> {
 fn all(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> {
     let mut printer = Printer::new(display);
     let shown = engine.all(filter, &mut |page| printer.add(page));
-    // What came before an event that cannot be read is an answer too, and it is printed before the error.
+    // The events before an unreadable one are printed before the error.
     let flushed = printer.finish();
     shown.and(flushed)
 }
@@ -101,18 +100,18 @@ fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> 
     out.flush()
 }
 
-fn renew(display: &Display, engine: &dyn Engine) -> Result<()> {
-    let bar = Progress::new(display, "indexing");
+fn refresh_index(display: &Display, engine: &dyn Engine) -> Result<()> {
+    let bar = ProgressBar::new(display, "indexing");
     engine.maintain(&|done, total| bar.report(done, total))
 }
 
-fn note_failure(display: &Display, renewed: Result<()>) {
-    if let Err(error) = renewed {
+fn note_failure(display: &Display, refreshed: Result<()>) {
+    if let Err(error) = refreshed {
         progress::note(display, &format!("the index was not renewed: {error}"));
     }
 }
 
-/// Prints pages in the form that was asked for.
+/// Prints pages in the chosen format.
 struct Printer {
     out: Stdout,
     form: Form,

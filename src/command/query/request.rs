@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::model::{Filter, Key, Position, Query};
 
-/// A request as it stands in a line. What is left out is as in a call of `auditq query` without that flag; what
-/// is not known is refused, so that a misspelt filter never goes unnoticed.
+/// A request line. A missing member has the default of `auditq query`; an unknown one is refused, so that a misspelt
+/// filter does not go unnoticed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Wire {
@@ -53,7 +53,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
              page (or after) and page_size"
         ))
     };
-    // serde would take an array for the same fields without their names.
+    // serde would accept an array of the values.
     if line.trim_ascii_start().first() != Some(&b'{') {
         return Err(not_understood("no object"));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Key, Page, PayloadRef, Row};
+use crate::model::{Key, PayloadRef, Row, Rows};
 use crate::storage::index::base::blocks::Blocks;
 use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::format::Section;
@@ -85,16 +85,16 @@ pub(crate) enum Slot {
     Added(Arc<OwnedRow>),
 }
 
-/// Appends rows to a page. Each comes before the one before it in the order, and the first before `cursor`: whatever an
+/// Appends the rows of a page. Each comes before the one before it in the order, and the first before `cursor`: whatever an
 /// index says, who walks it from cursor to cursor comes to its end.
-pub(crate) struct InOrder<'page> {
-    page: &'page mut Page,
+pub(crate) struct InOrder<'rows> {
+    rows: &'rows mut Rows,
     newer: Option<Key>,
 }
 
-impl<'page> InOrder<'page> {
-    pub(crate) fn new(page: &'page mut Page, cursor: Option<Key>) -> Self {
-        InOrder { page, newer: cursor }
+impl<'rows> InOrder<'rows> {
+    pub(crate) fn new(rows: &'rows mut Rows, cursor: Option<Key>) -> Self {
+        InOrder { rows, newer: cursor }
     }
 
     /// # Errors
@@ -108,12 +108,12 @@ impl<'page> InOrder<'page> {
             return Err(Corrupted("events are out of order"));
         }
         self.newer = Some(key);
-        self.page.push(row);
+        self.rows.push(row);
         Ok(())
     }
 }
 
-/// Appends the rows of these slots to the page.
+/// Appends the rows of these slots.
 ///
 /// # Errors
 /// A damaged block, or rows out of order.
@@ -121,7 +121,7 @@ pub(crate) fn push_slots(
     blocks: &Blocks,
     slots: &[Slot],
     cursor: Option<Key>,
-    page: &mut Page,
+    rows: &mut Rows,
 ) -> Result<(), Corrupted> {
     let of_base = slots.iter().filter_map(|slot| match slot {
         Slot::Base(rank) => Some(Ok(*rank)),
@@ -129,13 +129,13 @@ pub(crate) fn push_slots(
     });
     let base_rows = BaseRows::read(blocks, of_base)?;
     let mut base_rows = base_rows.iter();
-    let mut page = InOrder::new(page, cursor);
+    let mut rows = InOrder::new(rows, cursor);
     for slot in slots {
         match slot {
-            Slot::Added(row) => page.push(&row.as_row())?,
+            Slot::Added(row) => rows.push(&row.as_row())?,
             Slot::Base(_) => {
                 if let Some(row) = base_rows.next() {
-                    page.push(&row?)?;
+                    rows.push(&row?)?;
                 }
             }
         }

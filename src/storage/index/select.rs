@@ -8,7 +8,7 @@ use super::base::reader::Base;
 use super::delta::{Delta, Merged, RowChanges};
 use super::fetch::{BaseRows, InOrder, push_slots};
 use super::row::OwnedRow;
-use crate::model::{Filter, Key, Page, Position, Query, Row};
+use crate::model::{Filter, Key, Position, Query, Row, Rows};
 
 /// Rows that are in memory at once where all are read.
 const AT_ONCE: usize = 4096;
@@ -81,25 +81,25 @@ impl Index {
         }
     }
 
-    /// Puts the page's rows into `page`, without their payloads.
+    /// Replaces `rows` by those of the page.
     ///
     /// # Errors
-    /// A damaged block; the page then holds nothing of use.
-    pub(crate) fn page(&self, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
-        page.clear();
+    /// A damaged block; `rows` then holds nothing of use.
+    pub(crate) fn page(&self, query: &Query, rows: &mut Rows) -> Result<(), Corrupted> {
+        rows.clear();
         let offset = query.offset();
         if offset >= self.events() {
             return Ok(());
         }
-        match self.delta.list(&query.filter) {
-            None => self.page_of_base(query, offset, page),
+        match self.delta.list(query.filter()) {
+            None => self.page_of_base(query, offset, rows),
             Some(delta) => {
                 let merged = Merged {
                     base: &self.base,
-                    list: self.base.list(&query.filter, 0)?,
+                    list: self.base.list(query.filter(), 0)?,
                     delta,
                 };
-                self.page_of_merged(&merged, query, offset, page)
+                self.page_of_merged(&merged, query, offset, rows)
             }
         }
     }
@@ -124,14 +124,14 @@ impl Index {
         Ok(end.saturating_sub(first))
     }
 
-    fn page_of_base(&self, query: &Query, offset: u64, page: &mut Page) -> Result<(), Corrupted> {
+    fn page_of_base(&self, query: &Query, offset: u64, rows: &mut Rows) -> Result<(), Corrupted> {
         let base = &self.base;
-        let list = base.list(&query.filter, offset)?;
+        let list = base.list(query.filter(), offset)?;
         if offset >= list.len() {
             // Past the end of even the whole list: no need to look where the window lies.
             return Ok(());
         }
-        let (first, mut end) = base.window(&list, &query.filter)?;
+        let (first, mut end) = base.window(&list, query.filter())?;
         let cursor = cursor(query);
         if let Some(key) = cursor {
             end = end.min(base.first_not_before(key, &list)?);
@@ -139,9 +139,9 @@ impl Index {
         let Some(positions) = positions(query, first, end) else {
             return Ok(());
         };
-        let rows = BaseRows::read(base.blocks(), positions.rev().map(|index| base.rank(&list, index)))?;
-        let mut page = InOrder::new(page, cursor);
-        rows.iter().try_for_each(|row| page.push(&row?))
+        let found = BaseRows::read(base.blocks(), positions.rev().map(|index| base.rank(&list, index)))?;
+        let mut in_order = InOrder::new(rows, cursor);
+        found.iter().try_for_each(|row| in_order.push(&row?))
     }
 
     fn page_of_merged(
@@ -149,12 +149,12 @@ impl Index {
         merged: &Merged<'_>,
         query: &Query,
         offset: u64,
-        page: &mut Page,
+        rows: &mut Rows,
     ) -> Result<(), Corrupted> {
         if offset >= merged.len() {
             return Ok(());
         }
-        let (first, mut end) = window(merged, &query.filter)?;
+        let (first, mut end) = window(merged, query.filter())?;
         let cursor = cursor(query);
         if let Some(key) = cursor {
             end = end.min(merged.first_not_before(key)?);
@@ -163,7 +163,7 @@ impl Index {
             return Ok(());
         };
         let slots = merged.newest_first(positions)?;
-        push_slots(self.base.blocks(), &slots, cursor, page)
+        push_slots(self.base.blocks(), &slots, cursor, rows)
     }
 }
 
@@ -189,12 +189,12 @@ fn positions(query: &Query, first: u64, end: u64) -> Option<std::ops::Range<u64>
         return None;
     }
     let newest = end.saturating_sub(query.offset()).max(first);
-    let oldest = newest.saturating_sub(u64::from(query.page_size)).max(first);
+    let oldest = newest.saturating_sub(u64::from(query.page_size())).max(first);
     Some(oldest..newest)
 }
 
 fn cursor(query: &Query) -> Option<Key> {
-    match query.position {
+    match query.position() {
         Position::After(key) => Some(key),
         Position::Page(_) => None,
     }

@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 
 use super::validate::{self, Lines};
 use crate::error::{Error, Result};
-use crate::model::{Page, PayloadBuffer, PayloadRef};
+use crate::model::{Page, PayloadBuffer, PayloadRef, Rows};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::{FileState, Identity};
 
@@ -19,10 +19,10 @@ use crate::storage::fs::platform::{FileState, Identity};
 /// a page of any size.
 pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
 
-/// Fills the page as the baseline does: open, seek, read, decode and close for each event.
-pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page) -> Result<()> {
+/// Fills the page as the baseline does: open, seek, read, decode and close for each of the rows that `find` gives.
+pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page, find: impl FnOnce(&mut Rows) -> Result<()>) -> Result<()> {
     let path = dir.payloads();
-    page.fill_payloads(|event, payload_ref, buffer| {
+    page.fill(find, |event, payload_ref, buffer| {
         let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
         let size = file.metadata().map_err(Error::io(&path, "cannot look at"))?.len();
         read_payload(event, payload_ref, size, buffer, |room, offset| {
@@ -56,23 +56,19 @@ impl Payloads {
         }
     }
 
-    /// Reads and decodes the payload of every event of the page.
+    /// Fills the page: reads and decodes the payload of each of the rows that `find` gives.
     ///
     /// # Errors
-    /// The first payload, in page order, that cannot be read or decoded. The page then holds nothing.
-    pub(crate) fn fill(&self, page: &mut Page) -> Result<()> {
-        if page.is_empty() {
-            return Ok(());
-        }
-        let (open, size) = match self.current() {
-            Ok(current) => current,
-            Err(error) => {
-                page.clear();
-                return Err(Error::io(&self.path, "cannot open")(error));
-            }
-        };
-        page.fill_payloads(|event, payload_ref, buffer| {
-            read_payload(event, payload_ref, size, buffer, |room, offset| {
+    /// That of `find`, and the first payload, in page order, that cannot be read or decoded. The page is then empty.
+    pub(crate) fn fill(&self, page: &mut Page, find: impl FnOnce(&mut Rows) -> Result<()>) -> Result<()> {
+        let mut current = None;
+        page.fill(find, |event, payload_ref, buffer| {
+            // Once a page, after its rows were found, and not at all for none.
+            let (open, size) = match &current {
+                Some(current) => current,
+                None => &*current.insert(self.current().map_err(Error::io(&self.path, "cannot open"))?),
+            };
+            read_payload(event, payload_ref, *size, buffer, |room, offset| {
                 open.file.read_exact_at(room, offset)
             })
         })
@@ -123,7 +119,8 @@ fn read_payload(
     let wrong = |problem: String| {
         Err(Error::Payload {
             event,
-            payload_ref,
+            offset: payload_ref.offset,
+            len: payload_ref.len,
             problem,
         })
     };
@@ -133,7 +130,7 @@ fn read_payload(
     if offset.checked_add(len as u64).is_none_or(|end| end > file_size) {
         return wrong(format!("lies past the end of payloads.jsonl ({file_size} bytes)"));
     }
-    if buffer.held().saturating_add(len) > MAX_PAGE_BYTES {
+    if buffer.used().saturating_add(len) > MAX_PAGE_BYTES {
         return wrong("the page's payloads are more than 1 GiB: ask for a smaller page".to_owned());
     }
     let room = buffer.room(len);

@@ -5,7 +5,7 @@ use rusqlite::{Params, params};
 use super::connection::Connection;
 use super::row;
 use crate::error::Result;
-use crate::model::{Filter, Key, Page, Position, Query, Row};
+use crate::model::{Filter, Key, Position, Query, Row, Rows};
 
 /// The live service's statement: one form for every request, both filters always in it.
 const BASELINE_PAGE: &str = "
@@ -60,14 +60,14 @@ const DEFERRED_JOIN_PAGE: &str = "
 
 impl Connection {
     /// The rows of a page by the baseline's statement.
-    pub(crate) fn baseline_page(&self, query: &Query, page: &mut Page) -> Result<()> {
+    pub(crate) fn baseline_page(&self, query: &Query, rows: &mut Rows) -> Result<()> {
         let Filter {
             from_ts,
             to_ts,
             actor_id,
             action,
-        } = &query.filter;
-        match query.position {
+        } = query.filter();
+        match query.position() {
             Position::Page(_) => self.collect(
                 BASELINE_PAGE,
                 params![
@@ -77,10 +77,10 @@ impl Connection {
                     actor_id,
                     action,
                     action,
-                    query.page_size,
+                    query.page_size(),
                     offset(query)
                 ],
-                page,
+                rows,
             ),
             Position::After(Key { created_at, id }) => self.collect(
                 BASELINE_AFTER,
@@ -94,9 +94,9 @@ impl Connection {
                     action,
                     created_at,
                     id,
-                    query.page_size
+                    query.page_size()
                 ],
-                page,
+                rows,
             ),
         }
     }
@@ -104,13 +104,13 @@ impl Connection {
     /// The rows of a page, and where nothing is filtered by a statement that skips faster. Exactly the rows of
     /// [`Connection::baseline_page`], read by way of the same index, or an error. To leave a condition that is always
     /// true out of a filtered one makes no difference: SQLite is done with it once, before the first row.
-    pub(crate) fn deferred_join_page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        let filter = &query.filter;
-        if !filter.is_window_only() || matches!(query.position, Position::After(_)) {
-            return self.baseline_page(query, page);
+    pub(crate) fn deferred_join_page(&self, query: &Query, rows: &mut Rows) -> Result<()> {
+        let filter = query.filter();
+        if !filter.is_window_only() || matches!(query.position(), Position::After(_)) {
+            return self.baseline_page(query, rows);
         }
-        let values = params![filter.from_ts, filter.to_ts, query.page_size, offset(query)];
-        self.collect(DEFERRED_JOIN_PAGE, values, page)
+        let values = params![filter.from_ts, filter.to_ts, query.page_size(), offset(query)];
+        self.collect(DEFERRED_JOIN_PAGE, values, rows)
     }
 
     /// How many events match.
@@ -141,16 +141,12 @@ impl Connection {
         self.visit(BASELINE_PAGE, values, &mut visit)
     }
 
-    fn collect(&self, statement: &str, values: impl Params, page: &mut Page) -> Result<()> {
-        page.clear();
-        let collected = self.visit(statement, values, &mut |row| {
-            page.push(row);
+    fn collect(&self, statement: &str, values: impl Params, rows: &mut Rows) -> Result<()> {
+        rows.clear();
+        self.visit(statement, values, &mut |row| {
+            rows.push(row);
             Ok(())
-        });
-        if collected.is_err() {
-            page.clear();
-        }
-        collected
+        })
     }
 
     pub(super) fn visit(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::{Clock, Commits};
 use super::timeline::Timeline;
-use crate::command::bench::work::Work;
+use crate::command::bench::settings::Work;
 use crate::command::bench::worker_pool::WorkerPool;
 use crate::engine::Engine;
 use crate::error::{Error, Result};

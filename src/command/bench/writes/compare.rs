@@ -2,8 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::command::bench::subject::{answers, differences, digest_event};
-use crate::command::bench::work::Work;
+use crate::command::bench::check::answers;
+use crate::command::bench::settings::Work;
+use crate::command::bench::subject::{differences, digest_event};
 use crate::command::bench::worker_pool::WorkerPool;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ pub(super) fn last_state(workers: &WorkerPool, [baseline, enhanced]: [&dyn Engin
         return differs("the whole log");
     }
     for work in works {
-        let answers = |engine| answers(workers, engine, &work.requests, &|| {});
+        let answers = |engine| answers(workers, engine, work, &|| {});
         if let Some((first, _)) = differences(&answers(baseline), &answers(enhanced)) {
             return differs(&format!("{} request {}", work.name, first + 1));
         }

@@ -5,7 +5,6 @@ mod clock;
 mod compare;
 mod figures;
 mod log_copy;
-mod tables;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -13,5 +12,4 @@ mod turns;
 mod writer;
 
 pub(super) use figures::records;
-pub(super) use tables::{note, tables};
 pub(super) use turns::{Plan, measure};

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::records;
 use super::timeline::Timeline;
 use super::turns::{Plan, measure};
-use super::{records, tables};
-use crate::command::bench::work::Work;
+use crate::command::bench::settings::Work;
 use crate::contract::dataset::{ANCHOR, SCHEMA_SQL};
 use crate::engine::{Baseline, Engine, Enhanced, Lifetime};
 use crate::error::Result;
 use crate::model::{Filter, Page, PayloadRef, Position, Query, Row};
+use crate::output::bench::write_tables;
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::{Committer, Journal, Writer};
 
@@ -106,7 +107,10 @@ fn what_repeats_after_a_period_is_counted_on() {
     // Actor 1 comes each 2,000 events, LOGIN each 6: both each 6,000.
     let mut page = Page::default();
     for number in [18_000, 12_000, 6_000] {
-        page.push(&timeline.event(number, "ORDER-1", PayloadRef { offset: 0, len: 3 }));
+        page.push(
+            &timeline.event(number, "ORDER-1", PayloadRef { offset: 0, len: 3 }),
+            b"{}",
+        );
     }
     assert!(timeline.is_page(&query, &page, 18_001..=18_001));
     assert!(timeline.is_page(&query, &page, 0..=24_000));
@@ -221,5 +225,5 @@ fn a_right_engine_gets_records_of_every_subject() {
         [0, 1, 2, 3, 4].map(|place| records[place].ratios.len()),
         [0, 5, 0, 0, 5]
     );
-    assert_eq!(tables(&records).len(), 2);
+    assert_eq!(write_tables(&records).len(), 2);
 }

@@ -43,8 +43,8 @@ impl Timeline {
         let mut places = HashMap::new();
         let mut filters = Vec::new();
         for query in requests {
-            places.entry(query.filter.clone()).or_insert_with(|| {
-                filters.push(&query.filter);
+            places.entry(query.filter().clone()).or_insert_with(|| {
+                filters.push(query.filter());
                 filters.len() - 1
             });
         }
@@ -93,7 +93,7 @@ impl Timeline {
 
     /// Whether this is the page of one moment at which so many events, the first of them, were appended.
     pub(super) fn is_page(&self, query: &Query, page: &Page, appended: RangeInclusive<u64>) -> bool {
-        let Some(list) = self.places.get(&query.filter).map(|&place| &self.lists[place]) else {
+        let Some(list) = self.places.get(query.filter()).map(|&place| &self.lists[place]) else {
             return false;
         };
         let (least, most) = (list.matching_of(*appended.start()), list.matching_of(*appended.end()));
@@ -111,7 +111,7 @@ impl List {
     fn is_page(&self, query: &Query, page: &Page, matching: u64, first_id: i64) -> bool {
         let events = matching + self.before.len() as u64;
         let start = query.offset().min(events);
-        let end = start.saturating_add(query.page_size.into()).min(events);
+        let end = start.saturating_add(query.page_size().into()).min(events);
         let ids = page.events().map(|event| Some(event.id));
         page.len() as u64 == end - start && ids.eq((start..end).map(|rank| self.id(rank, matching, first_id)))
     }

@@ -9,7 +9,7 @@ use super::compare;
 use super::log_copy::LogCopy;
 use super::timeline::Timeline;
 use super::writer::{Writer, Written};
-use crate::command::bench::work::Work;
+use crate::command::bench::settings::Work;
 use crate::command::bench::worker_pool::WorkerPool;
 use crate::engine::{Engine, RefreshCounts};
 use crate::error::{Error, Result};

@@ -15,7 +15,7 @@ const SKIP: u64 = 50;
 /// Fetching one row to look at its actor or action, in ns.
 const LOOK: u64 = 550;
 
-/// How many of the requests fit into so many seconds, evenly evenly_spaced: two at least.
+/// How many of the requests fit into so many seconds, evenly spaced: two at least.
 pub(super) fn fit_budget(profile: &LogProfile, requests: &[Request], seconds: u64) -> usize {
     let total: u128 = requests.iter().map(|request| u128::from(cost(profile, request))).sum();
     let budget = u128::from(seconds) * 1_000_000_000;
@@ -46,8 +46,8 @@ fn cost(profile: &LogProfile, request: &Request) -> u64 {
 
 /// Rows visited and events read for a page.
 fn page(profile: &LogProfile, query: &Query, rows: u64, matching: u64) -> (u64, u64) {
-    let size = u64::from(query.page_size);
-    match query.position {
+    let size = u64::from(query.page_size());
+    match query.position() {
         Position::Page(_) => {
             let last = query.offset().saturating_add(size);
             let visited = if last >= matching { rows } else { rows * last / matching };

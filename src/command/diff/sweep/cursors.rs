@@ -1,7 +1,7 @@
 //! Pages that follow a place in the order: an event, a tie's members, between two events, before and after all.
 
 use super::log_profile::LogProfile;
-use super::pages::SIZES;
+use super::pages::{SIZES, action, actor, window};
 use super::windows::marks;
 use crate::command::diff::request::Request;
 use crate::model::{Filter, Key, Position, Query};
@@ -82,33 +82,18 @@ pub(super) fn cursors(profile: &LogProfile) -> Vec<Request> {
 pub(super) fn filtered(profile: &LogProfile) -> Vec<Request> {
     let mut requests = Vec::new();
     for place in marks(profile, FILTERED_MARKS, 1) {
-        let (actor, action) = profile.event(place);
+        let (id, name) = profile.event(place);
         let key = profile.keys()[place];
+        let second = key.created_at;
         let filters = [
+            action(name),
+            window((second, i64::MAX)),
+            window((i64::MIN, second)),
+            window((i64::MIN, second.saturating_sub(1))),
+            actor(id),
             Filter {
-                action: Some(action.to_owned()),
-                ..Filter::ALL
-            },
-            Filter {
-                from_ts: key.created_at,
-                ..Filter::ALL
-            },
-            Filter {
-                to_ts: key.created_at,
-                ..Filter::ALL
-            },
-            Filter {
-                to_ts: key.created_at.saturating_sub(1),
-                ..Filter::ALL
-            },
-            Filter {
-                actor_id: Some(actor),
-                ..Filter::ALL
-            },
-            Filter {
-                actor_id: Some(actor),
-                action: Some(action.to_owned()),
-                ..Filter::ALL
+                actor_id: Some(id),
+                ..action(name)
             },
         ];
         for filter in &filters {

@@ -1,6 +1,6 @@
 //! Choices that are the same every time.
 
-/// At most `most` of the indices below `of`, evenly evenly_spaced, the first and the last among them.
+/// At most `most` of the indices below `of`, evenly spaced, the first and the last among them.
 pub(crate) fn evenly_spaced(of: usize, most: usize) -> impl Iterator<Item = usize> {
     let taken = most.min(of);
     (0..taken).map(move |index| match taken {
@@ -10,7 +10,7 @@ pub(crate) fn evenly_spaced(of: usize, most: usize) -> impl Iterator<Item = usiz
     })
 }
 
-/// Evenly evenly_spaced elements of a slice, the first and the last among them.
+/// Evenly spaced elements of a slice, the first and the last among them.
 pub(super) fn some<T: Clone>(of: &[T], most: usize) -> impl Iterator<Item = T> {
     evenly_spaced(of.len(), most).map(|index| of[index].clone())
 }

@@ -2,7 +2,7 @@
 
 use super::evenly_spaced::{evenly_spaced, some};
 use super::log_profile::LogProfile;
-use super::pages::{SIZES, edges, page};
+use super::pages::{SIZES, action, actor, edges, page};
 use super::windows;
 use crate::command::diff::request::Request;
 use crate::model::{Filter, MAX_PAGE_SIZE};
@@ -17,20 +17,6 @@ const PAIRED_ACTORS: usize = 9;
 const PAIRED_ACTIONS: usize = 8;
 /// What an answer that holds every event of a result may hold.
 const WHOLE: usize = 20_000;
-
-fn actor(id: i64) -> Filter {
-    Filter {
-        actor_id: Some(id),
-        ..Filter::ALL
-    }
-}
-
-fn action(name: impl Into<String>) -> Filter {
-    Filter {
-        action: Some(name.into()),
-        ..Filter::ALL
-    }
-}
 
 /// The edges of each action in each size, and pages between them.
 pub(super) fn each_action(profile: &LogProfile) -> Vec<Request> {

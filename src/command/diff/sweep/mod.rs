@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 
 use super::request::Request;
+use crate::command::diff::report::Subsampled;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::output::diff::Subsampled;
 
 mod budget;
 mod cursors;
@@ -25,7 +25,7 @@ pub(super) const NAME: &str = "sweep";
 /// The requests, and what was left out of them.
 pub(super) struct Sweep {
     pub(super) requests: Vec<Request>,
-    pub(super) thinned: Vec<Subsampled>,
+    pub(super) subsampled: Vec<Subsampled>,
 }
 
 /// A part of the sweep: what it is called, how long the baseline may take for it, and its requests.
@@ -39,77 +39,29 @@ struct Part {
 /// Every part. On the contract dataset the budgets of pairs, filtered cursors and actor counts bind, and on a larger
 /// log all of them.
 const PARTS: [Part; 14] = [
-    Part {
-        name: "every page",
-        seconds: 18,
-        requests: pages::every_page,
-    },
-    Part {
-        name: "pages of other sizes",
-        seconds: 3,
-        requests: pages::other_sizes,
-    },
-    Part {
-        name: "pages beyond the end",
-        seconds: 4,
-        requests: pages::beyond,
-    },
-    Part {
-        name: "pages of each action",
-        seconds: 8,
-        requests: filters::each_action,
-    },
-    Part {
-        name: "every event of every actor",
-        seconds: 60,
-        requests: filters::every_actor,
-    },
-    Part {
-        name: "small pages of some actors",
-        seconds: 8,
-        requests: filters::some_actors,
-    },
-    Part {
-        name: "actors with actions",
-        seconds: 6,
-        requests: filters::pairs,
-    },
-    Part {
-        name: "unknown actors and actions",
-        seconds: 4,
-        requests: filters::unknown,
-    },
-    Part {
-        name: "windows",
-        seconds: 8,
-        requests: windows::windows,
-    },
-    Part {
-        name: "cursors",
-        seconds: 6,
-        requests: cursors::cursors,
-    },
-    Part {
-        name: "cursors between filters",
-        seconds: 4,
-        requests: cursors::filtered,
-    },
-    Part {
-        name: "counts",
-        seconds: 6,
-        requests: filters::counts,
-    },
-    Part {
-        name: "counts of every actor",
-        seconds: 3,
-        requests: filters::actor_counts,
-    },
-    Part {
-        name: "whole results",
-        seconds: 4,
-        requests: filters::whole_results,
-    },
+    part("every page", 18, pages::every_page),
+    part("pages of other sizes", 3, pages::other_sizes),
+    part("pages beyond the end", 4, pages::beyond),
+    part("pages of each action", 8, filters::each_action),
+    part("every event of every actor", 60, filters::every_actor),
+    part("small pages of some actors", 8, filters::some_actors),
+    part("actors with actions", 6, filters::pairs),
+    part("unknown actors and actions", 4, filters::unknown),
+    part("windows", 8, windows::windows),
+    part("cursors", 6, cursors::cursors),
+    part("cursors between filters", 4, cursors::filtered),
+    part("counts", 6, filters::counts),
+    part("counts of every actor", 3, filters::actor_counts),
+    part("whole results", 4, filters::whole_results),
 ];
+
+const fn part(name: &'static str, seconds: u64, requests: fn(&LogProfile) -> Vec<Request>) -> Part {
+    Part {
+        name,
+        seconds,
+        requests,
+    }
+}
 
 /// Makes the sweep of the model's log, of at most so many requests.
 ///
@@ -120,7 +72,7 @@ pub(super) fn make(model: &dyn Engine, requests: Option<usize>) -> Result<Sweep>
     let profile = LogProfile::of(model)?;
     let mut sweep = Sweep {
         requests: Vec::new(),
-        thinned: Vec::new(),
+        subsampled: Vec::new(),
     };
     let (of, kept) = profile.events();
     sweep.say("events that can be read", kept, of);
@@ -142,7 +94,7 @@ pub(super) fn make(model: &dyn Engine, requests: Option<usize>) -> Result<Sweep>
 }
 
 impl Sweep {
-    /// Adds as many requests as may be made, evenly evenly_spaced, and says so where that is not all.
+    /// Adds as many requests as may be made, evenly spaced, and says so where that is not all.
     fn add(&mut self, part: &'static str, requests: Vec<Request>, most: impl FnOnce(&[Request]) -> usize) {
         let (most, of) = (most(&requests), requests.len());
         let before = self.requests.len();
@@ -154,7 +106,7 @@ impl Sweep {
     /// Notes what was left out, if anything was.
     fn say(&mut self, part: &'static str, kept: usize, of: usize) {
         if kept < of {
-            self.thinned.push(Subsampled {
+            self.subsampled.push(Subsampled {
                 workload: NAME,
                 part,
                 kept,

@@ -4,11 +4,36 @@ use super::log_profile::LogProfile;
 use crate::command::diff::request::Request;
 use crate::model::{Filter, MAX_PAGE_SIZE, Position, Query};
 
-/// The sizes that the live service requests for.
+/// The sizes that the live service asks for.
 pub(super) const SIZES: [u64; 3] = [10, 20, 50];
 
 /// Other sizes that a page may have.
 const OTHER_SIZES: [u64; 6] = [1, 2, 7, 100, 999, MAX_PAGE_SIZE as u64];
+
+/// Every event of an actor.
+pub(super) fn actor(id: i64) -> Filter {
+    Filter {
+        actor_id: Some(id),
+        ..Filter::ALL
+    }
+}
+
+/// Every event with an action.
+pub(super) fn action(name: impl Into<String>) -> Filter {
+    Filter {
+        action: Some(name.into()),
+        ..Filter::ALL
+    }
+}
+
+/// Every event in a window.
+pub(super) fn window((from_ts, to_ts): (i64, i64)) -> Filter {
+    Filter {
+        from_ts,
+        to_ts,
+        ..Filter::ALL
+    }
+}
 
 /// A page, if there can be such a page.
 pub(super) fn page(filter: &Filter, number: usize, size: u64) -> Option<Request> {
@@ -37,11 +62,7 @@ pub(super) fn every_page(profile: &LogProfile) -> Vec<Request> {
 
 /// The edges of pages of other sizes, and those of each size in an empty result.
 pub(super) fn other_sizes(profile: &LogProfile) -> Vec<Request> {
-    let empty = Filter {
-        from_ts: 1,
-        to_ts: 0,
-        ..Filter::ALL
-    };
+    let empty = window((1, 0));
     let mut requests = Vec::new();
     for size in OTHER_SIZES.into_iter().chain(SIZES) {
         requests.extend(edges(&Filter::ALL, profile.events().0, size));
@@ -56,32 +77,13 @@ pub(super) fn beyond(profile: &LogProfile) -> Vec<Request> {
     let (events, readable) = profile.events();
     let mut filters = vec![
         Filter::ALL,
-        Filter {
-            from_ts: oldest,
-            to_ts: newest,
-            ..Filter::ALL
-        },
-        Filter {
-            from_ts: newest,
-            to_ts: newest,
-            ..Filter::ALL
-        },
-        Filter {
-            from_ts: 1,
-            to_ts: 0,
-            ..Filter::ALL
-        },
+        window((oldest, newest)),
+        window((newest, newest)),
+        window((1, 0)),
     ];
     if readable > 0 {
-        let (actor, action) = profile.event(readable / 2);
-        filters.push(Filter {
-            actor_id: Some(actor),
-            ..Filter::ALL
-        });
-        filters.push(Filter {
-            action: Some(action.to_owned()),
-            ..Filter::ALL
-        });
+        let (id, name) = profile.event(readable / 2);
+        filters.extend([actor(id), action(name)]);
     }
     let mut requests = Vec::new();
     for size in SIZES.into_iter().chain([1, MAX_PAGE_SIZE.into()]) {

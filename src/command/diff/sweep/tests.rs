@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::{Filter, Key, Page, PayloadRef, Position, Query, Row};
+use crate::progress::Progress;
 
 /// A log that can only be read as a whole.
 struct Log(Vec<(Key, i64, &'static str)>);
@@ -28,7 +29,7 @@ impl Engine for Log {
     fn all(&self, _: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         for (key, actor_id, action) in &self.0 {
             let mut page = Page::default();
-            page.push(&Row {
+            let row = Row {
                 id: key.id,
                 created_at: key.created_at,
                 actor_id: *actor_id,
@@ -36,13 +37,14 @@ impl Engine for Log {
                 resource_type: "",
                 resource_id: "",
                 payload_ref: PayloadRef { offset: 0, len: 0 },
-            });
+            };
+            page.push(&row, b"");
             sink(&page)?;
         }
         Ok(())
     }
 
-    fn maintain(&self, _: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
+    fn maintain(&self, _: Progress<'_>) -> Result<()> {
         Ok(())
     }
 }
@@ -57,7 +59,7 @@ fn page(filter: Filter, number: u64, size: u64) -> Request {
 
 fn after(created_at: i64, id: i64) -> impl Fn(&Request) -> bool {
     let place = Position::After(Key { created_at, id });
-    move |request| matches!(request, Request::Page(query) if query.filter == Filter::ALL && query.position == place)
+    move |request| matches!(request, Request::Page(query) if *query.filter() == Filter::ALL && query.position() == place)
 }
 
 fn window(from_ts: i64, to_ts: i64) -> Filter {
@@ -73,7 +75,7 @@ fn the_same_log_gives_the_same_requests_and_none_twice() {
     let first = requests(500);
     assert_eq!(first, requests(500));
     assert_eq!(first.iter().collect::<HashSet<_>>().len(), first.len());
-    assert!(make(&Log::of(500), None).unwrap().thinned.is_empty());
+    assert!(make(&Log::of(500), None).unwrap().subsampled.is_empty());
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn cursors_stand_on_and_beside_the_ends_and_ties() {
 #[test]
 fn an_empty_log_has_requests_too() {
     let sweep = make(&Log(Vec::new()), None).unwrap();
-    assert!(sweep.requests.len() > 50 && sweep.thinned.is_empty());
+    assert!(sweep.requests.len() > 50 && sweep.subsampled.is_empty());
     assert!(sweep.requests.contains(&page(Filter::ALL, 1, 10)));
 }
 
@@ -160,11 +162,11 @@ fn an_empty_log_has_requests_too() {
 fn what_is_left_out_is_said() {
     let whole = requests(500).len();
     let sweep = make(&Log::of(500), Some(40)).unwrap();
-    let [part] = &sweep.thinned[..] else {
-        panic!("{:?}", sweep.thinned)
+    let [part] = &sweep.subsampled[..] else {
+        panic!("{:?}", sweep.subsampled)
     };
     assert_eq!((sweep.requests.len(), part.kept, part.of), (40, 40, whole));
-    assert!(make(&Log::of(500), Some(whole)).unwrap().thinned.is_empty());
+    assert!(make(&Log::of(500), Some(whole)).unwrap().subsampled.is_empty());
     assert!(make(&Log::of(500), Some(0)).unwrap().requests.is_empty());
 }
 

@@ -2,7 +2,7 @@
 
 use super::evenly_spaced::some;
 use super::log_profile::LogProfile;
-use super::pages::{edges, page};
+use super::pages::{edges, page, window};
 use crate::command::diff::request::Request;
 use crate::contract::dataset::ANCHOR;
 use crate::model::Filter;
@@ -64,14 +64,6 @@ fn around(second: i64, older: Option<i64>) -> Vec<(i64, i64)> {
     // Between two events and on neither: empty.
     windows.extend(older.map(|older| (older.saturating_add(1), before)));
     windows
-}
-
-fn window((from_ts, to_ts): (i64, i64)) -> Filter {
-    Filter {
-        from_ts,
-        to_ts,
-        ..Filter::ALL
-    }
 }
 
 /// Every window, without other filters.

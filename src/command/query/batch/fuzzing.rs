@@ -2,7 +2,7 @@
 
 use std::io::BufReader;
 
-use super::{Answerer, Lines, PER_THREAD, request};
+use super::{Lines, PER_THREAD, Responder, request};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::model::{Page, Query};
@@ -33,7 +33,7 @@ pub fn answer_batch(data: &[u8], engine: &dyn Engine) -> std::io::Result<Vec<Ans
         input: BufReader::with_capacity(MAX_LINE, data),
         number: 0,
     };
-    let answerer = Answerer {
+    let responder = Responder {
         engine,
         jsonl: Jsonl::new(false),
     };
@@ -44,7 +44,7 @@ pub fn answer_batch(data: &[u8], engine: &dyn Engine) -> std::io::Result<Vec<Ans
             return Ok(answered);
         }
         for line in chunk {
-            let answer = answerer.answer(&line, &mut Page::default());
+            let answer = responder.answer(&line, &mut Page::default());
             answered.push(Answered {
                 number: line.number,
                 text: line.text,

@@ -9,6 +9,7 @@ use super::rows::Part;
 use super::scan::{Scan, scan};
 use super::segment::{Leaves, SegmentData};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbWatcher, Look};
 use crate::storage::fs::atomic_file::TempFile;
@@ -24,9 +25,6 @@ use crate::storage::index::refresh::basis::Basis;
 use crate::storage::index::refresh::follower::{Budget, Follower, Parts};
 use crate::storage::index::select::Index;
 use crate::storage::sqlite::{Connection, Soundness};
-
-/// Called with how much of a build is done and how much there is, in any unit, from any thread.
-pub(crate) type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 /// How a build went.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::image::open_base;
 use super::log::{Log, Stored, draw_actor, draw_text, is_right};
 use super::question::Known;
 use crate::fuzzing::Draw;
-use crate::model::{Filter, Key, MAX_PAGE_SIZE, Page, Position, Query};
+use crate::model::{Filter, Key, MAX_PAGE_SIZE, Position, Query, Rows};
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::delta::RowChanges;
 use crate::storage::index::row::OwnedRow;
@@ -49,7 +49,7 @@ impl History {
     pub(super) fn of(log: Log) -> Self {
         let base = Arc::new(open_base(log.index().as_flattened()).unwrap());
         let mut known = Known::default();
-        log.rows.iter().for_each(|row| known.add(&row.event()));
+        log.rows.iter().for_each(|row| known.add(&row.row()));
         History {
             index: Index::new(Arc::clone(&base), Default::default()),
             base,
@@ -113,7 +113,7 @@ impl History {
 
     /// Puts a row where its id belongs, in the place of any other of that id.
     fn put(&mut self, row: Stored) {
-        self.known.add(&row.event());
+        self.known.add(&row.row());
         let rows = &mut self.log.rows;
         match rows.binary_search_by_key(&row.key.id, |row| row.key.id) {
             Ok(place) => self.gone.push(std::mem::replace(&mut rows[place], row)),
@@ -153,14 +153,14 @@ impl History {
 
     /// Whether a query is answered as the model answers it.
     pub(super) fn ask(&self, query: &Query) {
-        let mut page = Page::default();
-        assert_eq!(self.index.page(query, &mut page), Ok(()), "{query:?} of {self:?}");
+        let mut rows = Rows::default();
+        assert_eq!(self.index.page(query, &mut rows), Ok(()), "{query:?} of {self:?}");
         assert!(
-            is_right(&page, &self.log.page(query)),
-            "{query:?}: {page:?} of {self:?}"
+            is_right(&rows, &self.log.page(query)),
+            "{query:?}: {rows:?} of {self:?}"
         );
-        let counted = self.index.count(&query.filter);
-        assert_eq!(counted, Ok(self.log.count(&query.filter)), "{query:?} of {self:?}");
+        let counted = self.index.count(query.filter());
+        assert_eq!(counted, Ok(self.log.count(query.filter())), "{query:?} of {self:?}");
     }
 
     /// Whether the rows of ranges of ids are those of the model, and the whole log that of a base of its own.
@@ -182,14 +182,11 @@ impl History {
 
         let rebuilt = Index::of_base(open_base(self.log.index().as_flattened()).unwrap());
         let query = Query::new(Filter::ALL, Position::Page(1), u64::from(MAX_PAGE_SIZE)).unwrap();
-        let (mut page, mut other) = (Page::default(), Page::default());
+        let (mut rows, mut other) = (Rows::default(), Rows::default());
         let answered: [Result<(), Corrupted>; 2] =
-            [rebuilt.page(&query, &mut page), self.index.page(&query, &mut other)];
+            [rebuilt.page(&query, &mut rows), self.index.page(&query, &mut other)];
         assert_eq!(answered, [Ok(()), Ok(())]);
-        assert!(
-            page.events().eq(other.events()) && page.payload_refs().eq(other.payload_refs()),
-            "{self:?}"
-        );
+        assert!(rows.iter().eq(other.iter()), "{self:?}");
     }
 
     /// All rows, about so many at once.

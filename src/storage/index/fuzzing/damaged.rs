@@ -6,7 +6,7 @@ use super::image::{self, Image};
 use super::log::{Log, is_right};
 use super::question::Known;
 use crate::fuzzing::Draw;
-use crate::model::{Filter, MAX_PAGE_SIZE, Page, Position, Query};
+use crate::model::{Filter, MAX_PAGE_SIZE, Position, Query, Rows};
 use crate::storage::index::Corrupted;
 use crate::storage::index::base::format::{BLOCK, CONTENT, is_intact};
 
@@ -14,7 +14,7 @@ pub(crate) fn damaged(data: &[u8]) {
     let mut draw = Draw::new(data);
     let log = Log::draw(&mut draw);
     let mut known = Known::default();
-    log.rows.iter().for_each(|row| known.add(&row.event()));
+    log.rows.iter().for_each(|row| known.add(&row.row()));
     let everything = Query::new(Filter::ALL, Position::Page(1), u64::from(MAX_PAGE_SIZE)).unwrap();
     let questions = [
         everything,
@@ -38,14 +38,14 @@ pub(crate) fn damaged(data: &[u8]) {
     };
     assert_eq!(bytes.len(), written.len() * BLOCK, "another length is seen");
     assert_eq!(bytes[..BLOCK], written[0], "another header is seen");
-    let mut page = Page::default();
+    let mut rows = Rows::default();
     for query in questions {
-        match index.page(&query, &mut page) {
-            Ok(()) => assert!(is_right(&page, &log.page(&query)), "{query:?}: {page:?} of {log:?}"),
+        match index.page(&query, &mut rows) {
+            Ok(()) => assert!(is_right(&rows, &log.page(&query)), "{query:?}: {rows:?} of {log:?}"),
             Err(Corrupted(why)) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
         }
-        match index.count(&query.filter) {
-            Ok(counted) => assert_eq!(counted, log.count(&query.filter), "{query:?} of {log:?}"),
+        match index.count(query.filter()) {
+            Ok(counted) => assert_eq!(counted, log.count(query.filter()), "{query:?} of {log:?}"),
             Err(Corrupted(why)) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
         }
     }

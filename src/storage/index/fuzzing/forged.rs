@@ -8,7 +8,7 @@
 use super::image::{self, Image};
 use super::question::Known;
 use crate::fuzzing::Draw;
-use crate::model::{Filter, Key, Page, Position, Query};
+use crate::model::{Filter, Key, Position, Query, Rows};
 use crate::storage::index::{Corrupted, Index};
 
 /// How many bytes in front of the blocks decide what is asked.
@@ -30,9 +30,9 @@ pub(crate) fn forged(data: &[u8]) {
         return;
     };
     let newest = Query::new(Filter::ALL, Position::Page(1), 64).unwrap();
-    let mut page = Page::default();
-    let known = match ask(&index, &newest, &mut page) {
-        Ok(()) => Known::of_page(&page),
+    let mut rows = Rows::default();
+    let known = match ask(&index, &newest, &mut rows) {
+        Ok(()) => Known::of_rows(&rows),
         Err(Corrupted(_)) => Known::default(),
     };
     for _ in 0..3 {
@@ -43,7 +43,7 @@ pub(crate) fn forged(data: &[u8]) {
 /// A query, and all that could follow it.
 pub(super) fn check(index: &Index, query: Query) {
     // All may find the damage, or any: they do not touch the same blocks.
-    let _ = ask(index, &query, &mut Page::default());
+    let _ = ask(index, &query, &mut Rows::default());
     let _ = walk(index, query);
     if index.events() <= MOST_ROWS {
         let _ = read_rows(index);
@@ -66,46 +66,46 @@ fn read_rows(index: &Index) -> Result<(), Corrupted> {
 }
 
 /// One page, and what must hold for it.
-fn ask(index: &Index, query: &Query, page: &mut Page) -> Result<(), Corrupted> {
-    let counted = index.count(&query.filter);
-    index.page(query, page)?;
-    let rows = page.len() as u64;
-    assert!(rows <= u64::from(query.page_size), "{query:?}: {rows} rows");
-    let keys: Vec<Key> = page.events().map(|event| event.key()).collect();
+fn ask(index: &Index, query: &Query, rows: &mut Rows) -> Result<(), Corrupted> {
+    let counted = index.count(query.filter());
+    index.page(query, rows)?;
+    let found = rows.len() as u64;
+    assert!(found <= u64::from(query.page_size()), "{query:?}: {found} rows");
+    let keys: Vec<Key> = rows.iter().map(|row| row.key()).collect();
     assert!(keys.is_sorted_by(|newer, older| newer > older), "{query:?}: {keys:?}");
-    if let (Position::After(cursor), Some(&newest)) = (query.position, keys.first()) {
+    if let (Position::After(cursor), Some(&newest)) = (query.position(), keys.first()) {
         assert!(newest < cursor, "{query:?}: {newest}");
     }
 
-    let mut again = Page::default();
+    let mut again = Rows::default();
     assert_eq!(index.page(query, &mut again), Ok(()), "{query:?}");
-    assert!(again.events().eq(page.events()), "{query:?}");
+    assert!(again.iter().eq(rows.iter()), "{query:?}");
 
     let Ok(counted) = counted else {
         return Ok(());
     };
     assert!(counted <= index.events(), "{query:?}: {counted} counted");
     // A later page may be cut short by an actor's list that is shorter than its lists by action; the first never.
-    let expected = counted.min(u64::from(query.page_size));
-    let is_first = query.position == Position::Page(1);
+    let expected = counted.min(u64::from(query.page_size()));
+    let is_first = query.position() == Position::Page(1);
     assert!(
-        rows == expected || rows < expected && !is_first,
-        "{query:?}: {rows} rows of {counted}"
+        found == expected || found < expected && !is_first,
+        "{query:?}: {found} rows of {counted}"
     );
     Ok(())
 }
 
 /// Everything from the query's page on, as `query --all` walks it.
 fn walk(index: &Index, mut query: Query) -> Result<(), Corrupted> {
-    let mut page = Page::default();
-    let mut rows = 0;
+    let mut rows = Rows::default();
+    let mut found = 0;
     loop {
-        ask(index, &query, &mut page)?;
-        let Some(last) = page.events().last().map(|event| event.key()) else {
+        ask(index, &query, &mut rows)?;
+        let Some(last) = rows.iter().last().map(|row| row.key()) else {
             return Ok(());
         };
-        rows += page.len() as u64;
-        assert!(rows <= index.events(), "{query:?}: {rows} rows and more");
-        query.position = Position::After(last);
+        found += rows.len() as u64;
+        assert!(found <= index.events(), "{query:?}: {found} rows and more");
+        query.move_after(last);
     }
 }

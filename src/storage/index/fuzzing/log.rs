@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use super::image::Image;
 use crate::fuzzing::Draw;
-use crate::model::{Event, Filter, Key, Page, PayloadRef, Position, Query, Row};
+use crate::model::{Filter, Key, PayloadRef, Position, Query, Row, Rows};
 use crate::storage::db_version::{DbVersion, Journal};
 use crate::storage::fs::platform::{self, FileState};
 use crate::storage::index::base::format::BLOCK;
@@ -92,28 +92,15 @@ impl Stored {
     }
 
     pub(super) fn row(&self) -> Row<'_> {
-        let event = self.event();
-        Row {
-            id: event.id,
-            created_at: event.created_at,
-            actor_id: event.actor_id,
-            action: event.action,
-            resource_type: event.resource_type,
-            resource_id: event.resource_id,
-            payload_ref: self.payload_ref,
-        }
-    }
-
-    pub(super) fn event(&self) -> Event<'_> {
         let [action, resource_type, resource_id] = self.texts.each_ref().map(String::as_str);
-        Event {
+        Row {
             id: self.key.id,
             created_at: self.key.created_at,
             actor_id: self.actor_id,
             action,
             resource_type,
             resource_id,
-            payload: b"",
+            payload_ref: self.payload_ref,
         }
     }
 
@@ -201,18 +188,20 @@ impl Log {
 
     /// The rows of a page: all that match, sorted, those before the page left out.
     pub(super) fn page(&self, query: &Query) -> Vec<&Stored> {
-        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.is_in(&query.filter)).collect();
+        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.is_in(query.filter())).collect();
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.key));
-        let skipped = match query.position {
-            Position::Page(page) => usize::try_from((page - 1) * u64::from(query.page_size)).unwrap(),
+        let skipped = match query.position() {
+            Position::Page(page) => usize::try_from((page - 1) * u64::from(query.page_size())).unwrap(),
             Position::After(key) => rows.iter().filter(|row| row.key >= key).count(),
         };
-        rows.into_iter().skip(skipped).take(query.page_size as usize).collect()
+        rows.into_iter()
+            .skip(skipped)
+            .take(query.page_size() as usize)
+            .collect()
     }
 }
 
-/// Whether a page holds just these rows, payload_ref included.
-pub(super) fn is_right(page: &Page, rows: &[&Stored]) -> bool {
-    page.events().eq(rows.iter().map(|row| row.event()))
-        && page.payload_refs().eq(rows.iter().map(|row| row.payload_ref))
+/// Whether a page has just these rows.
+pub(super) fn is_right(found: &Rows, rows: &[&Stored]) -> bool {
+    found.iter().eq(rows.iter().map(|row| row.row()))
 }

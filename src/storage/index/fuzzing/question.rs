@@ -1,7 +1,7 @@
 //! What is asked of an index: mostly of what it holds, now and then of anything.
 
 use crate::fuzzing::Draw;
-use crate::model::{Event, Filter, Key, MAX_PAGE_SIZE, Page, Position, Query};
+use crate::model::{Filter, Key, MAX_PAGE_SIZE, Position, Query, Row, Rows};
 
 /// What an index is known to hold.
 #[derive(Clone, Debug, Default)]
@@ -12,16 +12,16 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn of_page(page: &Page) -> Self {
+    pub(super) fn of_rows(rows: &Rows) -> Self {
         let mut known = Known::default();
-        page.events().for_each(|event| known.add(&event));
+        rows.iter().for_each(|row| known.add(&row));
         known
     }
 
-    pub(super) fn add(&mut self, event: &Event<'_>) {
-        self.keys.push(event.key());
-        self.actors.push(event.actor_id);
-        self.actions.push(event.action.to_owned());
+    pub(super) fn add(&mut self, row: &Row<'_>) {
+        self.keys.push(row.key());
+        self.actors.push(row.actor_id);
+        self.actions.push(row.action.to_owned());
     }
 
     /// Draws a question: any filters, any window, a page or a cursor.

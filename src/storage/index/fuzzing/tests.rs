@@ -6,7 +6,7 @@ use std::path::Path;
 use super::forged::QUESTIONS;
 use super::image::{self, fit, pack, seal, unpack};
 use super::log::{Log, Stored};
-use crate::model::{Filter, Key, Page, PayloadRef, Position, Query};
+use crate::model::{Filter, Key, PayloadRef, Position, Query, Rows};
 use crate::storage::index::{Corrupted, Index};
 
 /// Set, the seeds are written anew, as after a change of the format.
@@ -119,7 +119,7 @@ fn lying_in_its_times() -> Index {
 fn a_page_out_of_order_is_damage() {
     let query = Query::new(Filter::ALL, Position::Page(1), 9).unwrap();
     assert_eq!(
-        lying_in_its_times().page(&query, &mut Page::default()),
+        lying_in_its_times().page(&query, &mut Rows::default()),
         Err(OUT_OF_ORDER)
     );
 }
@@ -135,7 +135,7 @@ fn a_page_before_its_cursor_is_damage() {
     let behind = |id| {
         let cursor = Position::After(Key { created_at: id, id });
         let query = Query::new(filter.clone(), cursor, 1).unwrap();
-        index.page(&query, &mut Page::default())
+        index.page(&query, &mut Rows::default())
     };
     assert_eq!(behind(7), Ok(()));
     assert_eq!(behind(4), Err(OUT_OF_ORDER));
@@ -162,7 +162,7 @@ fn a_list_that_ends_before_it_starts_is_damage() {
     let ends_early = Corrupted("a list ends before it starts");
     for start in [8, 12] {
         let index = lying(4, start, &4_u32.to_le_bytes());
-        assert_eq!(index.page(&query, &mut Page::default()), Err(ends_early), "{start}");
-        assert_eq!(index.count(&query.filter), Err(ends_early), "{start}");
+        assert_eq!(index.page(&query, &mut Rows::default()), Err(ends_early), "{start}");
+        assert_eq!(index.count(query.filter()), Err(ends_early), "{start}");
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::output::diff::Counts;
+use crate::command::diff::report::Counts;
 
 fn mismatch() -> Line {
     Line::Mismatch(Box::new(Mismatch {
@@ -35,7 +35,7 @@ fn verdict(differing: u64) -> Verdict {
 }
 
 fn printed(line: &Line) -> String {
-    String::from_utf8(json(line).unwrap()).unwrap()
+    String::from_utf8(json_line(line).unwrap()).unwrap()
 }
 
 #[test]

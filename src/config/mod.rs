@@ -1,17 +1,22 @@
-//! What is to be done, and how it is shown: decided once from the arguments and the environment, before a
-//! command runs.
+//! What to do and how to show it: resolved once from the arguments and the environment, before a command runs.
 
-use crate::cli::{BenchArgs, DiffArgs, QueryArgs, SeedArgs, VerifyArgs};
 use crate::storage::data_dir::DataDir;
 
-/// Everything a command gets to know.
+mod args;
+
+pub use args::{
+    BatchSource, BenchArgs, DiffArgs, DiffWorkload, Export, ExportFormat, JournalMode, QueryArgs, QueryRequest,
+    SeedArgs, VerifyArgs, WriteArgs,
+};
+
+/// Everything a command is given.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the log lies, or is to lie.
+    /// The directory of the log.
     pub data_dir: DataDir,
     /// How results, notes and progress are shown.
     pub display: Display,
-    /// What is to be done.
+    /// What to do.
     pub task: Task,
 }
 

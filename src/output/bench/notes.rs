@@ -1,9 +1,8 @@
-//! What must be known to read the figures.
+//! Notes on how to read the figures.
 
-use super::report::{Failure, Gate, Report};
-use super::rounds::FLOOR;
 use super::tables::interval;
 use super::writes;
+use crate::command::bench::report::{FLOOR, Failure, Gate, Report};
 use crate::output::units::times;
 
 /// A paragraph each.

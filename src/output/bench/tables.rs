@@ -1,9 +1,7 @@
 //! The report in tables.
 
-use super::notes::notes;
-use super::report::{Cost, Latency, Ratio, Report, Speedup, Subject, Workload};
 use super::writes;
-use crate::measure::Depth;
+use crate::command::bench::report::{Cost, Latency, Ratio, Report, Speedup, Subject, Workload};
 use crate::output::document::{Block, Grid};
 use crate::output::units::{bound, digits, percent, time, times, whole};
 
@@ -50,7 +48,7 @@ pub(super) fn environment(report: &Report) -> Vec<Block> {
     ]
 }
 
-/// The figures, with what must be known to read them.
+/// The figures of each workload.
 pub(super) fn figures(report: &Report, with_histogram: bool) -> Vec<Block> {
     let (run, data) = (&report.run, &report.run.dataset);
     let mut blocks = vec![Block::Text(format!(
@@ -67,7 +65,6 @@ pub(super) fn figures(report: &Report, with_histogram: bool) -> Vec<Block> {
         blocks.extend(with_histogram.then(|| Block::Grid(histograms(work))));
     }
     blocks.extend(writes::tables(&report.writes));
-    blocks.extend(notes(report).into_iter().map(Block::Text));
     blocks
 }
 
@@ -150,7 +147,14 @@ fn costs(work: &Workload) -> Grid {
 
 fn depths(work: &Workload) -> Grid {
     let mut rows = Vec::new();
-    for depth in Depth::ALL.map(Depth::name) {
+    // Every subject got the same requests, so each has the same classes.
+    for depth in work
+        .subjects
+        .iter()
+        .take(1)
+        .flat_map(|subject| &subject.depths)
+        .map(|it| it.depth)
+    {
         for subject in &work.subjects {
             for it in subject.depths.iter().filter(|it| it.depth == depth) {
                 let mut row = vec![depth.replace('_', " "), subject.subject.clone(), count(it.latency.n)];

@@ -1,4 +1,4 @@
-//! Checks against the contract: one row or one JSON line each.
+//! Checks against the contract: a table row or a JSON line each.
 
 use std::io;
 
@@ -6,37 +6,20 @@ use comfy_table::{Cell, Color, Table};
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
 
-use super::Stdout;
-use super::table;
+use super::{Stdout, table, unprintable};
+use crate::command::check::Check;
 use crate::config::{Display, Format};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::escape::escape_for_terminal;
 
 /// Characters from which a value is shown in several lines: more than a digest has.
 const LONG: usize = 80;
 
-/// One thing that was compared. As a JSON line it has these keys, in this order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// What was compared: `sha256`, `rows`, `objects`, `columns` or `index`.
-    pub check: &'static str,
-    /// Of which file or table.
-    pub subject: String,
-    /// What the contract says; null where it says nothing.
-    pub expected: Option<String>,
-    /// What is there; null where nothing is.
-    pub found: Option<String>,
-    /// Whether it is as it should be.
-    pub ok: bool,
-    /// What else there is to know; null where nothing is.
-    pub note: Option<String>,
-}
-
 /// Prints the checks in the form that was asked for.
 ///
 /// # Errors
 /// [`Error::Output`].
-pub fn print(display: &Display, checks: &[Check]) -> Result<()> {
+pub(crate) fn print(display: &Display, checks: &[Check]) -> Result<()> {
     let mut out = Stdout::lock();
     match display.format {
         Format::Table => out.write(as_table(display, checks).as_bytes())?,
@@ -53,7 +36,7 @@ fn line(check: &Check) -> Result<Vec<u8>> {
     let mut line = Vec::new();
     check
         .serialize(&mut Serializer::with_formatter(&mut line, Ascii))
-        .map_err(|error| Error::Output(error.into()))?;
+        .map_err(unprintable)?;
     line.push(b'\n');
     Ok(line)
 }

@@ -29,7 +29,7 @@ const WRITER: [&str; 10] = [
 ];
 
 /// For each workload and journal mode: what the clients got, and what the writer did.
-pub(in crate::command::bench) fn tables(writes: &[Write]) -> Vec<Block> {
+pub(crate) fn tables(writes: &[Write]) -> Vec<Block> {
     let of_one = |one: &Write, other: &Write| (one.journal, &one.workload) == (other.journal, &other.workload);
     let mut blocks = Vec::new();
     for group in writes.chunk_by(of_one) {
@@ -56,7 +56,7 @@ pub(in crate::command::bench) fn tables(writes: &[Write]) -> Vec<Block> {
 }
 
 /// What must be known to read them.
-pub(in crate::command::bench) fn note() -> String {
+pub(super) fn note() -> String {
     "Every answer was the page of a moment between the last commit that had returned when it was asked for and the last \
      that had begun when it came. At the end the whole log and every request were compared between the engines. A \
      commit's latency includes the append of its payload. A ratio is the geometric mean of the rounds'."
