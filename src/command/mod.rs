@@ -1,13 +1,12 @@
 //! One file per subcommand; none knows another.
 
-use crate::config::{Config, Display, Task};
-use crate::engine::{Notice, Notify};
+use crate::config::{Config, Task};
 use crate::error::{Exit, Result};
-use crate::output::progress::note;
 
 pub mod bench;
 pub(crate) mod check;
 pub mod diff;
+mod notify;
 mod query;
 mod reproduce;
 mod seed;
@@ -29,13 +28,4 @@ pub fn run(config: &Config) -> Result<Exit> {
         Task::Diff(args) => diff::run(config, args),
         Task::Bench(args) => bench::run(config, args),
     }
-}
-
-/// Shows what an engine has to say.
-fn notify(display: Display) -> Notify {
-    Box::new(move |notice, line| {
-        if notice == Notice::Warning || display.verbose {
-            note(&display, line);
-        }
-    })
 }

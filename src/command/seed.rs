@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::command::check::Check;
 use crate::config::{Config, Display, SeedArgs};
+use crate::contract::dataset::SCHEMA_SQL;
 use crate::error::{Error, Exit, Result};
 use crate::output::checks;
 use crate::output::progress::{ProgressBar, note};
@@ -110,7 +111,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
         }
         None => taken("it has no database, but files that belong to one"),
         Some(found) if found.rows != expected.rows => taken("its rows have another digest"),
-        Some(found) if found.schema != Schema::of_contract()? => taken("its schema is another one"),
+        Some(found) if found.schema != Schema::of_statements(SCHEMA_SQL)? => taken("its schema is another one"),
         Some(_) if payloads_are_right => Ok(State::Done(expected)),
         Some(_) => taken("its payload file is missing"),
     }

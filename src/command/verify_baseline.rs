@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::command::check::Check;
 use crate::config::{Config, Display, VerifyArgs};
+use crate::contract::dataset::SCHEMA_SQL;
 use crate::contract::digests::{FrozenFile, LIVE_FILES, our_files};
 use crate::error::{Error, Exit, Result};
 use crate::output::checks;
@@ -109,7 +110,7 @@ fn database_checks(
     found: Option<DatabaseContents>,
     note: Option<&str>,
 ) -> Result<Vec<Check>> {
-    let contract = Schema::of_contract()?;
+    let contract = Schema::of_statements(SCHEMA_SQL)?;
     let (rows, schema) = found.map(|found| (found.rows, found.schema)).unzip();
     let (objects, columns, index) = match schema {
         Some(Schema {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use super::DatasetSpec;
+use super::spec::DatasetSpec;
 use crate::contract::dataset::Rows;
 use crate::model::{PayloadRef, Row};
 

@@ -9,9 +9,10 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::batch::generate;
-use super::{DatasetSpec, Digests, Progress};
+use super::spec::{DatasetSpec, Digests};
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::open::open_regular;
 use crate::storage::sqlite::{Connection, Schema};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::DatasetSpec;
+use super::spec::DatasetSpec;
 use crate::contract::dataset::MAX_EVENTS;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
@@ -112,4 +112,11 @@ pub(super) fn write(mut file: &File, spec: DatasetSpec) -> io::Result<()> {
     text.push(b'\n');
     file.write_all(&text)?;
     file.sync_all()
+}
+
+impl DatasetSpec {
+    /// What the data directory is labelled as; the contract's where it has no label.
+    pub(crate) fn of_dir(root: &Path) -> Self {
+        read(root).unwrap_or(Self::CONTRACT)
+    }
 }

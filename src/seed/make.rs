@@ -11,16 +11,20 @@ use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, generate};
 use super::label::{self, LABEL};
-use super::publish::{DATABASE, PAYLOADS};
-use super::{DatasetSpec, Digests, Progress};
+use super::spec::{DatasetSpec, Digests};
 use crate::contract::dataset::SCHEMA_SQL;
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::fs::platform;
 use crate::storage::fs::staging::StagingDir;
 use crate::storage::sqlite::{Connection, Writer};
+
+/// The parts of a dataset. The database says that the others are there: it goes first and comes last.
+pub(super) const DATABASE: &str = "audit.db";
+pub(super) const PAYLOADS: &str = "payloads.jsonl";
 
 /// How many batches may wait for a writer that is slower than the generator.
 const QUEUE: usize = 4;

@@ -2,17 +2,14 @@
 
 use std::{fs, io};
 
-use super::DatasetSpec;
 use super::label::{LABEL, is_label_replaced};
-use super::make::StagedDataset;
+use super::make::{DATABASE, PAYLOADS, StagedDataset};
+use super::spec::DatasetSpec;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::FileState;
 use crate::storage::fs::staging::Step;
 
-/// The parts of a dataset. The database says that the others are there: it goes first and comes last.
-pub(super) const DATABASE: &str = "audit.db";
-pub(super) const PAYLOADS: &str = "payloads.jsonl";
 /// What belongs to a database: left behind, the journals would be played into the new one.
 const JOURNALS: [&str; 2] = ["audit.db-journal", "audit.db-wal"];
 /// What can be made again from the database.

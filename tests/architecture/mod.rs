@@ -37,7 +37,6 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "the arrows are being mended: issue 10"]
 fn sources_keep_the_arrows_of_the_page() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();

@@ -1,6 +1,6 @@
 //! `auditq bench`: both engines and the floor, in turn, on the same requests.
 
-use crate::command::notify;
+use crate::command::notify::notify;
 use crate::config::{BenchArgs, Config, Display, JournalMode, WriteArgs};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Exit, Result};

@@ -10,7 +10,7 @@
 use rayon::ThreadPool;
 
 use super::threads;
-use crate::command::notify;
+use crate::command::notify::notify;
 use crate::config::{Config, DiffArgs, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};

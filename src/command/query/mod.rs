@@ -1,6 +1,6 @@
 //! `auditq query`: a page, every event, how many, or a batch of requests.
 
-use crate::command::notify;
+use crate::command::notify::notify;
 use crate::config::{Config, Display, Format, QueryArgs, QueryRequest};
 use crate::engine::{self, Engine, Lifetime, Notice, Notify};
 use crate::error::{Error, Exit, Result};

@@ -1,6 +1,5 @@
 //! Files that appear whole or not at all: written to a temp file in the same directory, then renamed.
 
-use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -10,27 +9,8 @@ use tempfile::NamedTempFile;
 
 use super::dir_lock::DirLock;
 use super::platform;
+use super::temp_name::{PREFIX, RANDOM_LEN};
 use crate::error::{Error, Result};
-
-/// What the names of temp files start with. The name of the file that it will become follows, then a dot, then
-/// letters and digits at random.
-const PREFIX: &str = ".auditq-";
-/// How many random letters and digits end a temp name.
-pub(super) const RANDOM_LEN: usize = 6;
-
-/// Whether a name is one that a temp file for `target` can have.
-pub(super) fn is_temp_name(name: &OsStr, target: &str) -> bool {
-    let random = || {
-        let name = name.to_str()?.strip_prefix(PREFIX)?;
-        name.strip_prefix(target)?.strip_prefix('.')
-    };
-    random().is_some_and(is_random_part)
-}
-
-/// Whether a text can be the random end of a temp name.
-pub(super) fn is_random_part(text: &str) -> bool {
-    text.len() == RANDOM_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
 
 /// A file that is being written. Dropped without [`TempFile::publish`], it is removed.
 #[derive(Debug)]
@@ -113,6 +93,7 @@ mod tests {
     use std::fs;
     use std::io::Write;
 
+    use super::super::temp_name::is_temp_name;
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {

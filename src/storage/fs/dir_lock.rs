@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use super::atomic_file::is_temp_name;
+use super::temp_name::is_temp_name;
 use crate::error::{Error, Result};
 
 /// The files that whoever takes the lock writes first under a temp name: whoever builds an index does.

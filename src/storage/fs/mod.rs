@@ -9,3 +9,4 @@ pub(crate) mod platform;
 pub(crate) mod read_descriptor;
 pub(crate) mod scratch_dir;
 pub(crate) mod staging;
+mod temp_name;

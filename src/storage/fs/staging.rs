@@ -26,8 +26,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::atomic_file::{RANDOM_LEN, is_random_part, without_temp_name};
+use super::atomic_file::without_temp_name;
 use super::dir_lock::DirLock;
+use super::temp_name::{RANDOM_LEN, is_random_part};
 use crate::error::{Error, Result};
 
 /// What the names of staging directories start with; letters and digits at random follow.

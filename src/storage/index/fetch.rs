@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::model::{Key, PayloadRef, Row, Rows};
 use crate::storage::index::base::blocks::Blocks;
 use crate::storage::index::base::corrupted::Corrupted;
-use crate::storage::index::base::format::Section;
 use crate::storage::index::base::records::{ActorRecord, EventRecord, TextRecord};
+use crate::storage::index::base::section::Section;
 use crate::storage::index::row::OwnedRow;
 
 /// A guess: about as many bytes have the three texts of a row.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::connection::Connection;
-use crate::contract::dataset::SCHEMA_SQL;
 use crate::error::{Error, Result};
 
 /// A schema as far as the contract speaks of it. Each part is one line of text.
@@ -44,16 +43,19 @@ const INDEXES: &str = "
         FROM pragma_index_list('audit_events') AS i ORDER BY i.name)";
 
 impl Schema {
-    /// The contract's own, as SQLite understands the statements that make it.
-    pub(crate) fn of_contract() -> Result<Self> {
+    /// The schema that these statements make.
+    ///
+    /// # Errors
+    /// SQLite does not understand them.
+    pub(crate) fn of_statements(sql: &str) -> Result<Self> {
         rusqlite::Connection::open_in_memory()
             .and_then(|sqlite| {
-                sqlite.execute_batch(SCHEMA_SQL)?;
+                sqlite.execute_batch(sql)?;
                 read(&sqlite)
             })
             .map_err(|error| Error::Database {
                 path: Path::new(":memory:").to_owned(),
-                problem: format!("the contract's schema cannot be made: {error}"),
+                problem: format!("the schema cannot be made: {error}"),
             })
     }
 }
@@ -81,6 +83,7 @@ fn read(sqlite: &rusqlite::Connection) -> rusqlite::Result<Schema> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::dataset::SCHEMA_SQL;
 
     fn schema(sql: &str) -> Schema {
         let sqlite = rusqlite::Connection::open_in_memory().unwrap();
@@ -98,12 +101,12 @@ mod tests {
                 .to_owned(),
             indexes: "idx_created_at(created_at)".to_owned(),
         };
-        assert_eq!(Schema::of_contract().unwrap(), expected);
+        assert_eq!(Schema::of_statements(SCHEMA_SQL).unwrap(), expected);
     }
 
     #[test]
     fn whatever_differs_shows() {
-        let contract = Schema::of_contract().unwrap();
+        let contract = Schema::of_statements(SCHEMA_SQL).unwrap();
         for (from, to) in [
             ("AUTOINCREMENT", ""),
             ("TEXT", "BLOB"),

@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
 use super::corrupted::Corrupted;
-use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout, Section};
+use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout};
 use super::records::Columns;
+use super::section::Section;
 
 const BEHIND: Corrupted = Corrupted("a record points behind the end of a section");
 

@@ -9,5 +9,6 @@ pub(crate) mod leaf_directory;
 pub(crate) mod packed;
 pub(crate) mod reader;
 pub(crate) mod records;
+pub(crate) mod section;
 pub(crate) mod source;
 pub(crate) mod writer;

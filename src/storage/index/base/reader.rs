@@ -7,9 +7,10 @@ use std::ops::RangeInclusive;
 use super::blocks::Blocks;
 use super::codec::{Fixed, Input};
 use super::corrupted::Corrupted;
-use super::format::{Header, Section};
+use super::format::Header;
 use super::leaf_directory::{TableLeaf, TimeLeaf};
 use super::records::{ActorRecord, EventRecord, PairRecord, TextRecord};
+use super::section::Section;
 use crate::model::{Filter, Key};
 
 /// An index file, open for answers.

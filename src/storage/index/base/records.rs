@@ -1,9 +1,9 @@
 //! The records of an index file's sections, byte by byte. All numbers are little-endian.
 
 use super::codec::Fixed;
-use super::format::Section;
 use super::leaf_directory::{TableLeaf, TimeLeaf};
 use super::packed::PackedColumn;
+use super::section::Section;
 
 /// How many fields an event has but for its time.
 pub(crate) const FIELDS: usize = 8;

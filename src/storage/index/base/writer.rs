@@ -8,9 +8,10 @@ use std::os::unix::fs::FileExt;
 use rayon::prelude::*;
 
 use super::codec::Fixed;
-use super::format::{self, BLOCK, CONTENT, Header, Layout, Place, Section};
+use super::format::{self, BLOCK, CONTENT, Header, Layout, Place};
 use super::packed::PackedColumn;
 use super::records::{ActorRecord, Columns, PairRecord, TextRecord};
+use super::section::Section;
 use super::source::Source;
 use crate::storage::fs::platform;
 use crate::storage::index::build::segment::SegmentData;
