@@ -1,7 +1,7 @@
 //! Another process holds the database exclusively: for longer than the live service would wait, that is said;
 //! for less, the answer comes. What a current index answers needs no lock.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -175,4 +175,28 @@ fn a_write_ahead_log_keeps_no_reader_out() {
         assert_eq!(log.lines(&["query", "--mode", mode]), expected);
     }
     drop(holder);
+}
+
+/// The index is built after the answer, and whoever reads the answer does not wait for that.
+#[test]
+fn standard_output_ends_before_the_index_is_built() {
+    let dataset = Dataset::of(300);
+    std::fs::remove_file(dataset.root().join("audit.idx")).unwrap();
+    let mut query = auditq_on(dataset.root(), &["query", "--size", "200"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = query.stdout.take().unwrap();
+    // More than a pipe holds: the page was found, and the process waits for its reader.
+    let mut answer = vec![0];
+    out.read_exact(&mut answer).unwrap();
+    let holder = Holder::new(dataset.root(), HOLD);
+    let start = Instant::now();
+    out.read_to_end(&mut answer).unwrap();
+    assert!(start.elapsed() < TIMEOUT / 2, "the answer ended with the process");
+    assert!(answer.len() > 1 << 17, "{} bytes fit into a pipe", answer.len());
+    assert!(query.try_wait().unwrap().is_none(), "nothing was left to be done");
+    drop(holder);
+    assert!(query.wait().unwrap().success());
+    assert!(dataset.root().join("audit.idx").exists());
 }

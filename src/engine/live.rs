@@ -79,9 +79,12 @@ impl Live {
             counts: Counts::default(),
             notify,
         };
-        match index::open(dir) {
-            Ok(files) => {
-                let state = files.state();
+        let opened = index::open(dir).and_then(|files| {
+            let state = files.state().map_err(|corrupted| corrupted.to_string())?;
+            Ok((files, state))
+        });
+        match opened {
+            Ok((files, state)) => {
                 live.detail(|| {
                     let is_current = state.is_current();
                     format!(

@@ -9,6 +9,7 @@ use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
 use crate::output::progress::{self, ProgressBar};
 use crate::output::table::EventTable;
+use crate::storage::fs::platform::close_stdout;
 
 mod batch;
 mod request;
@@ -41,12 +42,11 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     match &args.request {
         QueryRequest::Page(query) => {
             page(&display, engine, query)?;
-            // After the answer: the reader need not wait for work that only later queries profit from.
-            note_failure(&display, refresh_index(&display, engine));
+            refresh_for_later(&display, engine);
         }
         QueryRequest::Count(filter) => {
             count(&display, engine, filter)?;
-            note_failure(&display, refresh_index(&display, engine));
+            refresh_for_later(&display, engine);
         }
         QueryRequest::All(filter) => {
             // Reading everything is faster from an index, and holds no lock while a slow reader reads.
@@ -60,7 +60,10 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
                 return Err(error);
             }
             all(&display, engine, filter)?;
-            note_failure(&display, built.and_then(|()| refresh_index(&display, engine)));
+            match built {
+                Ok(()) => refresh_for_later(&display, engine),
+                failed => note_failure(&display, failed),
+            }
         }
         QueryRequest::Batch { source, threads } => {
             return batch::run(&display, engine, source, *threads);
@@ -103,6 +106,12 @@ fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> 
 fn refresh_index(display: &Display, engine: &dyn Engine) -> Result<()> {
     let bar = ProgressBar::new(display, "indexing");
     engine.maintain(&|done, total| bar.report(done, total))
+}
+
+/// After the answer: its reader does not wait for work that only later queries profit from.
+fn refresh_for_later(display: &Display, engine: &dyn Engine) {
+    close_stdout();
+    note_failure(display, refresh_index(display, engine));
 }
 
 fn note_failure(display: &Display, refreshed: Result<()>) {

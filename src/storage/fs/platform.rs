@@ -140,6 +140,15 @@ pub fn ignore_sigxfsz() {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
+/// Ends standard output for whoever reads it, though this process goes on. Best effort: where it cannot be done, the
+/// reader waits for the end of the process. Only for the end of a command: what is printed later is lost.
+pub(crate) fn close_stdout() {
+    // Never a bare close: the next file that is opened would become standard output.
+    if let Ok(null) = File::options().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(null);
+    }
+}
+
 /// Whether rights and file system let this process make files in a directory. A full disk does not count.
 pub(crate) fn is_dir_writable(directory: &Path) -> bool {
     use rustix::fs::{Access, AtFlags, CWD};

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::base::corrupted::Corrupted;
-use super::base::leaf_directory::{Leaf, TableLeaf, TimeLeaf};
+use super::base::leaf_directory::Leaf;
 use super::base::reader::Base;
 use super::base::source::Source;
-use super::delta::{DeltaFile, DirectoryChanges};
+use super::delta::{Delta, DeltaFile, DirectoryChanges};
 use super::refresh::basis::Basis;
 use super::refresh::follower::{Follower, Parts, Refreshed};
 use super::refresh::wal_changes::LogBasis;
@@ -57,10 +57,11 @@ impl From<Refreshed> for IndexState {
 pub(crate) struct OpenFiles {
     dir: DataDir,
     watcher: Arc<DbWatcher>,
-    index: Index,
+    base: Arc<Base>,
     source: Source,
-    table: DirectoryChanges<TableLeaf>,
-    time: DirectoryChanges<TimeLeaf>,
+    /// The delta file, if it is the base's. To read it takes a look at the base for every change: who asks SQLite in
+    /// the end should not have waited for that.
+    delta: Option<Vec<u8>>,
 }
 
 /// Opens the index of a log.
@@ -77,42 +78,20 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
     if source.version.is_some_and(|version| version.database.inode != inode) {
         return Err("it is of another database file".to_owned());
     }
-    let base = Arc::new(base);
-    let mut files = match read_delta(dir, &base) {
-        Some(delta) => {
-            source = delta.source;
-            OpenFiles {
-                dir: dir.clone(),
-                watcher,
-                index: Index::new(base, delta.delta),
-                source,
-                table: delta.table,
-                time: delta.time,
-            }
-        }
-        None => OpenFiles {
-            dir: dir.clone(),
-            watcher,
-            index: Index::new(base, super::delta::Delta::default()),
-            source,
-            table: DirectoryChanges::default(),
-            time: DirectoryChanges::default(),
-        },
-    };
-    // After a power failure the files can be older ones under the same times.
-    let is_same = files
-        .source
-        .version
-        .is_some_and(|version| files.watcher.matches(&version) && files.content_matches(&version));
-    if !is_same
-        && files
-            .source
-            .version
-            .is_some_and(|version| files.watcher.matches(&version))
-    {
-        files.source.version = None;
-        files.source.content.log = None;
+    let mut delta = read_delta(dir);
+    match delta.as_ref().map(|bytes| DeltaFile::source(bytes, &base)) {
+        Some(Ok(newer)) => source = newer,
+        Some(Err(_)) => delta = None,
+        None => {}
     }
+    let mut files = OpenFiles {
+        dir: dir.clone(),
+        watcher,
+        base: Arc::new(base),
+        source,
+        delta,
+    };
+    files.doubt_times();
     Ok(files)
 }
 
@@ -129,20 +108,38 @@ fn open_ours(dir: &DataDir, path: &Path) -> std::result::Result<File, String> {
     }
 }
 
-/// The delta of a base; `None` where there is none that can be used.
-fn read_delta(dir: &DataDir, base: &Base) -> Option<DeltaFile> {
+/// The bytes of the delta file; `None` where there is none that can be used.
+fn read_delta(dir: &DataDir) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     open_ours(dir, &dir.index_delta()).ok()?.read_to_end(&mut bytes).ok()?;
-    DeltaFile::decode(&bytes, base).ok()
+    Some(bytes)
 }
 
 impl OpenFiles {
-    /// What the files know.
-    pub(crate) fn state(&self) -> IndexState {
-        IndexState {
+    /// What the files know. Where the database went on since, that is a version that never matches, and the base alone.
+    ///
+    /// # Errors
+    /// A damaged block of the base, or a delta that tells what cannot be.
+    pub(crate) fn state(&self) -> std::result::Result<IndexState, Corrupted> {
+        let version = self.source.version.filter(|version| self.watcher.matches(version));
+        let base = Arc::clone(&self.base);
+        let index = match (&self.delta, version) {
+            (Some(bytes), Some(_)) => Index::new(base, DeltaFile::decode(bytes, &self.base)?.delta),
+            _ => Index::new(base, Delta::default()),
+        };
+        Ok(IndexState {
             watcher: Arc::clone(&self.watcher),
-            version: self.source.version,
-            index: Ok(self.index.clone()),
+            version,
+            index: Ok(index),
+        })
+    }
+
+    /// After a power failure the files can be older ones under the same times.
+    fn doubt_times(&mut self) {
+        let is_doubtful = |version: &DbVersion| self.watcher.matches(version) && !self.content_matches(version);
+        if self.source.version.as_ref().is_some_and(is_doubtful) {
+            self.source.version = None;
+            self.source.content.log = None;
         }
     }
 
@@ -180,7 +177,7 @@ impl OpenFiles {
 
     /// How many leaf pages the trees had.
     pub(crate) fn leaves(&self) -> u64 {
-        let counts = self.index.base().header().counts;
+        let counts = self.base.header().counts;
         counts.table_leaves + counts.time_leaves
     }
 
@@ -200,7 +197,14 @@ impl OpenFiles {
     /// # Errors
     /// The index is corrupt.
     pub(crate) fn into_follower(self) -> std::result::Result<Follower, Corrupted> {
-        let base = self.index.base();
+        let base = Arc::clone(&self.base);
+        let (delta, table, time) = match &self.delta {
+            Some(bytes) => {
+                let file = DeltaFile::decode(bytes, &base)?;
+                (file.delta, file.table, file.time)
+            }
+            None => Default::default(),
+        };
         let version = self.source.version;
         let wal = match version.map(|version| version.journal) {
             Some(Journal::Wal(wal)) => Some(wal),
@@ -215,8 +219,8 @@ impl OpenFiles {
                 .log
                 .map(|position| LogBasis { position, pages: None }),
         };
-        let table = overridden(base.table_leaves()?, self.table);
-        let time = overridden(base.time_leaves()?, self.time);
+        let table = overridden(base.table_leaves()?, table);
+        let time = overridden(base.time_leaves()?, time);
         Ok(Follower::new(Parts {
             dir: self.dir,
             watcher: self.watcher,
@@ -225,7 +229,7 @@ impl OpenFiles {
             key: base.header().hash_key,
             basis,
             are_others_checked: true,
-            index: self.index,
+            index: Index::new(base, delta),
             table,
             time,
         }))

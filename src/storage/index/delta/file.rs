@@ -65,26 +65,20 @@ impl DeltaFile {
         out
     }
 
+    /// The state behind the changes that these bytes hold, which costs no look at the base.
+    ///
+    /// # Errors
+    /// They are damaged, of another version, or of another base.
+    pub(crate) fn source(bytes: &[u8], base: &Base) -> Result<Source, Corrupted> {
+        checked(bytes, base).map(|(source, _)| source)
+    }
+
     /// Reads the file of a base.
     ///
     /// # Errors
     /// It is damaged, of another version, or of another base.
     pub(crate) fn decode(bytes: &[u8], base: &Base) -> Result<Self, Corrupted> {
-        let mut input = Input(bytes);
-        if input.bytes(MAGIC.len())? != MAGIC {
-            return Err(Corrupted("it is no delta file"));
-        }
-        if input.take::<u64>()? != FORMAT {
-            return Err(Corrupted::OTHER_VERSION);
-        }
-        if input.take::<u128>()? != base.header().base_id {
-            return Err(Corrupted("it belongs to another base"));
-        }
-        let (content, sum) = bytes.split_last_chunk().ok_or(Corrupted("it ends too early"))?;
-        if page_hash(base.header().hash_key, content) != u64::from_le_bytes(*sum) {
-            return Err(Corrupted("its checksum is wrong"));
-        }
-        let source = input.take()?;
+        let (source, mut input) = checked(bytes, base)?;
         let mut delta = Delta::default();
         for _ in 0..input.count(u32::SIZE)? {
             delta.remove_of_base(base, input.take()?)?;
@@ -98,12 +92,31 @@ impl DeltaFile {
             table: DirectoryChanges::take(&mut input)?,
             time: DirectoryChanges::take(&mut input)?,
         };
-        if input.0.len() == size_of_val(sum) {
+        if input.0.len() == u64::SIZE {
             Ok(file)
         } else {
             Err(Corrupted("it goes on behind its end"))
         }
     }
+}
+
+/// Checks all that can be checked without the base's blocks. Gives the state, and what follows it in the file.
+fn checked<'file>(bytes: &'file [u8], base: &Base) -> Result<(Source, Input<'file>), Corrupted> {
+    let mut input = Input(bytes);
+    if input.bytes(MAGIC.len())? != MAGIC {
+        return Err(Corrupted("it is no delta file"));
+    }
+    if input.take::<u64>()? != FORMAT {
+        return Err(Corrupted::OTHER_VERSION);
+    }
+    if input.take::<u128>()? != base.header().base_id {
+        return Err(Corrupted("it belongs to another base"));
+    }
+    let (content, sum) = bytes.split_last_chunk().ok_or(Corrupted("it ends too early"))?;
+    if page_hash(base.header().hash_key, content) != u64::from_le_bytes(*sum) {
+        return Err(Corrupted("its checksum is wrong"));
+    }
+    Ok((input.take()?, input))
 }
 
 impl<L: Fixed> DirectoryChanges<L> {
