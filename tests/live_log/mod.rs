@@ -2,6 +2,7 @@
 //! does, and by the kind of refresh that the change calls for.
 
 mod compare;
+mod folds;
 mod hazards;
 mod history;
 mod random;
