@@ -5,6 +5,7 @@ mod compare;
 mod folds;
 mod hazards;
 mod history;
+mod links;
 mod random;
 mod watched;
 mod writer;
