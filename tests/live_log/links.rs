@@ -111,7 +111,7 @@ fn a_killed_writers_log_behind_a_link() {
 }
 
 /// What an answer says its count is; a payload in it need not be JSON that Rust reads.
-fn count_of(answer: &str) -> u64 {
+pub(super) fn count_of(answer: &str) -> u64 {
     let (_, count) = answer.split_once("\"count\":").unwrap();
     let digits = count.trim_start().split(|c: char| !c.is_ascii_digit()).next();
     digits.unwrap().parse().unwrap()

@@ -6,6 +6,7 @@ mod folds;
 mod hazards;
 mod history;
 mod links;
+mod processes;
 mod random;
 mod watched;
 mod writer;
