@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use auditq::engine::{Engine, Enhanced, Lifetime};
 use auditq::model::{Filter, Key, Page, Position, Query};
 
+use crate::harness::verified::verified;
 use crate::harness::{Log, python, seconds};
 
 /// Commits an event, says its id, and so on; sometimes it rests, so that the index gets to be true.
@@ -18,6 +19,24 @@ n = c.execute('SELECT max(id) FROM audit_events').fetchone()[0]
 while True:
     n += 1
     c.execute(\"INSERT INTO audit_events SELECT ?, 1000000 + ? / 2, 3, 'UPDATE', 'X', 'X', payload_offset, payload_len FROM audit_events WHERE id = 1\", (n, n))
+    print(n, flush=True)
+    if n % 200 == 0:
+        time.sleep(0.15)
+";
+
+/// The same, but each event that comes takes the place of the oldest one, so that the log stays as short as it is: what a
+/// build from scratch costs after each refresh must not rise with every commit.
+const ROTATING_WRITER: &str = "
+import sqlite3, time
+c = sqlite3.connect('audit.db', isolation_level=None, timeout=60)
+first, n = c.execute('SELECT min(id), max(id) FROM audit_events WHERE id > 1').fetchone()
+while True:
+    n += 1
+    c.execute('BEGIN IMMEDIATE')
+    c.execute(\"INSERT INTO audit_events SELECT ?, 1000000 + ? / 2, 3, 'UPDATE', 'X', 'X', payload_offset, payload_len FROM audit_events WHERE id = 1\", (n, n))
+    c.execute('DELETE FROM audit_events WHERE id = ?', (first,))
+    c.execute('COMMIT')
+    first += 1
     print(n, flush=True)
     if n % 200 == 0:
         time.sleep(0.15)
@@ -50,10 +69,10 @@ fn newest(enhanced: &Enhanced, page: &mut Page, round: u64) -> i64 {
     page.events().next().unwrap().id
 }
 
-fn race(journal_mode: &str) {
+fn race(journal_mode: &str, writer: &str) {
     let log = Log::plain(300);
     log.journal_mode(journal_mode);
-    let mut writer = python(WRITER)
+    let mut writer = python(writer)
         .current_dir(log.root())
         .stdout(Stdio::piped())
         .spawn()
@@ -105,10 +124,24 @@ fn race(journal_mode: &str) {
 
 #[test]
 fn with_a_rollback_journal() {
-    race("delete");
+    race("delete", WRITER);
 }
 
 #[test]
 fn with_a_write_ahead_log() {
-    race("wal");
+    race("wal", WRITER);
+}
+
+#[test]
+fn verified_with_a_rollback_journal() {
+    verified("concurrent_writer::verified_with_a_rollback_journal", || {
+        race("delete", ROTATING_WRITER);
+    });
+}
+
+#[test]
+fn verified_with_a_write_ahead_log() {
+    verified("concurrent_writer::verified_with_a_write_ahead_log", || {
+        race("wal", ROTATING_WRITER);
+    });
 }

@@ -14,6 +14,7 @@ use auditq::error::Error;
 use auditq::model::{Filter, Key, Page, Position, Query};
 
 use crate::harness::faults::report;
+use crate::harness::verified::verified;
 use crate::harness::{Log, answer, python, seconds};
 
 const THREADS: u64 = 16;
@@ -375,4 +376,18 @@ fn with_a_rollback_journal() {
 #[test]
 fn with_a_write_ahead_log() {
     soak_alone("with_a_write_ahead_log", "wal");
+}
+
+#[test]
+fn verified_with_a_rollback_journal() {
+    verified("soak::verified_with_a_rollback_journal", || {
+        soak("delete", seconds("AUDITQ_SOAK_SECONDS", 3));
+    });
+}
+
+#[test]
+fn verified_with_a_write_ahead_log() {
+    verified("soak::verified_with_a_write_ahead_log", || {
+        soak("wal", seconds("AUDITQ_SOAK_SECONDS", 3));
+    });
 }

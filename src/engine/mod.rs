@@ -20,6 +20,8 @@ pub use baseline::Baseline;
 pub use floor::Floor;
 pub use indexed::Enhanced;
 
+pub use crate::storage::index::{VerifiedRefreshes, verified_refreshes};
+
 /// What answers requests on one log. Any number of threads may ask at once.
 pub trait Engine: Send + Sync {
     /// Puts the page that the query asks for into `page`, with every payload read from disk and decoded.

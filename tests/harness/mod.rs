@@ -11,6 +11,7 @@ use tempfile::TempDir;
 pub(crate) mod dataset;
 pub(crate) mod faults;
 pub(crate) mod program;
+pub(crate) mod verified;
 
 /// The table as the contract describes it.
 pub(crate) const SCHEMA: &str = "

@@ -84,7 +84,18 @@ pub(crate) struct Ending {
 
 impl Coprocess {
     pub(crate) fn start(root: &Path, arguments: &[&str]) -> Self {
-        let mut child = auditq()
+        Self::of(auditq(), root, arguments)
+    }
+
+    /// The same in a process that compares each refresh with a build from scratch.
+    pub(crate) fn start_verified(root: &Path, arguments: &[&str]) -> Self {
+        let mut command = auditq();
+        command.env(super::verified::VARIABLE, "1");
+        Self::of(command, root, arguments)
+    }
+
+    fn of(mut command: Command, root: &Path, arguments: &[&str]) -> Self {
+        let mut child = command
             .arg("--data-dir")
             .arg(root)
             .args(["query", "--batch", "-"])

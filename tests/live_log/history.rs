@@ -9,6 +9,7 @@ use super::watched::wait_for_index;
 use super::writer::Writer;
 use crate::harness::Log;
 use crate::harness::faults::{number, report};
+use crate::harness::verified::verified;
 
 /// Leaves frames of a transaction that was rolled back behind those that are committed.
 const SPILL: &str = "a spill";
@@ -367,22 +368,26 @@ fn seed() -> u64 {
 
 #[test]
 fn a_random_history_in_a_write_ahead_log() {
-    let (running, new) = run("wal", seed(), commits());
-    report(&format!(
-        "live_log, wal, seed {}: running {running:?}, new {new:?}",
-        seed()
-    ));
-    assert!(running.by_frames > 0 && running.by_hashes > 0, "{running:?}");
-    assert!(new.by_frames > 0 && new.by_hashes > 0, "{new:?}");
+    verified("live_log::history::a_random_history_in_a_write_ahead_log", || {
+        let (running, new) = run("wal", seed(), commits());
+        report(&format!(
+            "live_log, wal, seed {}: running {running:?}, new {new:?}",
+            seed()
+        ));
+        assert!(running.by_frames > 0 && running.by_hashes > 0, "{running:?}");
+        assert!(new.by_frames > 0 && new.by_hashes > 0, "{new:?}");
+    });
 }
 
 #[test]
 fn a_random_history_in_a_rollback_journal() {
-    let (running, new) = run("delete", seed(), commits());
-    report(&format!(
-        "live_log, delete, seed {}: running {running:?}, new {new:?}",
-        seed()
-    ));
-    assert!(running.by_hashes > 0, "{running:?}");
-    assert!(new.by_hashes > 0, "{new:?}");
+    verified("live_log::history::a_random_history_in_a_rollback_journal", || {
+        let (running, new) = run("delete", seed(), commits());
+        report(&format!(
+            "live_log, delete, seed {}: running {running:?}, new {new:?}",
+            seed()
+        ));
+        assert!(running.by_hashes > 0, "{running:?}");
+        assert!(new.by_hashes > 0, "{new:?}");
+    });
 }

@@ -2,8 +2,11 @@
 //! does, and by the kind of refresh that the change calls for.
 
 mod compare;
+mod folds;
 mod hazards;
 mod history;
+mod links;
+mod processes;
 mod random;
 mod watched;
 mod writer;

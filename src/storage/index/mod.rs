@@ -20,4 +20,5 @@ pub(crate) use build::rebuild::{RebuildOutcome, fold, rebuild};
 pub(crate) use files::{IndexState, OpenFiles, open, publish_delta};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh::follower::{Budget, Follower, Way};
+pub use refresh::{VerifiedRefreshes, verified_refreshes};
 pub(crate) use select::Index;

@@ -48,6 +48,12 @@ const ATTEMPTS: usize = 3;
 /// # Errors
 /// The database cannot be read at all, or is locked. A database that can be read but not indexed is no error.
 pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOutcome> {
+    let names = BaseNames::random().map_err(Error::io(&dir.index(), "cannot write"))?;
+    rebuild_as(dir, names, progress)
+}
+
+/// The same, with names that the caller chose.
+fn rebuild_as(dir: &DataDir, names: BaseNames, progress: Progress<'_>) -> Result<RebuildOutcome> {
     let lock = match acquire_soon(dir) {
         Ok(None) => return Ok(RebuildOutcome::LockedElsewhere),
         Ok(Some(lock)) => Ok(lock),
@@ -56,7 +62,7 @@ pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOu
     let mut refused = None;
     for _ in 0..ATTEMPTS {
         let session = Session::open(dir)?;
-        match session.build(lock.as_ref().ok(), progress) {
+        match session.build(lock.as_ref().ok(), names, progress) {
             Ok((built, follower, state)) => {
                 let in_memory = built.publish(dir, lock.as_ref().ok(), &follower)?;
                 return Ok(RebuildOutcome::Done {
@@ -157,6 +163,7 @@ impl<'a> Session<'a> {
     fn build(
         &self,
         lock: Option<&DirLock>,
+        names: BaseNames,
         progress: Progress<'_>,
     ) -> std::result::Result<(Built, Follower, IndexState), RefreshError> {
         let dir = self.dir;
@@ -171,7 +178,6 @@ impl<'a> Session<'a> {
         if !self.connection.has_pages()? {
             return refuse("SQLite was compiled without SQLITE_ENABLE_DBPAGE_VTAB");
         }
-        let names = BaseNames::random().map_err(Error::io(&dir.index(), "cannot write"))?;
         let key = names.hash_key;
         let mut facts = self
             .connection
@@ -339,3 +345,6 @@ impl<'a> Counter<'a> {
         (self.progress)(done, self.events);
     }
 }
+
+#[cfg(test)]
+mod tests;

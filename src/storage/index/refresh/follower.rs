@@ -10,6 +10,7 @@ use super::leaf_hashes;
 use super::page::TreePage;
 use super::row_changes::{compare, merge_ranges};
 use super::tree::{PageSet, Tree, TreeUpdate};
+use super::verify::{self, FromScratch, Subject};
 use super::wal_changes::{self, LogBasis, LogChanges};
 use crate::error::Error;
 use crate::model::Key;
@@ -20,6 +21,7 @@ use crate::storage::fs::read_descriptor::open_forever;
 use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
 use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
+use crate::storage::index::build::segment::Leaves;
 use crate::storage::index::delta::{DeltaFile, DirectoryChanges, RowChanges};
 use crate::storage::index::hash::{HashKey, entry_hash};
 use crate::storage::index::select::Index;
@@ -264,14 +266,50 @@ impl Follower {
             _ => Way::Hashes,
         };
         loop {
-            let found = connection.read_snapshot(|snapshot| self.read(snapshot, &before, salts, way, budget));
+            let found = connection.read_snapshot(|snapshot| {
+                let then = verify::is_on().then(|| self.watcher.database_state().ok()).flatten();
+                let found = self.read(snapshot, &before, salts, way, budget)?;
+                Ok((found, verify::is_on().then(|| self.build_from_scratch(snapshot, then))))
+            });
             let after = self.watcher.look(|| connection.journal_mode())?;
             match found {
                 // Whatever moved the file, the log does not tell of it.
                 Ok(_) if way == Way::Frames && after.database != before.database => way = Way::Hashes,
                 Err(RefreshError::Unproven) if way == Way::Frames => way = Way::Hashes,
-                found => return self.take_over(found?, &before, &after, way),
+                Err(error) => return Err(error),
+                Ok((found, from_scratch)) => {
+                    let refreshed = self.take_over(found, &before, &after, way)?;
+                    match from_scratch {
+                        None => {}
+                        Some(None) => verify::skip(),
+                        Some(Some(expected)) => verify::check(expected, self.subject()),
+                    }
+                    return Ok(refreshed);
+                }
             }
+        }
+    }
+
+    /// What a build makes of a snapshot; `None` if the database file is no longer as it was. While a snapshot is held no
+    /// commit writes to it, but a checkpoint does, and so may what is not SQLite, which heeds no snapshot.
+    fn build_from_scratch(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        then: Option<FileState>,
+    ) -> Option<Result<FromScratch, RefreshError>> {
+        let built = FromScratch::build(snapshot, &self.facts, self.key);
+        let now = self.watcher.database_state().ok();
+        (now.is_some() && now == then).then_some(built)
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            index: &self.index,
+            leaves: Leaves {
+                table: self.table.in_order(),
+                time: self.time.as_ref().map_or_else(Vec::new, Tree::in_order),
+            },
+            rows_sum: self.rows_sum,
         }
     }
 

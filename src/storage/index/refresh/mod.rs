@@ -9,6 +9,7 @@ mod leaf_hashes;
 mod page;
 mod row_changes;
 pub(crate) mod tree;
+mod verify;
 pub(crate) mod wal_changes;
 
 use std::fmt;
@@ -16,6 +17,8 @@ use std::fmt;
 use crate::error::Error;
 use crate::storage::index::Corrupted;
 use crate::storage::sqlite::btree::Malformed;
+
+pub use verify::{VerifiedRefreshes, verified_refreshes};
 
 /// Why an index could not be brought up to date.
 #[derive(Debug)]

@@ -122,9 +122,11 @@ impl<K: TreeKey> Tree<K> {
         self.leaves.iter().map(|(&page, leaf)| (page, leaf))
     }
 
-    /// Its leaves, in the order of the tree.
+    /// Its leaves, in the order of the tree. The one leaf of a tree without entries has no place in it, and no directory
+    /// lists it.
     pub(crate) fn in_order(&self) -> Vec<(u32, Leaf<K>)> {
-        let mut leaves: Vec<_> = self.leaves.iter().map(|(&page, &leaf)| (page, leaf)).collect();
+        let leaves = self.leaves.iter().filter(|(_, leaf)| leaf.entries > 0);
+        let mut leaves: Vec<_> = leaves.map(|(&page, &leaf)| (page, leaf)).collect();
         leaves.sort_unstable_by_key(|(_, leaf)| leaf.first);
         leaves
     }

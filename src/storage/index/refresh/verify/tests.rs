@@ -1,0 +1,223 @@
+use super::*;
+use crate::model::PayloadRef;
+use crate::storage::data_dir::DataDir;
+use crate::storage::index::build::rebuild::{RebuildOutcome, rebuild};
+use crate::storage::index::delta::RowChanges;
+use crate::storage::index::refresh::follower::{Budget, Follower, Parts};
+use crate::storage::index::row::OwnedRow;
+use crate::storage::sqlite::Connection;
+
+/// A log of 700 rows and what a build makes of it.
+fn built() -> (tempfile::TempDir, FromScratch, Leaves) {
+    let place = tempfile::tempdir().unwrap();
+    let dir = DataDir::new(place.path());
+    let database = rusqlite::Connection::open(dir.database()).unwrap();
+    let script =
+        "CREATE TABLE audit_events (id INTEGER PRIMARY KEY, created_at INTEGER NOT NULL, actor_id INTEGER NOT NULL,
+            action TEXT NOT NULL, resource_type TEXT NOT NULL, resource_id TEXT NOT NULL,
+            payload_offset INTEGER NOT NULL, payload_len INTEGER NOT NULL);
+        CREATE INDEX idx_created_at ON audit_events (created_at);
+        WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 700)
+        INSERT INTO audit_events SELECT id, 1000 + id / 2, id % 7, 'A' || (id % 3), 'T', 'R-' || id, id * 10, 10 FROM n;";
+    database.execute_batch(script).unwrap();
+    let connection = Connection::open(&dir).unwrap();
+    let key = [1, 2];
+    let read = connection.read_snapshot(|snapshot| {
+        let facts = DatabaseFacts::read(snapshot, key)?;
+        FromScratch::build(snapshot, &facts, key)
+    });
+    let built: FromScratch = read.unwrap();
+    let base = built.index.base();
+    let leaves = Leaves {
+        table: base.table_leaves().unwrap(),
+        time: base.time_leaves().unwrap(),
+    };
+    (place, built, leaves)
+}
+
+fn row(id: i64) -> OwnedRow {
+    OwnedRow {
+        key: Key {
+            created_at: 1000 + id / 2,
+            id,
+        },
+        actor_id: id % 7,
+        action: format!("A{}", id % 3).into(),
+        resource_type: "T".into(),
+        resource_id: format!("R-{id}").into(),
+        payload_ref: PayloadRef {
+            offset: id * 10,
+            len: 10,
+        },
+    }
+}
+
+#[test]
+fn the_same_is_the_same() {
+    let (_place, expected, leaves) = built();
+    let subject = Subject {
+        index: &expected.index,
+        leaves,
+        rows_sum: expected.rows_sum,
+    };
+    assert_eq!(expected.compare(subject), Ok(()));
+}
+
+/// A row that goes and comes again is no difference, whatever it was in between.
+#[test]
+fn a_delta_that_is_right_is_no_difference() {
+    let (_place, expected, leaves) = built();
+    let other = OwnedRow {
+        actor_id: 99,
+        ..row(50)
+    };
+    let changes = |removed: &OwnedRow, added: &OwnedRow| RowChanges {
+        removed: vec![removed.key],
+        added: vec![added.clone()],
+    };
+    let index = expected.index.changed(changes(&row(50), &other)).unwrap();
+    let index = index.changed(changes(&other, &row(50))).unwrap();
+    let subject = Subject {
+        index: &index,
+        leaves,
+        rows_sum: expected.rows_sum,
+    };
+    assert_eq!(expected.compare(subject), Ok(()));
+}
+
+/// Whatever is wrong with a delta, the check says so.
+#[test]
+fn every_wrong_delta_is_a_difference() {
+    let there = row(50);
+    let key = |created_at| Key { created_at, id: 50 };
+    let changed: [(&str, Option<OwnedRow>); 8] = [
+        ("gone", None),
+        (
+            "actor",
+            Some(OwnedRow {
+                actor_id: 99,
+                ..row(50)
+            }),
+        ),
+        (
+            "action",
+            Some(OwnedRow {
+                action: "A9".into(),
+                ..row(50)
+            }),
+        ),
+        (
+            "type",
+            Some(OwnedRow {
+                resource_type: "U".into(),
+                ..row(50)
+            }),
+        ),
+        (
+            "resource",
+            Some(OwnedRow {
+                resource_id: "R-51".into(),
+                ..row(50)
+            }),
+        ),
+        (
+            "payload",
+            Some(OwnedRow {
+                payload_ref: PayloadRef { offset: 501, len: 10 },
+                ..row(50)
+            }),
+        ),
+        (
+            "time",
+            Some(OwnedRow {
+                key: key(1026),
+                ..row(50)
+            }),
+        ),
+        ("another row more", Some(row(701))),
+    ];
+    for (what, added) in changed {
+        let (_place, expected, leaves) = built();
+        let is_more = added.as_ref().is_some_and(|row| row.key.id != 50);
+        let changes = RowChanges {
+            removed: if is_more { Vec::new() } else { vec![there.key] },
+            added: added.into_iter().collect(),
+        };
+        let index = expected.index.changed(changes).unwrap();
+        let subject = Subject {
+            index: &index,
+            leaves,
+            rows_sum: expected.rows_sum,
+        };
+        assert!(expected.compare(subject).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn a_wrong_directory_and_a_wrong_sum_are_differences() {
+    type Spoil = fn(&mut Leaves, &mut u64);
+    let spoils: [Spoil; 4] = [
+        |leaves, _| leaves.table[3].1.hash += 1,
+        |leaves, _| leaves.time[0].1.sum += 1,
+        |leaves, _| _ = leaves.table.pop(),
+        |_, sum| *sum += 1,
+    ];
+    for (number, spoil) in spoils.iter().enumerate() {
+        let (_place, expected, mut leaves) = built();
+        let mut rows_sum = expected.rows_sum;
+        spoil(&mut leaves, &mut rows_sum);
+        let subject = Subject {
+            index: &expected.index,
+            leaves,
+            rows_sum,
+        };
+        assert!(expected.compare(subject).is_err(), "{number}");
+    }
+}
+
+/// A follower that has got a row wrong which no commit touches, so that its refresh does not read it again.
+fn refresh_of_a_wrong_index(dir: &DataDir) {
+    let Ok(RebuildOutcome::Done {
+        follower: Some(follower),
+        ..
+    }) = rebuild(dir, &|_, _| {})
+    else {
+        panic!("no index was built");
+    };
+    let parts = follower.parts();
+    let changes = RowChanges {
+        removed: vec![row(50).key],
+        added: vec![OwnedRow {
+            actor_id: 99,
+            ..row(50)
+        }],
+    };
+    let index = parts.index.changed(changes).unwrap();
+    let mut wrong = Follower::new(Parts { index, ..parts });
+    let database = rusqlite::Connection::open(dir.database()).unwrap();
+    database
+        .execute_batch("UPDATE audit_events SET actor_id = 5 WHERE id = 690")
+        .unwrap();
+    wrong.refresh(Budget::Any).unwrap();
+}
+
+/// The test runs itself again, as the process that is to end.
+#[test]
+fn a_wrong_index_ends_the_process_in_one_line_with_exit_code_2() {
+    let name = "storage::index::refresh::verify::tests::a_wrong_index_ends_the_process_in_one_line_with_exit_code_2";
+    if is_on() {
+        let (place, ..) = built();
+        refresh_of_a_wrong_index(&DataDir::new(place.path()));
+        return;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]);
+    let output = command.env("AUDITQ_VERIFY_REFRESH", "1").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("AUDITQ_VERIFY_REFRESH") && said.contains("actor_id: 99"),
+        "{said}"
+    );
+}
