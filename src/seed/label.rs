@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::open::open_regular;
+use crate::storage::fs::permissions::open_trusted;
 
 /// Its name.
 pub(crate) const LABEL: &str = "scale-study.json";
@@ -51,9 +51,9 @@ fn find(root: &Path) -> Found {
     }
 }
 
-/// What the label says; `None` where there is none that can be read. The file may be anything of any size.
+/// What the label says; `None` where there is none that can be read and trusted. The file may be anything of any size.
 pub(super) fn read(root: &Path) -> Option<DatasetSpec> {
-    let file = open_regular(&path(root)).ok()?;
+    let file = open_trusted(&path(root), DataDir::new(root).database()).ok()?;
     let mut text = Vec::new();
     file.take(LIMIT).read_to_end(&mut text).ok()?;
     let Label { events, anchor } = serde_json::from_slice(&text).ok()?;

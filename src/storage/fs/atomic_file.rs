@@ -9,7 +9,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use super::dir_lock::DirLock;
-use super::platform;
+use super::permissions;
 use crate::error::{Error, Result};
 
 /// What the names of temp files start with. The name of the file that it will become follows, then a dot, then
@@ -78,7 +78,7 @@ impl TempFile {
     /// # Errors
     /// The system refused.
     pub(crate) fn copy_permissions(&self, model: &Path) -> Result<()> {
-        platform::copy_permissions(model, self.file())
+        permissions::copy_permissions(model, self.file())
             .map_err(Error::io(self.file.path(), "cannot set the permissions"))
     }
 
