@@ -177,6 +177,7 @@ pub(crate) fn is_replaceable(directory: &Path, target: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stderr)]
 mod tests {
     use std::fs::{self, Permissions as Bits};
     use std::os::unix::fs::{PermissionsExt, symlink};
