@@ -19,6 +19,7 @@ mod corrupt_index;
 mod crash_safety;
 mod diff;
 mod faulty_engines;
+mod hostile_schema;
 mod index_invalidation;
 mod io_errors;
 mod keyset;

@@ -34,8 +34,10 @@ impl Connection {
         // Read-write, because a read-only connection cannot roll back the journal that a killed writer left;
         // SQLite itself falls back to read-only where the file or its file system is.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connected = rusqlite::Connection::open_with_flags(path, flags)
-            .and_then(|sqlite| sqlite.busy_timeout(BUSY_TIMEOUT).map(|()| sqlite));
+        let connected = rusqlite::Connection::open_with_flags(path, flags).and_then(|sqlite| {
+            sqlite.busy_timeout(BUSY_TIMEOUT)?;
+            only_read(&sqlite).map(|()| sqlite)
+        });
         match connected {
             Ok(sqlite) => Ok(Connection {
                 sqlite,
@@ -52,9 +54,8 @@ impl Connection {
         let sqlite = &connection.sqlite;
         let opened = sqlite
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            .and_then(|_| sqlite.pragma_update(None, "query_only", true))
             // The first look at the database is what makes the files that it cannot be read without.
-            .and_then(|()| sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())));
+            .and_then(|_| sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())));
         match connection.map_err(opened) {
             Err(error @ Error::Unreadable { .. }) => Self::open_immutable(dir, error),
             opened => opened.map(|()| connection),
@@ -145,6 +146,20 @@ impl Connection {
         }
         result.map_err(|error| to_error(&self.path, &error))
     }
+}
+
+/// Lets no statement write, whatever the schema makes of it: a view can call functions, among them such as run a pragma.
+pub(super) fn only_read(sqlite: &rusqlite::Connection) -> rusqlite::Result<()> {
+    distrust_schema(sqlite)?;
+    sqlite.pragma_update(None, "query_only", true)
+}
+
+/// Lets the schema, which anybody may have written who could write the database, call nothing that has an effect or
+/// reaches beyond the database.
+pub(super) fn distrust_schema(sqlite: &rusqlite::Connection) -> rusqlite::Result<()> {
+    sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    Ok(())
 }
 
 /// One line for whatever SQLite says. The same condition gives the same line, whichever statement met it.
