@@ -19,6 +19,10 @@ pub(crate) const LABEL: &str = "scale-study.json";
 /// The largest label that is read, in bytes.
 const LIMIT: u64 = 4_096;
 
+/// Bytes that an event has in the payload file and in the database at least: far fewer than any.
+const LEAST_LINE: u64 = 64;
+const LEAST_ROW: u64 = 16;
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Label {
     events: u64,
@@ -58,6 +62,15 @@ pub(super) fn read(root: &Path) -> Option<DatasetSpec> {
     file.take(LIMIT).read_to_end(&mut text).ok()?;
     let Label { events, anchor } = serde_json::from_slice(&text).ok()?;
     (events <= MAX_EVENTS).then_some(DatasetSpec { events, anchor })
+}
+
+/// Whether the files of a data directory are as large as so many events make them at least: to compare them with more
+/// would take as long as the label says.
+pub(super) fn is_plausible(root: &Path, spec: DatasetSpec) -> bool {
+    let dir = DataDir::new(root);
+    let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    let most = (size(&dir.payloads()) / LEAST_LINE).max(size(dir.database()) / LEAST_ROW);
+    spec.events <= most
 }
 
 /// Whether the label that is there has to go when the dataset of a spec comes.

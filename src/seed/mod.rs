@@ -36,9 +36,10 @@ impl DatasetSpec {
         anchor: ANCHOR,
     };
 
-    /// What the data directory is labelled as; the contract's where it has no label.
+    /// What the data directory is labelled as; the contract's where it has no label, or one that cannot be true.
     pub(crate) fn of_dir(root: &Path) -> Self {
-        label::read(root).unwrap_or(Self::CONTRACT)
+        let labelled = label::read(root).filter(|spec| label::is_plausible(root, *spec));
+        labelled.unwrap_or(Self::CONTRACT)
     }
 
     /// Whether it is the contract's.
