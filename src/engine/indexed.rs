@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
+use crate::storage::fs::permissions::is_replaceable;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
 use crate::storage::index::{Corrupted, Index, IndexState};
 use crate::storage::payload::Payloads;
@@ -102,6 +103,15 @@ impl Enhanced {
         state.is_ok_and(|state| state.is_some_and(|state| state.size > SMALL))
     }
 
+    /// Why no file can be put in the index's place; `None` where one can, as far as can be told beforehand.
+    fn why_no_index_is_kept(&self) -> Option<String> {
+        let (root, index) = (self.dir.root(), self.dir.index());
+        if !is_dir_writable(root) {
+            return Some(format!("{} cannot be written", root.display()));
+        }
+        (!is_replaceable(root, &index)).then(|| format!("{} is not ours and cannot be replaced", index.display()))
+    }
+
     /// Whether the database is known to hold what no index can tell.
     fn is_unsound(&self) -> bool {
         self.live.with_current(|state| state.index.is_err()).unwrap_or(false)
@@ -180,12 +190,10 @@ impl Engine for Enhanced {
                 return Ok(());
             }
         }
-        if has_answered && !is_dir_writable(self.dir.root()) {
+        if has_answered && let Some(problem) = self.why_no_index_is_kept() {
             // An index in memory would be gone with the process, and nobody asks this one again.
-            self.live.warn(&format!(
-                "no index is kept, so SQLite answers each time: {} cannot be written",
-                self.dir.root().display()
-            ));
+            let note = format!("no index is kept, so SQLite answers each time: {problem}");
+            self.live.warn(&note);
             return Ok(());
         }
         self.live.rebuild(progress)

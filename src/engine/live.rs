@@ -189,6 +189,10 @@ impl Live {
             Ok(refreshed) => {
                 let way = refreshed.way;
                 self.count(way);
+                if way == Way::Hashes {
+                    // What moved the database file may have been a change of its permissions.
+                    index::follow_permissions(&self.dir);
+                }
                 self.detail(|| {
                     let way = match way {
                         Way::Frames => "the frames of the write-ahead log",

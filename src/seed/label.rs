@@ -12,12 +12,16 @@ use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::open::open_regular;
+use crate::storage::fs::permissions::open_trusted;
 
 /// Its name.
 pub(crate) const LABEL: &str = "scale-study.json";
 /// The largest label that is read, in bytes.
 const LIMIT: u64 = 4_096;
+
+/// Bytes that an event has in the payload file and in the database at least: far fewer than any.
+const LEAST_LINE: u64 = 64;
+const LEAST_ROW: u64 = 16;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Label {
@@ -51,13 +55,22 @@ fn find(root: &Path) -> Found {
     }
 }
 
-/// What the label says; `None` where there is none that can be read. The file may be anything of any size.
+/// What the label says; `None` where there is none that can be read and trusted. The file may be anything of any size.
 pub(super) fn read(root: &Path) -> Option<DatasetSpec> {
-    let file = open_regular(&path(root)).ok()?;
+    let file = open_trusted(&path(root), DataDir::new(root).database()).ok()?;
     let mut text = Vec::new();
     file.take(LIMIT).read_to_end(&mut text).ok()?;
     let Label { events, anchor } = serde_json::from_slice(&text).ok()?;
     (events <= MAX_EVENTS).then_some(DatasetSpec { events, anchor })
+}
+
+/// Whether the files of a data directory are as large as so many events make them at least: to compare them with more
+/// would take as long as the label says.
+pub(super) fn is_plausible(root: &Path, spec: DatasetSpec) -> bool {
+    let dir = DataDir::new(root);
+    let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    let most = (size(&dir.payloads()) / LEAST_LINE).max(size(dir.database()) / LEAST_ROW);
+    spec.events <= most
 }
 
 /// Whether the label that is there has to go when the dataset of a spec comes.
@@ -115,8 +128,9 @@ pub(super) fn write(mut file: &File, spec: DatasetSpec) -> io::Result<()> {
 }
 
 impl DatasetSpec {
-    /// What the data directory is labelled as; the contract's where it has no label.
+    /// What the data directory is labelled as; the contract's where it has no label, or one that cannot be true.
     pub(crate) fn of_dir(root: &Path) -> Self {
-        read(root).unwrap_or(Self::CONTRACT)
+        let labelled = read(root).filter(|spec| is_plausible(root, *spec));
+        labelled.unwrap_or(Self::CONTRACT)
     }
 }

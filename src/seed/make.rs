@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::platform;
+use crate::storage::fs::permissions;
 use crate::storage::fs::staging::StagingDir;
 use crate::storage::sqlite::{Connection, Writer};
 
@@ -54,7 +54,7 @@ pub(crate) fn make<'lock>(
         // Private where the old database's permissions cannot be copied.
         let file = files.create_file(name, if replaces { 0o600 } else { 0o666 })?;
         if replaces {
-            let copied = platform::copy_permissions(dir.database(), &file);
+            let copied = permissions::copy_permissions(dir.database(), &file);
             copied.map_err(Error::io(&dir.root().join(name), "cannot set the permissions"))?;
         }
         Ok(file)

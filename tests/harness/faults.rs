@@ -103,6 +103,33 @@ pub(crate) fn bound_by_permissions(root: &Path, arguments: &[&str]) -> Command {
     auditq_by(&tool, prelude, root, arguments)
 }
 
+/// The program as an ordinary user of this number, in a group of the same number; only root can start it.
+pub(crate) fn as_user(id: u32, root: &Path, arguments: &[&str]) -> Command {
+    let prelude = format!("os.setgroups([]); os.setresgid({id}, {id}, {id}); os.setresuid({id}, {id}, {id})");
+    let (user, group) = (format!("--reuid={id}"), format!("--regid={id}"));
+    auditq_by(&["setpriv", &user, &group, "--clear-groups"], &prelude, root, arguments)
+}
+
+/// Gives a file an access control list: a named user and the mask have these permissions, the file's group has none.
+/// Whether the file system has such lists.
+pub(crate) fn set_acl(path: &Path, user: u32, permissions: u16) -> bool {
+    let nobody = u32::MAX;
+    let entries = [
+        (1, 6, nobody),
+        (2, permissions, user),
+        (4, 0, nobody),
+        (16, permissions, nobody),
+        (32, 0, nobody),
+    ];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        list.extend([u16::to_le_bytes(tag), u16::to_le_bytes(permissions)].concat());
+        list.extend(u32::to_le_bytes(id));
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(path, "system.posix_acl_access", &list, flags).is_ok()
+}
+
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

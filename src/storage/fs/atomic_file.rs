@@ -8,7 +8,7 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 use super::dir_lock::DirLock;
-use super::platform;
+use super::permissions;
 use super::temp_name::{PREFIX, RANDOM_LEN};
 use crate::error::{Error, Result};
 
@@ -58,7 +58,7 @@ impl TempFile {
     /// # Errors
     /// The system refused.
     pub(crate) fn copy_permissions(&self, model: &Path) -> Result<()> {
-        platform::copy_permissions(model, self.file())
+        permissions::copy_permissions(model, self.file())
             .map_err(Error::io(self.file.path(), "cannot set the permissions"))
     }
 

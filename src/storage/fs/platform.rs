@@ -97,41 +97,6 @@ pub(crate) fn coarse_monotonic_ns() -> i64 {
     now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
 }
 
-/// Gives `file` the permission bits of `model`, less any execute bit, and its owner where that is allowed.
-pub(crate) fn copy_permissions(model: &Path, file: &File) -> io::Result<()> {
-    let like = rustix::fs::stat(model)?;
-    let own = rustix::fs::fstat(file)?;
-    if (like.st_uid, like.st_gid) != (own.st_uid, own.st_gid) {
-        // Only root may give a file away; the file then stays with who made it, for nobody else to read.
-        let owner = Some(rustix::fs::Uid::from_raw(like.st_uid));
-        let group = Some(rustix::fs::Gid::from_raw(like.st_gid));
-        if rustix::fs::fchown(file, owner, group).is_err() {
-            return Ok(());
-        }
-    }
-    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(like.st_mode & 0o666))?)
-}
-
-/// Opens a file for reading, even where it is a pipe that nobody writes to.
-pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
-}
-
-/// Whether `file` has what [`copy_permissions`] gives: nobody else can have written it, or read it.
-pub(crate) fn has_permissions_of(model: &Path, file: &File) -> io::Result<bool> {
-    let like = rustix::fs::stat(model)?;
-    let own = rustix::fs::fstat(file)?;
-    let mode = own.st_mode & 0o7777;
-    let has_same_owner = (like.st_uid, like.st_gid) == (own.st_uid, own.st_gid);
-    let is_private = own.st_uid == rustix::process::geteuid().as_raw() && mode == 0o600;
-    Ok(if has_same_owner {
-        mode == like.st_mode & 0o666
-    } else {
-        is_private
-    })
-}
-
 /// Lets a write beyond the process's limit of file sizes (`ulimit -f`) fail like one to a full disk: by default
 /// the system ends the process without a word.
 pub fn ignore_sigxfsz() {

@@ -1,7 +1,7 @@
 //! `audit.idx` and `audit.idx-delta`: opened, and brought up to date for other processes.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbVersion, DbWatcher, Journal};
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::platform;
+use crate::storage::fs::permissions;
 use crate::storage::fs::read_descriptor::open_forever;
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::wal::WalReader;
@@ -95,16 +95,30 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
     Ok(files)
 }
 
-/// Opens a file that only we, or who may write the database, can have written.
+/// Opens a file that only we, or who may write the database, can have written. What can be read by more people than the
+/// database is removed.
 fn open_ours(dir: &DataDir, path: &Path) -> std::result::Result<File, String> {
-    // Whatever lies there, opening it waits for nobody.
-    let file = platform::open_without_waiting(path).map_err(|error| error.to_string())?;
-    let is_ours = platform::has_permissions_of(dir.database(), &file).map_err(|error| error.to_string())?;
-    let is_file = file.metadata().is_ok_and(|file| file.is_file());
-    if is_ours && is_file {
-        Ok(file)
-    } else {
-        Err("its owner or permissions are not those of the database".to_owned())
+    let open = || permissions::open_copy_of(path, dir.database());
+    let refused = match open() {
+        Ok(file) => return Ok(file),
+        Err(error) => error,
+    };
+    if refused.kind() == io::ErrorKind::PermissionDenied
+        && let Ok(Some(_lock)) = DirLock::try_acquire(dir.root())
+        // Another process may have replaced it meanwhile.
+        && open().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    {
+        // Best effort: it may be somebody else's, in a directory where nobody removes another's files.
+        let _ = std::fs::remove_file(path);
+    }
+    Err(refused.to_string())
+}
+
+/// Gives the files of a log's index the permissions that its database has by now, or removes them.
+pub(crate) fn follow_permissions(dir: &DataDir) {
+    for path in [dir.index(), dir.index_delta()] {
+        // Whoever opens it next is told what is wrong with it.
+        let _ = open_ours(dir, &path);
     }
 }
 
@@ -252,7 +266,7 @@ fn overridden<K>(leaves: Vec<(u32, Leaf<K>)>, changes: DirectoryChanges<(u32, Le
 /// # Errors
 /// The file cannot be written.
 pub(crate) fn publish_delta(dir: &DataDir, lock: &DirLock, base: &Base, delta: &DeltaFile) -> Result<()> {
-    let is_its_base = File::open(dir.index())
+    let is_its_base = permissions::open_trusted(&dir.index(), dir.database())
         .ok()
         .and_then(|file| Base::open(file).ok())
         .is_some_and(|there| there.header().base_id == base.header().base_id);
@@ -262,7 +276,7 @@ pub(crate) fn publish_delta(dir: &DataDir, lock: &DirLock, base: &Base, delta: &
     let file = TempFile::create(lock, "audit.idx-delta")?;
     file.file()
         .write_all(&delta.encode(base))
-        .and_then(|()| platform::copy_permissions(dir.database(), file.file()))
+        .and_then(|()| permissions::copy_permissions(dir.database(), file.file()))
         .map_err(Error::io(&dir.index_delta(), "cannot write"))?;
     file.publish(&dir.index_delta()).map(|_| ())
 }

@@ -17,7 +17,7 @@ mod select;
 
 pub(crate) use base::corrupted::Corrupted;
 pub(crate) use build::rebuild::{RebuildOutcome, fold, rebuild};
-pub(crate) use files::{IndexState, OpenFiles, open, publish_delta};
+pub(crate) use files::{IndexState, OpenFiles, follow_permissions, open, publish_delta};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh::follower::{Budget, Follower, Way};
 pub use refresh::{VerifiedRefreshes, verified_refreshes};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection as Sqlite, MAIN_DB, OpenFlags};
 
 use super::connection::Connection;
+use super::hardening::distrust_schema;
 use super::writer::{insert, write_error};
 use crate::error::{Error, Result};
 use crate::model::Row;
@@ -57,6 +58,7 @@ impl Committer {
         };
         let opened = Sqlite::open_with_flags(path, flags).and_then(|sqlite| {
             sqlite.busy_timeout(BUSY_TIMEOUT)?;
+            distrust_schema(&sqlite)?;
             let now: String = sqlite.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get(0))?;
             sqlite.pragma_update(None, "synchronous", synchronous)?;
             Ok((sqlite, now))

@@ -6,11 +6,13 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, OpenFlags};
 
+use super::hardening::only_read;
 use super::immutable::{self, ImmutableSnapshot};
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::JournalMode;
+use crate::storage::fs::open::refuse_special;
 
 /// How long a lock held by another process is waited for: the default of Python's sqlite3 module, which the
 /// live service uses.
@@ -34,8 +36,11 @@ impl Connection {
         // Read-write, because a read-only connection cannot roll back the journal that a killed writer left;
         // SQLite itself falls back to read-only where the file or its file system is.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connected = rusqlite::Connection::open_with_flags(path, flags)
-            .and_then(|sqlite| sqlite.busy_timeout(BUSY_TIMEOUT).map(|()| sqlite));
+        refuse_special_files(path)?;
+        let connected = rusqlite::Connection::open_with_flags(path, flags).and_then(|sqlite| {
+            sqlite.busy_timeout(BUSY_TIMEOUT)?;
+            only_read(&sqlite).map(|()| sqlite)
+        });
         match connected {
             Ok(sqlite) => Ok(Connection {
                 sqlite,
@@ -52,9 +57,8 @@ impl Connection {
         let sqlite = &connection.sqlite;
         let opened = sqlite
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            .and_then(|_| sqlite.pragma_update(None, "query_only", true))
             // The first look at the database is what makes the files that it cannot be read without.
-            .and_then(|()| sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())));
+            .and_then(|_| sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())));
         match connection.map_err(opened) {
             Err(error @ Error::Unreadable { .. }) => Self::open_immutable(dir, error),
             opened => opened.map(|()| connection),
@@ -145,6 +149,23 @@ impl Connection {
         }
         result.map_err(|error| to_error(&self.path, &error))
     }
+}
+
+/// Refuses a database that SQLite would wait for without end: it opens whatever is there, also a FIFO that nobody ever
+/// writes to.
+fn refuse_special_files(database: &Path) -> Result<()> {
+    refuse_special(database).map_err(Error::io(database, "cannot open"))?;
+    // SQLite looks for the others beside the file that a link leads to.
+    let is_link = database.is_symlink();
+    let real = if is_link { database.canonicalize().ok() } else { None };
+    let real = real.as_deref().unwrap_or(database);
+    for suffix in ["-journal", "-wal"] {
+        let mut path = real.as_os_str().to_owned();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        refuse_special(&path).map_err(Error::io(&path, "cannot open"))?;
+    }
+    Ok(())
 }
 
 /// One line for whatever SQLite says. The same condition gives the same line, whichever statement met it.

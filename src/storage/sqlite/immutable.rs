@@ -10,6 +10,7 @@ use std::path::Path;
 
 use rusqlite::OpenFlags;
 
+use super::hardening::only_read;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbVersion, DbWatcher, JournalMode};
@@ -49,5 +50,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     let bytes = path.as_os_str().as_bytes().iter();
     let escaped: String = bytes.map(|byte| format!("%{byte:02x}")).collect();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    rusqlite::Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
+    let sqlite = rusqlite::Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    only_read(&sqlite)?;
+    Ok(sqlite)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod btree;
 mod committer;
 mod connection;
+mod hardening;
 mod immutable;
 mod pages;
 mod queries;

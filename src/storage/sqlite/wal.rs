@@ -19,6 +19,8 @@ pub(crate) use format::WalHeader;
 
 use format::{FRAME_HEADER_LEN, FRAME_NUMBERS_LEN, FrameHeader};
 
+use crate::storage::fs::open::open_regular;
+
 /// How much of a log is read at a time. Bytes.
 const CHUNK_LEN: u64 = 256 * 1024;
 
@@ -102,7 +104,7 @@ impl WalReader {
     /// # Errors
     /// [`WalProblem::InvalidHeader`] and [`WalProblem::Io`].
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, WalProblem> {
-        let file = match File::open(path) {
+        let file = match open_regular(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };

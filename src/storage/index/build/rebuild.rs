@@ -14,7 +14,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbWatcher, Look};
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::platform;
+use crate::storage::fs::{permissions, platform};
 use crate::storage::index::base::format::MAX_EVENTS;
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
@@ -261,7 +261,7 @@ impl Built {
         let in_dir = lock.map(|lock| {
             let file = TempFile::create(lock, "audit.idx")?;
             write(data, source, names, file.file(), wrote)
-                .and_then(|()| platform::copy_permissions(dir.database(), file.file()))
+                .and_then(|()| permissions::copy_permissions(dir.database(), file.file()))
                 .map_err(Error::io(&dir.index(), "cannot write"))?;
             Ok(file)
         });

@@ -13,7 +13,7 @@ use super::RefreshError;
 use super::directory::leaves_from;
 use crate::error::Error;
 use crate::escape::escape_for_terminal;
-use crate::model::{Filter, Key, Page, Position, Query};
+use crate::model::{Filter, Key, Position, Query, Rows};
 use crate::storage::fs::platform;
 use crate::storage::index::Corrupted;
 use crate::storage::index::base::reader::Base;
@@ -212,7 +212,7 @@ fn compare_list(expected: &Index, index: &Index, filter: &Filter) -> Result<(), 
     if count != found {
         return Err(format!("{found} events, where there are {count}"));
     }
-    let (mut there, mut here) = (Page::default(), Page::default());
+    let (mut there, mut here) = (Rows::default(), Rows::default());
     // One page more than there is: it must be empty.
     for number in 1..=count / AT_ONCE + 1 {
         let query = Query::new(filter.clone(), Position::Page(number), AT_ONCE).map_err(|error| error.to_string())?;
@@ -225,10 +225,7 @@ fn compare_list(expected: &Index, index: &Index, filter: &Filter) -> Result<(), 
                 there.len()
             ));
         }
-        let (wanted, found) = (
-            there.events().zip(there.payload_refs()),
-            here.events().zip(here.payload_refs()),
-        );
+        let (wanted, found) = (there.iter(), here.iter());
         if let Some((wanted, found)) = wanted.zip(found).find(|(wanted, found)| wanted != found) {
             return Err(format!("{found:?}, where there is {wanted:?}"));
         }

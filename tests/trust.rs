@@ -1,0 +1,198 @@
+//! Files of ours that somebody else may have written are not believed, and show no more than the database does.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::dataset::Dataset;
+use crate::harness::faults::{as_user, auditq_on, is_root, set_acl, skipped, stdout_of};
+use crate::harness::{Log, auditq};
+
+const OWNER: u32 = 65_531;
+const READER: u32 = 65_532;
+const STRANGER: u32 = 65_533;
+
+const PAGE: [&str; 3] = ["query", "--page", "3"];
+
+fn set_mode(log: &Log, name: &str, mode: u32) {
+    fs::set_permissions(log.path(name), Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode(log: &Log, name: &str) -> u32 {
+    fs::metadata(log.path(name)).unwrap().mode() & 0o7777
+}
+
+/// A log whose index is true, in a directory where everybody may make files and nobody may remove another's.
+fn indexed() -> Log {
+    let log = Log::plain(300);
+    set_mode(&log, ".", 0o1777);
+    set_mode(&log, "audit.db", 0o644);
+    log.lines(&PAGE);
+    log
+}
+
+/// Ends, instead of hanging with the program.
+fn output_in_time(mut command: Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+            panic!("it hangs: {command:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// What the program says of the index that it finds, and then does with it.
+fn is_believed(log: &Log) -> bool {
+    let identity = || {
+        fs::symlink_metadata(log.path("audit.idx"))
+            .ok()
+            .map(|file| (file.ino(), file.mtime(), file.mtime_nsec()))
+    };
+    let before = identity();
+    let mut command = auditq_on(log.root(), &PAGE);
+    command.env("AUDITQ_VERBOSE", "1");
+    let output = output_in_time(command);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(stdout_of(&output), stdout_of(&baseline(log)));
+    let is_refused = said.contains("no index was opened");
+    assert_eq!(is_refused, identity() != before, "{said}");
+    !is_refused
+}
+
+fn baseline(log: &Log) -> Output {
+    output_in_time(auditq_on(log.root(), &["query", "--page", "3", "--mode", "baseline"]))
+}
+
+/// Every index here is true, so that nothing but who can have written it tells it from a planted one.
+#[test]
+fn an_index_that_somebody_else_can_have_written_is_made_anew() {
+    let log = indexed();
+    assert!(is_believed(&log));
+    for bits in [0o646, 0o664, 0o666] {
+        set_mode(&log, "audit.idx", bits);
+        assert!(!is_believed(&log), "{bits:o}");
+        assert!(is_believed(&log), "{bits:o}");
+    }
+    fs::rename(log.path("audit.idx"), log.path("elsewhere")).unwrap();
+    symlink(log.path("elsewhere"), log.path("audit.idx")).unwrap();
+    assert!(!is_believed(&log), "a link");
+    // The group's bits of the database are the mask of its list: its group may not write it.
+    set_mode(&log, "audit.idx", 0o660);
+    if set_acl(&log.path("audit.db"), READER, 6) {
+        set_mode(&log, "audit.idx", 0o660);
+        assert!(!is_believed(&log), "the database's list");
+        assert!(is_believed(&log), "the database's list");
+        set_mode(&log, "audit.db", 0o600);
+    }
+    if is_root() {
+        let log = indexed();
+        chown(log.path("audit.idx"), Some(STRANGER), Some(STRANGER)).unwrap();
+        assert!(!is_believed(&log), "a stranger's");
+        chown(log.path("audit.idx"), Some(STRANGER), Some(STRANGER)).unwrap();
+        set_mode(&log, "audit.idx", 0o600);
+        assert!(!is_believed(&log), "a stranger's, private");
+    }
+}
+
+/// A stranger's file lies where the index belongs, and the reader can neither believe nor replace it.
+#[test]
+fn an_index_that_cannot_be_replaced_leaves_the_answer_to_sqlite() {
+    if !is_root() {
+        return skipped(
+            "a stranger's index in a sticky directory",
+            "only root can give files away",
+        );
+    }
+    let log = indexed();
+    for name in ["audit.db", "payloads.jsonl"] {
+        chown(log.path(name), Some(OWNER), Some(OWNER)).unwrap();
+    }
+    chown(log.path("audit.idx"), Some(STRANGER), Some(STRANGER)).unwrap();
+    let planted = fs::read(log.path("audit.idx")).unwrap();
+    for user in [OWNER, READER] {
+        let output = output_in_time(as_user(user, log.root(), &PAGE));
+        assert_eq!(stdout_of(&output), stdout_of(&baseline(&log)));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("audit.idx"), "{said}");
+        assert_eq!(fs::read(log.path("audit.idx")).unwrap(), planted);
+    }
+    // Root replaces it.
+    assert!(!is_believed(&log));
+}
+
+/// Whoever reads makes an index of their own where they may, and others do not believe it.
+#[test]
+fn each_reader_believes_the_owner_root_and_itself() {
+    if !is_root() {
+        return skipped("indexes of several users", "only root can become another user");
+    }
+    let log = indexed();
+    for name in ["audit.db", "payloads.jsonl"] {
+        chown(log.path(name), Some(OWNER), Some(OWNER)).unwrap();
+    }
+    fs::remove_file(log.path("audit.idx")).unwrap();
+    let uid = || fs::metadata(log.path("audit.idx")).unwrap().uid();
+    let note = |user| String::from_utf8(output_in_time(as_user(user, log.root(), &PAGE)).stderr).unwrap();
+    assert_eq!(note(READER), "");
+    assert_eq!((uid(), mode(&log, "audit.idx")), (READER, 0o600));
+    assert_eq!(note(READER), "");
+    assert_ne!(note(OWNER), "", "the reader's index is in the way");
+    assert!(!is_believed(&log), "by root");
+    assert_eq!((uid(), mode(&log, "audit.idx")), (OWNER, 0o644));
+    assert_eq!(note(READER), "");
+}
+
+/// Special files in the places of the index and of its delta.
+#[test]
+fn nothing_in_the_indexs_place_is_waited_for() {
+    for name in ["audit.idx", "audit.idx-delta"] {
+        let log = indexed();
+        let _ = fs::remove_file(log.path(name));
+        assert!(Command::new("mkfifo").arg(log.path(name)).status().unwrap().success());
+        assert_eq!(is_believed(&log), name != "audit.idx");
+        log.sql("UPDATE audit_events SET actor_id = 5 WHERE id > 290");
+        let count = ["query", "--count", "--actor", "5"];
+        let output = output_in_time(auditq_on(log.root(), &count));
+        assert_eq!(
+            stdout_of(&output),
+            stdout_of(
+                &auditq_on(log.root(), &[&count[..], &["--mode", "baseline"]].concat())
+                    .output()
+                    .unwrap()
+            )
+        );
+    }
+}
+
+/// A label decides what a dataset is checked against.
+#[test]
+fn a_label_of_somebody_else_is_not_believed() {
+    let verify = |dataset: &Dataset| {
+        let mut command = auditq();
+        command.arg("--data-dir").arg(dataset.root()).arg("verify-baseline");
+        let text = String::from_utf8(output_in_time(command).stdout).unwrap();
+        text.contains("scale study")
+    };
+    let dataset = Dataset::of(300);
+    assert!(verify(&dataset));
+    let label = dataset.path("scale-study.json");
+    fs::set_permissions(&label, Permissions::from_mode(0o666)).unwrap();
+    assert!(!verify(&dataset), "everybody can write it");
+    fs::set_permissions(&label, Permissions::from_mode(0o644)).unwrap();
+    assert!(verify(&dataset));
+    if is_root() {
+        chown(&label, Some(STRANGER), Some(STRANGER)).unwrap();
+        assert!(!verify(&dataset), "a stranger's");
+    }
+    let kept = dataset.path("kept.json");
+    fs::remove_file(&label).unwrap();
+    fs::write(&kept, "{\"events\": 300, \"anchor\": 0}").unwrap();
+    symlink(&kept, &label).unwrap();
+    assert!(!verify(&dataset), "a link");
+}
