@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::fallback::Fallback;
-use super::live::Live;
+use super::live::{Live, SqliteLeave};
 use super::refresh::BackgroundRefresh;
 use super::{Engine, Lifetime, Notify, RefreshCounts, cost, stream};
 use crate::error::{Error, Result};
@@ -80,6 +80,22 @@ impl Enhanced {
         }
     }
 
+    /// The same; else with leave to ask SQLite, for which a long refresh may make wait: until its end, but not again.
+    fn ask_index_or_leave<T>(
+        &self,
+        by_sqlite: impl Fn(Option<&Index>) -> Duration,
+        mut read: impl FnMut(&Index) -> std::result::Result<T, Corrupted>,
+    ) -> std::result::Result<T, SqliteLeave<'_>> {
+        if let Some(answer) = self.ask_index(&by_sqlite, &mut read) {
+            return Ok(answer);
+        }
+        if let Some(leave) = self.live.leave() {
+            return Err(leave);
+        }
+        self.ask_index(&by_sqlite, &mut read)
+            .ok_or_else(|| self.live.leave_at_once())
+    }
+
     /// A state from after this call began.
     fn refreshed(&self, by_sqlite: impl FnOnce(Option<&Index>) -> Duration) -> Option<Arc<IndexState>> {
         let by_sqlite = by_sqlite(self.live.last_index().as_ref());
@@ -120,9 +136,9 @@ impl Enhanced {
     /// The rows of a page, from the index or from SQLite.
     fn rows(&self, query: &Query, rows: &mut Rows) -> Result<()> {
         let by_sqlite = |index: Option<&Index>| cost::page_by_sqlite(index, query);
-        if self.ask_index(by_sqlite, |index| index.page(query, rows)).is_some() {
+        let Err(_leave) = self.ask_index_or_leave(by_sqlite, |index| index.page(query, rows)) else {
             return Ok(());
-        }
+        };
         self.answers_by_sqlite();
         if is_short_walk(query) && self.is_large() {
             self.is_spared.store(true, Ordering::Relaxed);
@@ -145,9 +161,10 @@ impl Engine for Enhanced {
 
     fn count(&self, filter: &Filter) -> Result<u64> {
         let by_sqlite = |index: Option<&Index>| cost::count_by_sqlite(index, filter);
-        if let Some(count) = self.ask_index(by_sqlite, |index| index.count(filter)) {
-            return Ok(count);
-        }
+        let _leave = match self.ask_index_or_leave(by_sqlite, |index| index.count(filter)) {
+            Ok(count) => return Ok(count),
+            Err(leave) => leave,
+        };
         self.answers_by_sqlite();
         self.fallback.count(filter)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
-use super::turns::Turns;
+use super::turns::{Leave, Turns};
 use super::{Notice, Notify, RefreshCounts, cost};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -33,6 +33,8 @@ pub(super) struct Live {
     /// Held by who builds.
     building: Mutex<()>,
     counts: Counts,
+    /// That this process may use.
+    processors: usize,
     notify: Notify,
 }
 
@@ -46,9 +48,12 @@ enum Slot {
     Follower(Box<Follower>),
 }
 
+/// Leave to ask SQLite, until it is dropped.
+pub(super) type SqliteLeave<'a> = Leave<'a, Outcome>;
+
 /// What came of a refresh.
 #[derive(Clone, Debug)]
-enum Outcome {
+pub(super) enum Outcome {
     Refreshed(Arc<IndexState>),
     /// It would take longer than it may.
     TooLong,
@@ -77,6 +82,7 @@ impl Live {
             turns: Turns::new(),
             building: Mutex::new(()),
             counts: Counts::default(),
+            processors: std::thread::available_parallelism().map_or(1, Into::into),
             notify,
         };
         let opened = index::open(dir).and_then(|files| {
@@ -146,7 +152,17 @@ impl Live {
         }
     }
 
-    /// The same, however long a refresh takes.
+    /// Leave to ask SQLite; `None` where it was waited for until the refresh that runs had ended.
+    pub(super) fn leave(&self) -> Option<SqliteLeave<'_>> {
+        self.turns.leave(self.processors.saturating_sub(1).max(1))
+    }
+
+    /// The same, whatever runs.
+    pub(super) fn leave_at_once(&self) -> SqliteLeave<'_> {
+        self.turns.leave_at_once()
+    }
+
+    /// A state that the database has after this call began, however long a refresh takes.
     pub(super) fn refresh_long(&self) -> Option<Arc<IndexState>> {
         match self.turns.take(self.long_refresh(), || self.refresh(Budget::Any)) {
             Outcome::Refreshed(state) => Some(state),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::live::Live;
 
-/// The pause after a build or a fold, in multiples of what it took: it bounds what is spent on them, where they come to
-/// nothing, to a fifth of one processor.
+/// The pause after a long refresh, a build or a fold, in multiples of what it took: it bounds what is spent on them,
+/// where commits soon make them stale, to a fifth of one processor.
 const BACK_OFF: u32 = 4;
 /// So long after the last refresh the database is left alone.
 const IDLE: Duration = Duration::from_millis(100);
@@ -57,9 +57,11 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
     let mut persisted = Instant::now();
     let mut is_persisted = true;
     let mut is_idle = true;
+    let mut pending = None;
     loop {
         let wait = if is_idle { PERSIST_EVERY } else { IDLE };
-        let (needs_index, is_over) = match requests.recv_timeout(wait) {
+        let received = pending.take().map_or_else(|| requests.recv_timeout(wait), Ok);
+        let (needs_index, is_over) = match received {
             Ok(needs_index) => (needs_index, false),
             Err(RecvTimeoutError::Timeout) => (false, true),
             Err(RecvTimeoutError::Disconnected) => break,
@@ -86,8 +88,9 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
             let _ = live.persist();
             is_persisted = true;
         }
-        if !back_off(requests, start.elapsed() * BACK_OFF) {
-            break;
+        match back_off(requests, start.elapsed()) {
+            Ok(next) => pending = next,
+            Err(Disconnected) => break,
         }
     }
     if !is_persisted {
@@ -95,8 +98,31 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
     }
 }
 
-/// Waits, but no longer than anybody can still wish. Whether somebody can.
-fn back_off(requests: &Receiver<bool>, time: Duration) -> bool {
+/// Nobody can ask any more.
+struct Disconnected;
+
+/// Waits after work that took so long. A request that comes once the work was of use for as long as it took ends the
+/// pause, and is given back.
+fn back_off(requests: &Receiver<bool>, took: Duration) -> Result<Option<bool>, Disconnected> {
+    let start = Instant::now();
+    loop {
+        let left = (took * BACK_OFF).saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        match requests.recv_timeout(left) {
+            // The first that is not answered from the index says when that ceased to be of use.
+            Ok(true) if start.elapsed() >= took => return Ok(Some(true)),
+            Ok(true) => return pause(requests, (took * BACK_OFF).saturating_sub(start.elapsed())),
+            Ok(false) => {}
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
+        }
+    }
+}
+
+/// Waits, but no longer than anybody can still ask.
+fn pause(requests: &Receiver<bool>, time: Duration) -> Result<Option<bool>, Disconnected> {
     let end = Instant::now() + time;
     while let Some(left) = end
         .checked_duration_since(Instant::now())
@@ -105,8 +131,8 @@ fn back_off(requests: &Receiver<bool>, time: Duration) -> bool {
         match requests.recv_timeout(left) {
             Ok(_) => {}
             Err(RecvTimeoutError::Timeout) => break,
-            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
         }
     }
-    true
+    Ok(None)
 }

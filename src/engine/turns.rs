@@ -17,6 +17,10 @@ struct State<T> {
     running: Option<Running>,
     /// The last that ended: its number, and what came of it.
     ended: Option<(u64, T)>,
+    /// How many have a [`Leave`].
+    on_leave: usize,
+    /// How many wait for one.
+    without_leave: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,8 @@ struct Running {
 
 /// What is expected of a refresh of which nothing is known.
 const SHORT: Duration = Duration::from_millis(2);
+/// A refresh that is expected to take longer than this keeps a processor for itself.
+const LONG: Duration = Duration::from_millis(50);
 
 impl<T: Clone> Turns<T> {
     pub(super) fn new() -> Self {
@@ -35,6 +41,8 @@ impl<T: Clone> Turns<T> {
                 begun: 0,
                 running: None,
                 ended: None,
+                on_leave: 0,
+                without_leave: 0,
             }),
             changed: Condvar::new(),
         }
@@ -71,6 +79,33 @@ impl<T: Clone> Turns<T> {
         self.run(state, expected, refresh)
     }
 
+    /// Leave to answer without any refresh. While a long one runs, only `most` at once have it: if all who do not want
+    /// to wait for the refresh took the processors from it, it would take many times as long. `None` when the refresh
+    /// that the caller met has ended meanwhile.
+    pub(super) fn leave(&self, most: usize) -> Option<Leave<'_, T>> {
+        let mut state = self.lock();
+        let met = state.begun;
+        while state.running.is_some_and(|running| running.expected > LONG) && state.on_leave >= most {
+            state.without_leave += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.without_leave -= 1;
+            if state.running.is_none() || state.begun > met {
+                return None;
+            }
+        }
+        Some(self.on_leave(state))
+    }
+
+    /// The same, whatever runs.
+    pub(super) fn leave_at_once(&self) -> Leave<'_, T> {
+        self.on_leave(self.lock())
+    }
+
+    fn on_leave(&self, mut state: MutexGuard<'_, State<T>>) -> Leave<'_, T> {
+        state.on_leave += 1;
+        Leave { turns: self }
+    }
+
     fn run(&self, mut state: MutexGuard<'_, State<T>>, expected: Duration, refresh: impl FnOnce() -> T) -> T {
         state.begun += 1;
         let number = state.begun;
@@ -89,6 +124,24 @@ impl<T: Clone> Turns<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody answers without a refresh until this is dropped.
+#[derive(Debug)]
+pub(super) struct Leave<'a, T> {
+    turns: &'a Turns<T>,
+}
+
+impl<T> Drop for Leave<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.turns.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        state.on_leave -= 1;
+        let is_awaited = state.without_leave > 0;
+        drop(state);
+        if is_awaited {
+            self.turns.changed.notify_all();
+        }
     }
 }
 
@@ -147,5 +200,25 @@ mod tests {
         }));
         assert!(panicked.is_err());
         assert_eq!(turns.join(Duration::ZERO, || 2), Some(2));
+    }
+
+    #[test]
+    fn a_long_refresh_lets_few_go_on_and_sends_the_rest_back_when_it_ends() {
+        let turns = Turns::new();
+        std::thread::scope(|scope| {
+            let (mut first, mut second) = (None, None);
+            turns.take(Duration::from_secs(60), || {
+                first = turns.leave(1);
+                second = Some(scope.spawn(|| turns.leave(1).is_none()));
+                while turns.lock().without_leave == 0 {
+                    std::thread::yield_now();
+                }
+                drop(turns.leave_at_once());
+            });
+            assert!(first.is_some());
+            assert!(second.unwrap().join().unwrap(), "who waited is sent back");
+        });
+        assert_eq!(turns.lock().on_leave, 0);
+        turns.take(LONG, || assert!(turns.leave(0).is_some(), "a short one stops nobody"));
     }
 }
