@@ -26,7 +26,7 @@ use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::wal::WalReader;
 
 /// What is known of a database in one state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct IndexState {
     pub(crate) watcher: Arc<DbWatcher>,
     /// `None` where commits went on meanwhile: such a state answers those who waited for it, and nobody else.
