@@ -30,6 +30,7 @@ mod read_only;
 mod resource_usage;
 mod seed;
 mod soak;
+mod special_files;
 mod staging;
 mod terminal_escaping;
 mod verify;

@@ -105,6 +105,16 @@ impl Enhanced {
         state
     }
 
+    /// Why no index can be put in its place; `None` where nothing is known to be in the way.
+    fn unwritable(&self) -> Option<String> {
+        if !is_dir_writable(self.dir.root()) {
+            return Some(format!("{} cannot be written", self.dir.root().display()));
+        }
+        let index = self.dir.index();
+        let is_directory = std::fs::symlink_metadata(&index).is_ok_and(|found| found.is_dir());
+        is_directory.then(|| format!("{} is a directory", index.display()))
+    }
+
     fn is_large(&self) -> bool {
         let state = FileState::of_path(self.dir.database());
         state.is_ok_and(|state| state.is_some_and(|state| state.size > SMALL))
@@ -209,12 +219,10 @@ impl Engine for Enhanced {
                 return Ok(());
             }
         }
-        if has_answered && !is_dir_writable(self.dir.root()) {
+        if has_answered && let Some(why) = self.unwritable() {
             // An index in memory would be gone with the process, and nobody asks this one again.
-            self.live.warn(&format!(
-                "no index is kept, so SQLite answers each time: {} cannot be written",
-                self.dir.root().display()
-            ));
+            self.live
+                .warn(&format!("no index is kept, so SQLite answers each time: {why}"));
             return Ok(());
         }
         self.live.rebuild(progress)

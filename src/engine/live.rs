@@ -83,7 +83,13 @@ impl Live {
             counts: Counts::default(),
             notify,
         };
-        match index::open(dir) {
+        let opened = index::open(dir).and_then(|files| {
+            if files.has_unreadable_journal() {
+                return Err("a journal beside the database cannot be read".to_owned());
+            }
+            Ok(files)
+        });
+        match opened {
             Ok(files) => {
                 let state = files.state();
                 live.detail(|| {

@@ -178,6 +178,11 @@ impl OpenFiles {
         counter.ok()
     }
 
+    /// Whether rights keep SQLite from reading the database, whatever the index knows.
+    pub(crate) fn has_unreadable_journal(&self) -> bool {
+        self.watcher.files().has_unreadable_journal()
+    }
+
     /// How many leaf pages the trees had.
     pub(crate) fn leaves(&self) -> u64 {
         let counts = self.index.base().header().counts;

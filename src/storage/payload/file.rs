@@ -13,6 +13,7 @@ use super::validate::{self, Lines};
 use crate::error::{Error, Result};
 use crate::model::{Page, PayloadBuffer, PayloadRef, Rows};
 use crate::storage::data_dir::DataDir;
+use crate::storage::fs::open::{open_regular, open_with_size};
 use crate::storage::fs::platform::{FileState, Identity};
 
 /// The most payload bytes that one page may hold: rows that all point at one huge payload would otherwise make
@@ -23,8 +24,7 @@ pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
 pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page, find: impl FnOnce(&mut Rows) -> Result<()>) -> Result<()> {
     let path = dir.payloads();
     page.fill(find, |event, payload_ref, buffer| {
-        let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
-        let size = file.metadata().map_err(Error::io(&path, "cannot look at"))?.len();
+        let (mut file, size) = open_with_size(&path).map_err(Error::io(&path, "cannot open"))?;
         read_payload(event, payload_ref, size, buffer, |room, offset| {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(room)
@@ -90,7 +90,7 @@ impl Payloads {
     }
 
     fn reopen(&self) -> io::Result<(Arc<OpenFile>, u64)> {
-        let file = File::open(&self.path)?;
+        let file = open_regular(&self.path)?;
         let state = FileState::of_open(&file)?;
         let identity = Identity::of_open(&file)?;
         let open = Arc::new(OpenFile {
