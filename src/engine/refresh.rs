@@ -73,7 +73,7 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
         is_idle = is_over;
         let start = Instant::now();
         // What cannot be read now is said by the answers; the next wish tries again.
-        if needs_index && !live.is_known() {
+        if (needs_index || live.is_corrupt()) && !live.is_known() {
             if live.can_refresh() {
                 live.refresh_long();
             } else {
@@ -96,6 +96,8 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
     if !is_persisted {
         let _ = live.persist();
     }
+    // Whoever opens it next would meet the same block. Best effort: that one renews it, too.
+    let _ = live.replace_corrupt();
 }
 
 /// Nobody can ask any more.

@@ -103,7 +103,7 @@ pub(crate) struct DbWatcher {
 impl DbWatcher {
     /// Watches the database that is at its path now; `None` where there is none.
     pub(crate) fn open(dir: &DataDir) -> io::Result<Option<Self>> {
-        let files = match DatabaseFiles::resolve(dir) {
+        let files = match DatabaseFiles::resolve(dir.database()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             files => files?,
         };

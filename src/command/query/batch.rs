@@ -3,7 +3,6 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +17,7 @@ use crate::error::{Error, Exit, Result};
 use crate::model::Page;
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
+use crate::storage::fs::open::open_stream;
 
 /// The longest request line, in bytes; a longer one is refused and not kept in memory.
 const MAX_LINE: usize = 64 * 1024;
@@ -34,7 +34,7 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         BatchSource::Stdin => (Path::new("standard input"), Box::new(std::io::stdin())),
         BatchSource::File(path) => (
             path,
-            Box::new(File::open(path).map_err(Error::io(path, "cannot open"))?),
+            Box::new(open_stream(path).map_err(Error::io(path, "cannot open"))?),
         ),
     };
     let mut lines = Lines {

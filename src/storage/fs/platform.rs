@@ -123,6 +123,13 @@ pub(crate) fn is_dir_writable(directory: &Path) -> bool {
     !matches!(may, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
 }
 
+/// Whether there is a file that rights forbid this process to read.
+pub(crate) fn is_unreadable(path: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD};
+    let may = rustix::fs::accessat(CWD, path, Access::READ_OK, AtFlags::EACCESS);
+    may == Err(rustix::io::Errno::ACCESS)
+}
+
 /// Random bytes that nobody can guess.
 pub(crate) fn random<const LEN: usize>() -> io::Result<[u8; LEN]> {
     let mut bytes = [0; LEN];

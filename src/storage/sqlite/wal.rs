@@ -17,9 +17,8 @@ mod format;
 
 pub(crate) use format::WalHeader;
 
-use format::{FRAME_HEADER_LEN, FRAME_NUMBERS_LEN, FrameHeader};
-
 use crate::storage::fs::open::open_regular;
+use format::{FRAME_HEADER_LEN, FRAME_NUMBERS_LEN, FrameHeader};
 
 /// How much of a log is read at a time. Bytes.
 const CHUNK_LEN: u64 = 256 * 1024;
