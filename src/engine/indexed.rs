@@ -158,7 +158,7 @@ impl Engine for Enhanced {
         self.answers_by_sqlite();
         self.payloads.forget();
         let connection = Connection::open(&self.dir)?;
-        stream::rows(&connection, filter, |page, find| self.payloads.fill(page, find), sink)
+        stream::rows(connection, filter, |page, find| self.payloads.fill(page, find), sink)
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {

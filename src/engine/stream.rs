@@ -1,8 +1,9 @@
 //! Every matching event, a few at a time, all from one moment of the log.
 
 use super::Find;
+use super::row_spool::RowSpool;
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Position, Query, Rows};
+use crate::model::{Filter, Page, Position, Query};
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::Index;
 use crate::storage::payload::Payloads;
@@ -11,35 +12,29 @@ use crate::storage::sqlite::Connection;
 /// How many events are held at once.
 const CHUNK: u32 = 500;
 
-/// Streams the rows of `filter` from one statement: reads their payloads chunk by chunk.
+/// Streams the rows of `filter` from one statement, whose lock is let go before the first of them is given to `sink`:
+/// whoever writes to the log must not wait for whoever reads the output. Payloads are read chunk by chunk.
 pub(super) fn rows(
-    connection: &Connection,
+    connection: Connection,
     filter: &Filter,
     mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
     sink: &mut dyn FnMut(&Page) -> Result<()>,
 ) -> Result<()> {
-    let (mut rows, mut page) = (Rows::default(), Page::default());
-    let mut flush = |rows: &mut Rows| -> Result<()> {
-        fill(&mut page, &mut |empty| {
-            std::mem::swap(empty, rows);
-            Ok(())
-        })?;
-        sink(&page)
-    };
-    let visited = connection.each(filter, |row| {
-        rows.push(row);
-        if rows.len() as u32 == CHUNK {
-            flush(&mut rows)
-        } else {
-            Ok(())
-        }
-    });
-    match visited {
-        Ok(()) => flush(&mut rows),
+    let mut spool = RowSpool::new();
+    let visited = connection.each(filter, |row| spool.push(row));
+    drop(connection);
+    match &visited {
         // The rows before one that cannot be read are events all the same.
-        Err(error @ Error::Row { .. }) => flush(&mut rows).and(Err(error)),
-        Err(error) => Err(error),
+        Ok(()) | Err(Error::Row { .. } | Error::Database { .. }) => {}
+        Err(_) => return visited,
     }
+    let mut reader = spool.into_reader()?;
+    let mut page = Page::default();
+    while !reader.is_at_end() {
+        fill(&mut page, &mut |rows| reader.read(CHUNK as usize, rows))?;
+        sink(&page)?;
+    }
+    visited
 }
 
 /// Streams from an index that stays as it is, whatever happens to the database meanwhile.
