@@ -1,6 +1,6 @@
 //! A writer commits without pause while 16 threads ask: nobody misses an event whose commit had returned.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use auditq::engine::{Engine, Enhanced, Lifetime};
 use auditq::model::{Filter, Key, Page, Position, Query};
 
+use crate::harness::faults::auditq_on;
 use crate::harness::verified::verified;
 use crate::harness::{Log, python, seconds};
 
@@ -144,4 +145,56 @@ fn verified_with_a_write_ahead_log() {
     verified("concurrent_writer::verified_with_a_write_ahead_log", || {
         race("wal", ROTATING_WRITER);
     });
+}
+
+/// Commits as the service does, which waits for 5 s, and says how long that took.
+const COMMIT: &str = "
+import sqlite3, time
+begun = time.monotonic()
+c = sqlite3.connect('audit.db')
+table = c.execute(\"SELECT name FROM sqlite_schema WHERE type = 'table'\").fetchone()[0]
+c.execute(f\"INSERT INTO {table} SELECT max(id) + 1, created_at, 3, 'UPDATE', 'X', 'X', payload_offset, payload_len FROM {table}\")
+c.commit()
+print(time.monotonic() - begun)
+";
+
+/// Reads one line of everything, and no more until somebody has committed: no lock is held at a slow reader's pace.
+#[track_caller]
+fn commits_beside_a_slow_reader(log: &Log, arguments: &[&str]) {
+    let expected = log.lines(arguments);
+    let mut reading = auditq_on(log.root(), arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(reading.stdout.take().unwrap());
+    let mut said = String::new();
+    output.read_line(&mut said).unwrap();
+    let committed = python(COMMIT).current_dir(log.root()).output().unwrap();
+    assert!(
+        reading.try_wait().unwrap().is_none(),
+        "{arguments:?}: the output fits a pipe"
+    );
+    output.read_to_string(&mut said).unwrap();
+    assert!(reading.wait().unwrap().success(), "{arguments:?}");
+    let errors = String::from_utf8_lossy(&committed.stderr);
+    assert!(committed.status.success(), "{arguments:?}: {errors}");
+    let took: f64 = String::from_utf8_lossy(&committed.stdout).trim().parse().unwrap();
+    assert!(took < 1.0, "{arguments:?}: a commit waited for {took} s");
+    assert!(said == expected, "{arguments:?}: not all from one moment of the log");
+}
+
+#[test]
+fn a_slow_reader_keeps_nobody_from_committing() {
+    let log = Log::plain(5_000);
+    for journal_mode in ["delete", "wal"] {
+        log.journal_mode(journal_mode);
+        for format in ["jsonl", "table"] {
+            commits_beside_a_slow_reader(&log, &["query", "--all", "--mode", "baseline", "--format", format]);
+            commits_beside_a_slow_reader(&log, &["query", "--all", "--format", format]);
+        }
+    }
+    // A view cannot be indexed.
+    log.sql(
+        "PRAGMA journal_mode = delete; ALTER TABLE audit_events RENAME TO events;
+         CREATE VIEW audit_events AS SELECT * FROM events",
+    );
+    commits_beside_a_slow_reader(&log, &["query", "--all"]);
+    commits_beside_a_slow_reader(&log, &["query", "--all", "--action", "UPDATE"]);
 }

@@ -206,17 +206,19 @@ impl Engine for Enhanced {
         let connection = Connection::open(&self.dir)?;
         let fill = |page: &mut Page, find: Find<'_>| self.payloads.fill(page, find);
         let Some((last, state)) = rest else {
-            return stream::rows(&connection, filter, None, fill, sink);
+            return stream::rows(connection, filter, fill, sink);
         };
-        connection.snapshot(|| {
+        let spooled = connection.snapshot(|| {
             if !state.is_current() {
                 self.live.warn(&format!(
                     "the index was corrupt and the log was written to meanwhile: events behind the cursor {last} are of a \
                      later moment"
                 ));
             }
-            stream::rows(&connection, filter, Some(last), fill, sink)
-        })
+            stream::spool(&connection, filter, Some(last))
+        })?;
+        drop(connection);
+        spooled.stream(fill, sink)
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Every matching event, a few at a time, all from one moment of the log.
 
 use super::Find;
+use super::row_spool::{RowReader, RowSpool};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Page, Position, Query, Rows};
 use crate::storage::index::{Corrupted, Index};
@@ -10,36 +11,55 @@ use crate::storage::sqlite::Connection;
 /// How many events are held at once.
 const CHUNK: u32 = 500;
 
-/// Streams the rows of `filter` from one statement, those behind `after` if there is one: reads their payloads chunk by
-/// chunk.
+/// The rows of one statement, which has ended.
+pub(super) struct Spooled {
+    rows: RowReader,
+    /// Why there are no more of them, where that is an error.
+    end: Result<()>,
+}
+
+/// Takes the rows of `filter` aside, those behind `after` if there is one.
+///
+/// # Errors
+/// The statement failed before any row; no room for the rows.
+pub(super) fn spool(connection: &Connection, filter: &Filter, after: Option<Key>) -> Result<Spooled> {
+    let mut spool = RowSpool::new();
+    let end = connection.each(filter, after, |row| spool.push(row));
+    // The rows before one that cannot be read are events all the same.
+    let end = match end {
+        Err(error @ (Error::Row { .. } | Error::Database { .. })) => Err(error),
+        ended => Ok(ended?),
+    };
+    let rows = spool.into_reader()?;
+    Ok(Spooled { rows, end })
+}
+
+/// Streams the rows of `filter` from one statement, whose lock is let go before the first of them is given to `sink`:
+/// whoever writes to the log must not wait for whoever reads the output.
 pub(super) fn rows(
-    connection: &Connection,
+    connection: Connection,
     filter: &Filter,
-    after: Option<Key>,
-    mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
+    fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
     sink: &mut dyn FnMut(&Page) -> Result<()>,
 ) -> Result<()> {
-    let (mut rows, mut page) = (Rows::default(), Page::default());
-    let mut flush = |rows: &mut Rows| -> Result<()> {
-        fill(&mut page, &mut |empty| {
-            std::mem::swap(empty, rows);
-            Ok(())
-        })?;
-        sink(&page)
-    };
-    let visited = connection.each(filter, after, |row| {
-        rows.push(row);
-        if rows.len() as u32 == CHUNK {
-            flush(&mut rows)
-        } else {
-            Ok(())
+    let spooled = spool(&connection, filter, None)?;
+    drop(connection);
+    spooled.stream(fill, sink)
+}
+
+impl Spooled {
+    /// Reads the payloads chunk by chunk.
+    pub(super) fn stream(
+        mut self,
+        mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
+        sink: &mut dyn FnMut(&Page) -> Result<()>,
+    ) -> Result<()> {
+        let mut page = Page::default();
+        while !self.rows.is_at_end() {
+            fill(&mut page, &mut |rows| self.rows.read(CHUNK as usize, rows))?;
+            sink(&page)?;
         }
-    });
-    match visited {
-        Ok(()) => flush(&mut rows),
-        // The rows before one that cannot be read are events all the same.
-        Err(error @ Error::Row { .. }) => flush(&mut rows).and(Err(error)),
-        Err(error) => Err(error),
+        self.end
     }
 }
 

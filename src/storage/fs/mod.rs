@@ -9,5 +9,6 @@ pub(crate) mod permissions;
 pub(crate) mod platform;
 pub(crate) mod read_descriptor;
 pub(crate) mod scratch_dir;
+pub(crate) mod spool;
 pub(crate) mod staging;
 mod temp_name;
