@@ -5,6 +5,7 @@ mod compare;
 mod folds;
 mod hazards;
 mod history;
+mod interrupted;
 mod links;
 mod processes;
 mod random;
