@@ -7,6 +7,7 @@ mod hazards;
 mod history;
 mod interrupted;
 mod links;
+mod power_cut;
 mod processes;
 mod random;
 mod watched;
