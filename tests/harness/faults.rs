@@ -161,6 +161,11 @@ impl Mounted {
         }
     }
 
+    /// The file system in a file, an ext4 that may have to recover first.
+    pub(crate) fn image(file: &Path, what: &str) -> Option<Self> {
+        Self::mount(&["-o", "loop", file.to_str().unwrap()], what)
+    }
+
     fn mount(arguments: &[&str], what: &str) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         match run(Command::new("mount").args(arguments).arg(place.path())) {
@@ -193,7 +198,7 @@ impl Drop for Mounted {
     }
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let output = command.output().map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(());

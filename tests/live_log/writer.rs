@@ -96,6 +96,10 @@ impl Writer {
         }
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Runs a statement of Python and waits for its end; gives what went wrong.
     pub(super) fn try_run(&mut self, statement: &str) -> Result<(), String> {
         let statements = self.statements.as_mut().unwrap();
