@@ -14,6 +14,7 @@ use super::delta::{DeltaFile, DirectoryChanges};
 use super::refresh::basis::Basis;
 use super::refresh::follower::{Follower, Parts, Refreshed};
 use super::refresh::wal_changes::LogBasis;
+use super::refusal::Refusal;
 use super::select::Index;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
@@ -39,6 +40,21 @@ impl IndexState {
     /// Whether the database is still in that state.
     pub(crate) fn is_current(&self) -> bool {
         self.version.is_some_and(|version| self.watcher.matches(&version))
+    }
+}
+
+impl IndexState {
+    /// The state of a log that could not be indexed.
+    ///
+    /// # Errors
+    /// The database cannot be looked at.
+    pub(crate) fn of_refusal(dir: &DataDir, refusal: Refusal) -> io::Result<Option<Self>> {
+        let watcher = DbWatcher::open(dir)?;
+        Ok(watcher.map(|watcher| IndexState {
+            watcher: Arc::new(watcher),
+            version: refusal.version,
+            index: Err(refusal.reason),
+        }))
     }
 }
 
@@ -68,7 +84,7 @@ pub(crate) struct OpenFiles {
 /// # Errors
 /// Why it is not to be used.
 pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
-    let file = open_ours(dir, &dir.index())?;
+    let file = open_ours(dir, &dir.index()).inspect_err(|_| follow_permissions(dir))?;
     let base = Base::open(file).map_err(|corrupted| corrupted.to_string())?;
     let watcher = DbWatcher::open(dir).map_err(|error| error.to_string())?;
     let watcher = Arc::new(watcher.ok_or("there is no database")?);
@@ -118,7 +134,7 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
 
 /// Opens a file that only we, or who may write the database, can have written. What can be read by more people than the
 /// database is removed.
-fn open_ours(dir: &DataDir, path: &Path) -> std::result::Result<File, String> {
+pub(super) fn open_ours(dir: &DataDir, path: &Path) -> std::result::Result<File, String> {
     let open = || permissions::open_copy_of(path, dir.database());
     let refused = match open() {
         Ok(file) => return Ok(file),

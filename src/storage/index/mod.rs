@@ -12,6 +12,7 @@ mod files;
 pub(crate) mod fuzzing;
 mod hash;
 pub(crate) mod refresh;
+mod refusal;
 mod row;
 mod select;
 
@@ -20,4 +21,5 @@ pub(crate) use build::rebuild::{Progress, RebuildOutcome, fold, rebuild};
 pub(crate) use files::{IndexState, OpenFiles, follow_permissions, open, publish_delta};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh::follower::{Budget, Follower, Way};
+pub(crate) use refusal::Refusal;
 pub(crate) use select::Index;
