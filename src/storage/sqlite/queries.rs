@@ -141,7 +141,18 @@ impl Connection {
             action,
         } = filter;
         let values = params![from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64];
-        self.visit(BASELINE_PAGE, values, &mut visit)
+        let mut last: Option<Key> = None;
+        self.visit(BASELINE_PAGE, values, &mut |row| {
+            let key = Key {
+                created_at: row.created_at,
+                id: row.id,
+            };
+            // Pages that share children give the same rows without end.
+            if last.replace(key).is_some_and(|last| key >= last) {
+                return Err(self.damaged("its events are in no order"));
+            }
+            visit(row)
+        })
     }
 
     fn collect(&self, statement: &str, values: impl Params, page: &mut Page) -> Result<()> {

@@ -82,12 +82,19 @@ impl Connection {
         Ok(bound("ASC")?.zip(bound("DESC")?).map(|(first, last)| first..=last))
     }
 
-    /// Gives every row with an id in `ids` to `visit`, by id.
+    /// Gives every row with an id in `ids` to `visit`, by id: each once, so never more rows than pages can hold.
     pub(crate) fn scan(&self, ids: &RangeInclusive<i64>, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let statement = format!(
             "SELECT {} FROM audit_events NOT INDEXED WHERE id BETWEEN ? AND ? ORDER BY id",
             row::COLUMNS.join(", ")
         );
-        self.visit(&statement, params![ids.start(), ids.end()], &mut visit)
+        let mut last = None;
+        self.visit(&statement, params![ids.start(), ids.end()], &mut |row| {
+            // SQLite follows the pages as they are: where they share children, it comes to the same rows without end.
+            if last.replace(row.id).is_some_and(|last| row.id <= last) {
+                return Err(self.damaged("the ids of the table do not ascend"));
+            }
+            visit(row)
+        })
     }
 }
