@@ -135,3 +135,112 @@ fn pages_that_share_children_are_no_endless_table() {
         }
     }
 }
+
+const LONG_TEXTS: [&str; 3] = [
+    // One text, far longer than any.
+    "UPDATE audit_events SET resource_id = printf('%128000000s', 'x') WHERE id = 50",
+    "UPDATE audit_events SET action = printf('%128000000s', 'x') WHERE id = 50",
+    // Many that are long, but each is not.
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+     INSERT INTO audit_events (created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len)
+     SELECT 1, 3, 'LOGIN', 'ORDER', i || printf('%64000s', 'x'), 0, 2 FROM n",
+];
+
+/// Who appends long texts does not make every request take many times as much memory, and both modes say the same.
+#[test]
+fn long_texts_are_left_to_sqlite() {
+    let requests: [&[&str]; 4] = [
+        &["query", "--page", "2", "--actor", "3"],
+        &["query", "--page", "9"],
+        &["query", "--page", "9", "--action", "UPDATE"],
+        &["query", "--count", "--actor", "3"],
+    ];
+    for change in LONG_TEXTS {
+        for is_indexed in [false, true] {
+            let log = Log::plain(300);
+            if is_indexed {
+                log.lines(&["query", "--page", "3"]);
+            }
+            log.sql(change);
+            for request in requests {
+                let in_little = |mode: &str| {
+                    let arguments = [request, &["--mode", mode]].concat();
+                    let output = output_in_time(with_memory_limit(300 << 20, log.root(), &arguments)).unwrap();
+                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                    assert_eq!(output.status.code(), Some(0), "{change} {arguments:?}: {said}");
+                    assert!(!said.contains("memory"), "{change} {arguments:?}: {said}");
+                    output.stdout
+                };
+                let (baseline, enhanced) = (in_little("baseline"), in_little("enhanced"));
+                assert!(baseline == enhanced, "{change} {request:?}");
+            }
+        }
+    }
+}
+
+/// A text at the limit, and one byte more, stored in UTF-8 and in UTF-16.
+#[test]
+fn a_text_at_the_limit_is_indexed() {
+    for encoding in ["UTF-8", "UTF-16"] {
+        let log = Log::plain(300);
+        log.python(&format!(
+            "import os, sqlite3\n\
+             old = sqlite3.connect('audit.db')\n\
+             schema = old.execute(\"SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'\").fetchall()\n\
+             rows = old.execute('SELECT * FROM audit_events').fetchall()\n\
+             old.close()\n\
+             os.remove('audit.db')\n\
+             new = sqlite3.connect('audit.db')\n\
+             new.execute('PRAGMA encoding = \"{encoding}\"')\n\
+             for statement, in schema: new.execute(statement)\n\
+             new.executemany('INSERT INTO audit_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)', rows)\n\
+             new.commit()"
+        ));
+        for (text, is_indexed) in [("x", true), ("xy", false)] {
+            // In UTF-16 these have two thirds of the bytes that they have in UTF-8.
+            let euros = (65_536 - 1) / 3;
+            log.sql(&format!(
+                "UPDATE audit_events SET resource_id = replace(printf('%{euros}s', ''), ' ', '€') || '{text}' WHERE id = 50"
+            ));
+            let output = log.auditq(&["query", "--page", "3"]);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(said.is_empty(), is_indexed, "{encoding} {text}: {said}");
+            let expected = log.lines(&["query", "--page", "3", "--mode", "baseline"]);
+            assert!(
+                String::from_utf8(output.stdout).unwrap() == expected,
+                "{encoding} {text}"
+            );
+            fs::remove_file(log.path("audit.idx")).unwrap();
+        }
+    }
+}
+
+/// A text of any length that no page has to hold.
+#[test]
+fn a_view_of_endless_texts_is_an_error() {
+    let log = Log::plain(300);
+    log.sql(
+        "ALTER TABLE audit_events RENAME TO kept;
+         CREATE VIEW audit_events AS
+         SELECT id, created_at, actor_id, printf('%900000000s', action) AS action, resource_type, resource_id,
+                payload_offset, payload_len
+         FROM kept",
+    );
+    for request in [
+        &["query"][..],
+        &["query", "--all"],
+        &["query", "--page", "3", "--actor", "3"],
+    ] {
+        let answer = |mode: &str| {
+            let arguments = [request, &["--mode", mode]].concat();
+            let output = output_in_time(with_memory_limit(MEMORY, log.root(), &arguments)).unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (code, said) = answer("baseline");
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("longer than 256 MiB"), "{said}");
+        let (code, enhanced) = answer("enhanced");
+        assert_eq!(code, Some(2), "{enhanced}");
+        assert_eq!(enhanced.lines().last(), said.lines().last());
+    }
+}

@@ -5,10 +5,12 @@ use crate::model::{Filter, Page, Position, Query};
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::Index;
 use crate::storage::payload::Payloads;
-use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::{Connection, texts_len};
 
 /// How many events are held at once.
 const CHUNK: u32 = 500;
+/// How many bytes of texts are held at once, but for those of one event.
+const CHUNK_TEXTS: usize = 16 << 20;
 
 /// Streams the rows of `filter` from one statement: reads their payloads chunk by chunk.
 pub(super) fn rows(
@@ -25,9 +27,12 @@ pub(super) fn rows(
         Ok(())
     };
     let mut failed = None;
+    let mut texts = 0;
     let visited = connection.each(filter, |row| {
         page.push(row);
-        if page.len() as u32 == CHUNK {
+        texts += texts_len(row);
+        if page.len() as u32 == CHUNK || texts > CHUNK_TEXTS {
+            texts = 0;
             flush(&mut page)
         } else {
             Ok(())

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{ErrorCode, OpenFlags};
 
 use super::immutable::{self, ImmutableSnapshot};
@@ -16,6 +17,9 @@ use crate::storage::fs::open::refuse_special;
 /// How long a lock held by another process is waited for: the default of Python's sqlite3 module, which the
 /// live service uses.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest value that is read, in bytes: the most texts of a page.
+pub(super) const MAX_VALUE: i32 = 256 << 20;
 
 /// How often SQLite is asked again while a writer publishes a commit, which takes it microseconds.
 const RETRIES: usize = 100;
@@ -170,6 +174,7 @@ fn refuse_special_files(database: &Path) -> Result<()> {
 /// Lets no statement write, whatever the schema makes of it: a view can call functions, among them such as run a pragma.
 pub(super) fn only_read(sqlite: &rusqlite::Connection) -> rusqlite::Result<()> {
     distrust_schema(sqlite)?;
+    sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE)?;
     sqlite.pragma_update(None, "query_only", true)
 }
 
@@ -214,6 +219,7 @@ fn to_error(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::NotADatabase) => {
             "the file is no SQLite database: --data-dir must name an audit log's directory".to_owned()
         }
+        Some(ErrorCode::TooBig) => "a value is longer than 256 MiB: no page holds it".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => "the database is damaged: restore it from a backup".to_owned(),
         _ => {
             let said = sqlite_message(error);

@@ -2,9 +2,9 @@
 
 use rusqlite::{Params, params};
 
-use super::connection::Connection;
+use super::connection::{Connection, MAX_VALUE};
 use super::row;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Page, Position, Query, Row};
 
 /// The live service's statement: one form for every request, both filters always in it.
@@ -157,7 +157,15 @@ impl Connection {
 
     fn collect(&self, statement: &str, values: impl Params, page: &mut Page) -> Result<()> {
         page.clear();
+        let mut texts = 0;
         let collected = self.visit(statement, values, &mut |row| {
+            texts += texts_len(row);
+            if texts > MAX_VALUE as usize {
+                return Err(Error::Row {
+                    event: row.id,
+                    problem: "the page's texts are more than 256 MiB: ask for a smaller page".to_owned(),
+                });
+            }
             page.push(row);
             Ok(())
         });
@@ -180,6 +188,11 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Bytes of a row's texts.
+pub(crate) fn texts_len(row: &Row<'_>) -> usize {
+    row.action.len() + row.resource_type.len() + row.resource_id.len()
 }
 
 fn offset(query: &Query) -> i64 {

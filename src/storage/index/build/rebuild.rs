@@ -250,7 +250,7 @@ impl<'a> Session<'a> {
 
     /// Whether a row, if there is one with this id, can be indexed.
     fn check_row(&self, event: i64) -> std::result::Result<(), RefreshError> {
-        Ok(self.connection.scan(&(event..=event), |_| Ok(()))?)
+        Ok(self.connection.scan_short(&(event..=event), |_| Ok(()))?)
     }
 
     /// The state of a database that cannot be indexed, certain only if it stayed as it was.
