@@ -66,8 +66,8 @@ fn table_root(log: &Log) -> usize {
     page as usize
 }
 
-/// Makes the pages below the table's root share their children: 40^levels times the rows of one leaf. Every page by itself is
-/// a sound one. The first leaves stay as they are: that many children of the root are kept.
+/// Makes the pages below the table's root share their children: 40^levels times the rows of one leaf. Every page by
+/// itself is a sound one. The first leaves stay as they are: that many children of the root are kept.
 fn share_children(path: &Path, root: usize, levels: usize, kept: usize) {
     let mut bytes = fs::read(path).unwrap();
     let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;

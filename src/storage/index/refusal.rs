@@ -1,5 +1,5 @@
-//! Why a log cannot be indexed, kept in the index's place: the next process need not read the whole table to find it out
-//! again, and an index that can no longer be true does not stay on the disk.
+//! Why a log cannot be indexed, kept in the index's place: the next process need not read the whole table to find it
+//! out again, and an index that can no longer be true does not stay on the disk.
 
 use std::io::{Read, Write};
 

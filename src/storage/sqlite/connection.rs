@@ -171,7 +171,7 @@ fn refuse_special_files(database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lets no statement write, whatever the schema makes of it: a view can call functions, among them such as run a pragma.
+/// Lets no statement write, whatever the schema makes of it: a view can call functions, also such as run a pragma.
 pub(super) fn only_read(sqlite: &rusqlite::Connection) -> rusqlite::Result<()> {
     distrust_schema(sqlite)?;
     sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE)?;

@@ -20,8 +20,8 @@ use crate::storage::sqlite::{Connection, Snapshot, texts_len};
 
 /// Rows, or entries, that are read under one lock: some 10 ms' worth.
 const ENOUGH: u64 = 10_000;
-/// Bytes of texts that a part may have, and how many more for each of its rows: what is held in memory is bounded by the
-/// number of rows.
+/// Bytes of texts that a part may have, and how many more for each of its rows: what is held in memory is bounded by
+/// the number of rows.
 const LONG_TEXTS: usize = 16 << 20;
 const TEXTS_OF_A_ROW: usize = 1 << 10;
 /// From so many ids on a part is worth a connection of its own.

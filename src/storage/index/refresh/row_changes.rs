@@ -24,8 +24,8 @@ pub(super) fn merge_ranges(ranges: &[(i64, i64)]) -> Vec<RangeInclusive<i64>> {
     merged.into_iter().map(|(first, last)| first..=last).collect()
 }
 
-/// Adds what differs among these ids to `changes`, and the bytes of its texts to `texts`: `old` are the rows that the index
-/// has, by id.
+/// Adds what differs among these ids to `changes`, and the bytes of its texts to `texts`: `old` are the rows that the
+/// index has, by id.
 pub(super) fn compare(
     snapshot: &Snapshot<'_>,
     ids: &RangeInclusive<i64>,
