@@ -20,6 +20,7 @@ mod crash_safety;
 mod diff;
 mod faulty_engines;
 mod hostile_schema;
+mod hostile_sizes;
 mod index_invalidation;
 mod io_errors;
 mod keyset;

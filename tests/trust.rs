@@ -196,3 +196,132 @@ fn a_label_of_somebody_else_is_not_believed() {
     symlink(&kept, &label).unwrap();
     assert!(!verify(&dataset), "a link");
 }
+
+/// Every kind of request, also one that is spared an index, leaves one that shows no more than the database.
+#[test]
+fn an_index_shows_no_more_than_the_database_from_the_next_request_on() {
+    let requests: [&[&str]; 4] = [
+        &["query"],
+        &PAGE,
+        &["query", "--count", "--actor", "3"],
+        &["query", "--all"],
+    ];
+    for request in requests {
+        for (before, after) in [(0o644, 0o600), (0o664, 0o640), (0o666, 0o644), (0o640, 0o400)] {
+            let log = Log::plain(300);
+            set_mode(&log, "audit.db", before);
+            log.lines(&PAGE);
+            assert_eq!(mode(&log, "audit.idx"), before);
+            fs::copy(log.path("audit.idx"), log.path("audit.idx-delta")).unwrap();
+            set_mode(&log, "audit.idx-delta", before);
+            set_mode(&log, "audit.db", after);
+            log.lines(request);
+            for name in ["audit.idx", "audit.idx-delta"] {
+                if log.path(name).exists() {
+                    let shared = mode(&log, name) & 0o077;
+                    assert_eq!(shared & !after, 0, "{request:?} {before:o} {after:o} {name}");
+                }
+            }
+        }
+    }
+}
+
+/// The group's bits of a file with an access control list are not what its group may do, and a directory can have a
+/// list for all that is made in it.
+#[test]
+fn access_control_lists_are_kept() {
+    let get = |log: &Log, name: &str| {
+        let mut list = [0; 256];
+        let len = rustix::fs::getxattr(log.path(name), "system.posix_acl_access", &mut list[..]);
+        len.map(|len| list[..len].to_vec()).ok()
+    };
+    let log = Log::plain(300);
+    if !set_acl(&log.path("audit.db"), READER, 4) {
+        return skipped("access control lists", "this file system has none");
+    }
+    log.lines(&PAGE);
+    assert_eq!(get(&log, "audit.idx"), get(&log, "audit.db"));
+    assert!(get(&log, "audit.idx").is_some());
+
+    let log = Log::plain(300);
+    set_mode(&log, "audit.db", 0o640);
+    set_acl(&log.path("payloads.jsonl"), READER, 6);
+    let list = get(&log, "payloads.jsonl").unwrap();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(log.root(), "system.posix_acl_default", &list, flags).unwrap();
+    log.lines(&PAGE);
+    assert_eq!((get(&log, "audit.idx"), mode(&log, "audit.idx")), (None, 0o640));
+}
+
+/// What the log held once does not stay in an index that nothing can make true again.
+#[test]
+fn a_log_that_cannot_be_indexed_any_more_has_no_index() {
+    let odd: [&str; 3] = [
+        "UPDATE audit_events SET action = CAST(x'ff' AS TEXT) WHERE id = 50",
+        "UPDATE audit_events SET actor_id = 'x' WHERE id = 50",
+        "DROP INDEX idx_created_at; ALTER TABLE audit_events ADD COLUMN g AS (id)",
+    ];
+    for change in odd {
+        let log = Log::plain(300);
+        log.sql("UPDATE audit_events SET action = 'SECRET' WHERE id = 7");
+        log.lines(&PAGE);
+        let has_secret = |name: &str| {
+            let bytes = fs::read(log.path(name)).unwrap_or_default();
+            bytes.windows(6).any(|bytes| bytes == b"SECRET")
+        };
+        assert!(has_secret("audit.idx"));
+        fs::copy(log.path("audit.idx"), log.path("audit.idx-delta")).unwrap();
+        log.sql("UPDATE audit_events SET action = 'PUBLIC' WHERE id = 7");
+        log.sql(change);
+        // A single request on so small a log is spared an index; a process that stays is not.
+        let requests = tempfile::NamedTempFile::new().unwrap();
+        fs::write(requests.path(), "{\"page\": 1}\n{\"page\": 9}\n").unwrap();
+        log.auditq(&["query", "--batch", requests.path().to_str().unwrap()]);
+        assert!(!has_secret("audit.idx") && !has_secret("audit.idx-delta"), "{change}");
+    }
+}
+
+/// Who may append a row that cannot be indexed makes nobody read the whole table again for each request.
+#[test]
+fn that_a_log_cannot_be_indexed_is_remembered() {
+    let log = Log::plain(300);
+    let note = |arguments: &[&str]| String::from_utf8(log.auditq(arguments).stderr).unwrap();
+    let verbose = || {
+        let mut command = auditq_on(log.root(), &PAGE);
+        command.env("AUDITQ_VERBOSE", "1");
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    log.sql("UPDATE audit_events SET resource_id = CAST(x'ff' AS TEXT) WHERE id = 50");
+    assert!(verbose().contains("the table was searched in vain"));
+    assert!(!verbose().contains("the table was searched in vain"));
+    assert_eq!(note(&PAGE).lines().count(), 1, "one note all the same");
+    assert!(note(&PAGE).contains("event 50"));
+    // A search would meet this one first.
+    log.sql("UPDATE audit_events SET resource_id = CAST(x'ff' AS TEXT) WHERE id = 10");
+    assert!(note(&PAGE).contains("event 50"));
+    assert!(note(&PAGE).contains("event 50"));
+    log.sql("UPDATE audit_events SET resource_id = 'ORDER-50' WHERE id = 50");
+    assert!(note(&PAGE).contains("event 10"));
+    log.sql("UPDATE audit_events SET resource_id = 'ORDER-10' WHERE id = 10");
+    assert_eq!(note(&PAGE), "");
+    let verbose = verbose();
+    assert!(verbose.contains("it is current"), "{verbose}");
+}
+
+/// What is remembered is believed of nobody else, either.
+#[test]
+fn a_refusal_of_somebody_else_is_not_believed() {
+    if !is_root() {
+        return skipped("a stranger's refusal", "only root can give files away");
+    }
+    let log = Log::plain(300);
+    log.sql("UPDATE audit_events SET actor_id = 'x' WHERE id = 50");
+    log.auditq(&PAGE);
+    let refusal = fs::read(log.path("audit.idx")).unwrap();
+    log.sql("UPDATE audit_events SET actor_id = 5 WHERE id = 50");
+    log.lines(&PAGE);
+    fs::write(log.path("audit.idx"), refusal).unwrap();
+    chown(log.path("audit.idx"), Some(STRANGER), Some(STRANGER)).unwrap();
+    log.lines(&PAGE);
+    assert!(is_believed(&log));
+}

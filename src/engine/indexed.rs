@@ -161,6 +161,7 @@ impl Enhanced {
 
     fn answers_by_sqlite(&self) {
         self.live.count_sqlite();
+        self.live.tell_refusal();
         self.has_answered.store(true, Ordering::Relaxed);
     }
 }

@@ -14,7 +14,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::fs::platform::is_dir_writable;
 use crate::storage::index::{
-    self, Budget, Follower, Index, IndexState, OpenFiles, RebuildOutcome, RefreshError, Way, rebuild,
+    self, Budget, Follower, Index, IndexState, OpenFiles, RebuildOutcome, RefreshError, Refusal, Way, rebuild,
 };
 
 /// More changes than this, and than a 64th of the log, are folded into a new base.
@@ -38,6 +38,8 @@ pub(super) struct Live {
     counts: Counts,
     /// That this process may use.
     processors: usize,
+    /// Whether it was said that the log cannot be indexed.
+    is_refusal_told: AtomicBool,
     notify: Notify,
 }
 
@@ -87,6 +89,7 @@ impl Live {
             is_corrupt: AtomicBool::new(false),
             counts: Counts::default(),
             processors: std::thread::available_parallelism().map_or(1, Into::into),
+            is_refusal_told: AtomicBool::new(false),
             notify,
         };
         let opened = index::open(dir).and_then(|files| {
@@ -109,9 +112,31 @@ impl Live {
                 live.state.store(Some(Arc::new(state)));
                 *live.lock_slot() = Slot::Files(Box::new(files));
             }
-            Err(why) => live.detail(|| format!("no index was opened: {why}")),
+            Err(why) => {
+                live.detail(|| format!("no index was opened: {why}"));
+                live.recall_refusal();
+            }
         }
         live
+    }
+
+    /// Takes over what another process found out: that the log as it is now cannot be indexed.
+    fn recall_refusal(&self) {
+        let refused =
+            Refusal::read(&self.dir).and_then(|refusal| IndexState::of_refusal(&self.dir, refusal).ok().flatten());
+        if let Some(state) = refused.filter(IndexState::is_current) {
+            self.state.store(Some(Arc::new(state)));
+        }
+    }
+
+    /// Says once that the log cannot be indexed, where that is known.
+    pub(super) fn tell_refusal(&self) {
+        let reason = self.with_current(|state| state.index.as_ref().err().cloned()).flatten();
+        if let Some(why) = reason
+            && !self.is_refusal_told.swap(true, Ordering::Relaxed)
+        {
+            self.warn(&format!("the log cannot be indexed, SQLite answers instead: {why}"));
+        }
     }
 
     /// Runs `read` on the state that was last known, if it is current.
@@ -274,11 +299,19 @@ impl Live {
         };
         self.is_corrupt.store(false, Ordering::Relaxed);
         self.counts.rebuilds.fetch_add(1, Ordering::Relaxed);
-        self.detail(|| format!("an index was built in {} ms", start.elapsed().as_millis()));
+        self.detail(|| {
+            let what = if state.index.is_ok() {
+                "an index was built"
+            } else {
+                "the table was searched in vain"
+            };
+            format!("{what} in {} ms", start.elapsed().as_millis())
+        });
         if let Some(error) = in_memory {
             self.warn(&format!("the index lives in memory only: {error}"));
         }
         if let Err(why) = &state.index {
+            self.is_refusal_told.store(true, Ordering::Relaxed);
             self.warn(&format!("the log cannot be indexed, SQLite answers instead: {why}"));
         }
         self.turns.take(Duration::ZERO, || {

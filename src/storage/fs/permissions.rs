@@ -135,8 +135,8 @@ fn not_trusted(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("it is not trusted: {why}"))
 }
 
-/// Gives `file` the owner and the permissions of `model`, less any execute bit. Where the owner cannot be changed, a new
-/// file stays with who made it, for nobody else to read.
+/// Gives `file` the owner and the permissions of `model`, less any execute bit. Where the owner cannot be changed, a
+/// new file stays with who made it, for nobody else to read.
 ///
 /// # Errors
 /// The system refused.

@@ -8,6 +8,7 @@ use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::records::{ActorRecord, EventRecord, TextRecord};
 use crate::storage::index::base::section::Section;
 use crate::storage::index::row::OwnedRow;
+use crate::storage::sqlite::MAX_INDEXED_TEXT;
 
 /// A guess: about as many bytes have the three texts of a row.
 const TEXT_OF_A_ROW: usize = 64;
@@ -161,7 +162,10 @@ fn append_texts(blocks: &Blocks, event: &EventRecord, text: &mut Vec<u8>) -> Res
     };
     let action = name(Section::Actions, event.action)?;
     let resource_type = name(Section::ResourceTypes, event.resource_type)?;
-    let mut end_of = |start, len| {
+    let mut end_of = |start, len: u64| {
+        if len > u64::from(MAX_INDEXED_TEXT.unsigned_abs()) {
+            return Err(Corrupted("a text is longer than an index holds"));
+        }
         blocks.text(start, len, text)?;
         Ok(text.len())
     };

@@ -1,9 +1,7 @@
 //! `audit.idx` and `audit.idx-delta`: opened, and brought up to date for other processes.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::base::corrupted::Corrupted;
@@ -14,7 +12,9 @@ use super::delta::{Delta, DeltaFile, DirectoryChanges};
 use super::refresh::basis::Basis;
 use super::refresh::follower::{Follower, Parts, Refreshed};
 use super::refresh::wal_changes::LogBasis;
+use super::refusal::Refusal;
 use super::select::Index;
+use super::trusted::open_ours;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbVersion, DbWatcher, Journal};
@@ -39,6 +39,21 @@ impl IndexState {
     /// Whether the database is still in that state.
     pub(crate) fn is_current(&self) -> bool {
         self.version.is_some_and(|version| self.watcher.matches(&version))
+    }
+}
+
+impl IndexState {
+    /// The state of a log that could not be indexed.
+    ///
+    /// # Errors
+    /// The database cannot be looked at.
+    pub(crate) fn of_refusal(dir: &DataDir, refusal: Refusal) -> io::Result<Option<Self>> {
+        let watcher = DbWatcher::open(dir)?;
+        Ok(watcher.map(|watcher| IndexState {
+            watcher: Arc::new(watcher),
+            version: refusal.version,
+            index: Err(refusal.reason),
+        }))
     }
 }
 
@@ -69,7 +84,7 @@ pub(crate) struct OpenFiles {
 /// # Errors
 /// Why it is not to be used.
 pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
-    let file = open_ours(dir, &dir.index())?;
+    let file = open_ours(dir, &dir.index()).inspect_err(|_| follow_permissions(dir))?;
     let base = Base::open(file).map_err(|corrupted| corrupted.to_string())?;
     let watcher = DbWatcher::open(dir).map_err(|error| error.to_string())?;
     let watcher = Arc::new(watcher.ok_or("there is no database")?);
@@ -93,25 +108,6 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
     };
     files.doubt_times();
     Ok(files)
-}
-
-/// Opens a file that only we, or who may write the database, can have written. What can be read by more people than the
-/// database is removed.
-fn open_ours(dir: &DataDir, path: &Path) -> std::result::Result<File, String> {
-    let open = || permissions::open_copy_of(path, dir.database());
-    let refused = match open() {
-        Ok(file) => return Ok(file),
-        Err(error) => error,
-    };
-    if refused.kind() == io::ErrorKind::PermissionDenied
-        && let Ok(Some(_lock)) = DirLock::try_acquire(dir.root())
-        // Another process may have replaced it meanwhile.
-        && open().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
-    {
-        // Best effort: it may be somebody else's, in a directory where nobody removes another's files.
-        let _ = std::fs::remove_file(path);
-    }
-    Err(refused.to_string())
 }
 
 /// Gives the files of a log's index the permissions that its database has by now, or removes them.

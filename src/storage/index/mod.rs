@@ -12,8 +12,10 @@ mod files;
 pub(crate) mod fuzzing;
 mod hash;
 pub(crate) mod refresh;
+mod refusal;
 mod row;
 mod select;
+mod trusted;
 
 pub(crate) use base::corrupted::Corrupted;
 pub(crate) use build::rebuild::{RebuildOutcome, fold, rebuild};
@@ -21,4 +23,5 @@ pub(crate) use files::{IndexState, OpenFiles, follow_permissions, open, publish_
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh::follower::{Budget, Follower, Way};
 pub use refresh::{VerifiedRefreshes, verified_refreshes};
+pub(crate) use refusal::Refusal;
 pub(crate) use select::Index;

@@ -203,6 +203,7 @@ fn to_error(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::NotADatabase) => {
             "the file is no SQLite database: --data-dir must name an audit log's directory".to_owned()
         }
+        Some(ErrorCode::TooBig) => "a value is longer than 256 MiB: no page holds it".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => "the database is damaged: restore it from a backup".to_owned(),
         _ => {
             let said = sqlite_message(error);

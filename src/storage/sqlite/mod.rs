@@ -18,7 +18,8 @@ mod writer;
 
 pub(crate) use committer::{Committer, Journal};
 pub(crate) use connection::Connection;
-pub(crate) use scan::Soundness;
+pub(crate) use queries::texts_len;
+pub(crate) use scan::{MAX_INDEXED_TEXT, Soundness};
 pub(crate) use schema::Schema;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::Writer;

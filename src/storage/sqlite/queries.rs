@@ -3,8 +3,9 @@
 use rusqlite::{Params, params};
 
 use super::connection::Connection;
+use super::hardening::MAX_VALUE;
 use super::row;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Position, Query, Row, Rows};
 
 /// The live service's statement: one form for every request, both filters always in it.
@@ -146,6 +147,18 @@ impl Connection {
             actor_id,
             action,
         } = filter;
+        let mut last: Option<Key> = None;
+        let mut visit = |row: &Row<'_>| {
+            let key = Key {
+                created_at: row.created_at,
+                id: row.id,
+            };
+            // Pages that share children give the same rows without end.
+            if last.replace(key).is_some_and(|last| key >= last) {
+                return Err(self.damaged("its events are in no order"));
+            }
+            visit(row)
+        };
         // LIMIT -1: no limit.
         match after {
             None => {
@@ -164,7 +177,15 @@ impl Connection {
 
     fn collect(&self, statement: &str, values: impl Params, rows: &mut Rows) -> Result<()> {
         rows.clear();
+        let mut texts = 0;
         self.visit(statement, values, &mut |row| {
+            texts += texts_len(row);
+            if texts > MAX_VALUE as usize {
+                return Err(Error::Row {
+                    event: row.id,
+                    problem: "the page's texts are more than 256 MiB: ask for a smaller page".to_owned(),
+                });
+            }
             rows.push(row);
             Ok(())
         })
@@ -183,6 +204,11 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Bytes of a row's texts.
+pub(crate) fn texts_len(row: &Row<'_>) -> usize {
+    row.action.len() + row.resource_type.len() + row.resource_id.len()
 }
 
 fn offset(query: &Query) -> i64 {

@@ -2,12 +2,17 @@
 
 use std::ops::RangeInclusive;
 
+use rusqlite::limits::Limit;
 use rusqlite::params;
 
 use super::connection::Connection;
+use super::hardening::MAX_VALUE;
 use super::row;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Row;
+
+/// The longest text that an index holds, in bytes: a page of the most rows then has some 100 MB of texts at most.
+pub(crate) const MAX_INDEXED_TEXT: i32 = 64 << 10;
 
 /// Whether an index can say of this table what the live service's statement would.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,12 +87,71 @@ impl Connection {
         Ok(bound("ASC")?.zip(bound("DESC")?).map(|(first, last)| first..=last))
     }
 
-    /// Gives every row with an id in `ids` to `visit`, by id.
+    /// Gives every row with an id in `ids` to `visit`, by id: each once, so never more rows than pages can hold.
     pub(crate) fn scan(&self, ids: &RangeInclusive<i64>, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let statement = format!(
             "SELECT {} FROM audit_events NOT INDEXED WHERE id BETWEEN ? AND ? ORDER BY id",
             row::COLUMNS.join(", ")
         );
-        self.visit(&statement, params![ids.start(), ids.end()], &mut visit)
+        let mut last = None;
+        self.visit(&statement, params![ids.start(), ids.end()], &mut |row| {
+            // SQLite follows the pages as they are: where they share children, it comes to the same rows without end.
+            if last.replace(row.id).is_some_and(|last| row.id <= last) {
+                return Err(self.damaged("the ids of the table do not ascend"));
+            }
+            visit(row)
+        })
+    }
+
+    /// The same for an index: a row with a longer text is an error that names it, and the text is not read.
+    pub(crate) fn scan_short(
+        &self,
+        ids: &RangeInclusive<i64>,
+        mut visit: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut next = Some(*ids.start());
+        self.map_err(self.sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_INDEXED_TEXT))?;
+        let scanned = self.scan(ids, |row| {
+            // In UTF-8 a text may be longer than SQLite stores it.
+            let longest = [row.action, row.resource_type, row.resource_id]
+                .map(str::len)
+                .into_iter()
+                .max();
+            if longest.is_some_and(|longest| longest > MAX_INDEXED_TEXT.unsigned_abs() as usize) {
+                return Err(too_long(row.id));
+            }
+            next = row.id.checked_add(1);
+            visit(row)
+        });
+        self.map_err(self.sqlite.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE))?;
+        match (scanned, next) {
+            (Err(error @ Error::Database { .. }), Some(next)) => Err(self.long_row(next, *ids.end())?.unwrap_or(error)),
+            (scanned, _) => scanned,
+        }
+    }
+
+    /// The error of the first row with an id in this range, if that has a text that is too long for an index.
+    fn long_row(&self, from: i64, to: i64) -> Result<Option<Error>> {
+        let lengths = "
+            SELECT id, max(octet_length(action), octet_length(resource_type), octet_length(resource_id))
+            FROM audit_events NOT INDEXED WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1";
+        let found = self.sqlite.query_row(lengths, params![from, to], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        });
+        match found {
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            found => {
+                let (event, longest) = self.map_err(found)?;
+                let longest = longest.filter(|&longest| longest > MAX_INDEXED_TEXT.into());
+                Ok(longest.map(|_| too_long(event)))
+            }
+        }
+    }
+}
+
+fn too_long(event: i64) -> Error {
+    Error::Row {
+        event,
+        problem: "a text of more than 64 KiB is too long for an index".to_owned(),
     }
 }

@@ -63,12 +63,12 @@ impl Snapshot<'_> {
         Ok(is_there.then_some(&self.page[..]))
     }
 
-    /// Gives every row with an id in `ids` to `visit`, by id.
+    /// Gives every row with an id in `ids` to `visit`, by id, if its texts can be indexed.
     ///
     /// # Errors
     /// The database cannot be read, a row is no event, and the errors of `visit`.
     pub(crate) fn rows(&self, ids: &RangeInclusive<i64>, visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
-        self.connection.scan(ids, visit)
+        self.connection.scan_short(ids, visit)
     }
 
     /// Whether the pages of the table and of its indexes are what SQLite takes them for.

@@ -23,6 +23,7 @@ use crate::storage::index::files::{IndexState, publish_delta};
 use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::refresh::basis::Basis;
 use crate::storage::index::refresh::follower::{Budget, Follower, Parts};
+use crate::storage::index::refusal::Refusal;
 use crate::storage::index::select::Index;
 use crate::storage::sqlite::{Connection, Soundness};
 
@@ -59,10 +60,16 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, progress: Progress<'_>) -> Result
         Ok(Some(lock)) => Ok(lock),
         Err(error) => Err(error),
     };
+    let odd_row = Refusal::read(dir).and_then(|refusal| refusal.event);
     let mut refused = None;
     for _ in 0..ATTEMPTS {
         let session = Session::open(dir)?;
-        match session.build(lock.as_ref().ok(), names, progress) {
+        let built = match odd_row.map_or(Ok(()), |event| session.check_row(event)) {
+            Ok(()) => session.build(lock.as_ref().ok(), names, progress),
+            // It is still there: nothing else needs to be read.
+            Err(odd) => Err(odd),
+        };
+        match built {
             Ok((built, follower, state)) => {
                 let in_memory = built.publish(dir, lock.as_ref().ok(), &follower)?;
                 return Ok(RebuildOutcome::Done {
@@ -73,9 +80,13 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, progress: Progress<'_>) -> Result
             }
             Err(RefreshError::Failed(error)) => return Err(error),
             Err(why) => {
+                let event = match why {
+                    RefreshError::Row { event, .. } => Some(event),
+                    _ => None,
+                };
                 let state = session.state_of_refused(why.to_string())?;
                 let is_certain = state.version.is_some();
-                refused = Some(state);
+                refused = Some((state, event));
                 if is_certain {
                     break;
                 }
@@ -83,12 +94,29 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, progress: Progress<'_>) -> Result
         }
     }
     match refused {
-        Some(state) => Ok(RebuildOutcome::Done {
-            state,
-            follower: None,
-            in_memory: None,
-        }),
+        Some((state, event)) => {
+            if let Ok(lock) = &lock {
+                remember_refusal(dir, lock, &state, event);
+            }
+            Ok(RebuildOutcome::Done {
+                state,
+                follower: None,
+                in_memory: None,
+            })
+        }
         None => Ok(RebuildOutcome::LockedElsewhere),
+    }
+}
+
+/// Keeps for others why the log cannot be indexed.
+fn remember_refusal(dir: &DataDir, lock: &DirLock, state: &IndexState, event: Option<i64>) {
+    if let Err(reason) = &state.index {
+        let refusal = Refusal {
+            version: state.version,
+            event,
+            reason: reason.clone(),
+        };
+        refusal.publish(dir, lock);
     }
 }
 
@@ -224,6 +252,11 @@ impl<'a> Session<'a> {
         Ok((built, follower, IndexState::from(refreshed)))
     }
 
+    /// Whether a row, if there is one with this id, can be indexed.
+    fn check_row(&self, event: i64) -> std::result::Result<(), RefreshError> {
+        Ok(self.connection.scan_short(&(event..=event), |_| Ok(()))?)
+    }
+
     /// The state of a database that cannot be indexed, certain only if it stayed as it was.
     fn state_of_refused(&self, why: String) -> Result<IndexState> {
         let after = self.watcher.look(|| self.connection.journal_mode())?;
@@ -319,7 +352,11 @@ impl Built {
                 let delta = delta.map_err(|why| why.error(dir, "cannot be read"));
                 Ok(delta.and_then(|delta| publish_delta(dir, lock, base, &delta)).err())
             }
-            _ => Ok(None),
+            _ => {
+                // One of another base, which nobody reads any more. Best effort.
+                let _ = std::fs::remove_file(dir.index_delta());
+                Ok(None)
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::rows::Part;
 use super::segment::Leaves;
+use crate::error::Error;
 use crate::model::Key;
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
@@ -15,10 +16,14 @@ use crate::storage::index::base::source::DatabaseFacts;
 use crate::storage::index::hash::{HashKey, entry_hash};
 use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::refresh::directory::leaves_from;
-use crate::storage::sqlite::{Connection, Snapshot};
+use crate::storage::sqlite::{Connection, Snapshot, texts_len};
 
 /// Rows, or entries, that are read under one lock: some 10 ms' worth.
 const ENOUGH: u64 = 10_000;
+/// Bytes of texts that a part may have, and how many more for each of its rows: what is held in memory is bounded by
+/// the number of rows.
+const LONG_TEXTS: usize = 16 << 20;
+const TEXTS_OF_A_ROW: usize = 1 << 10;
 /// From so many ids on a part is worth a connection of its own.
 const SMALL_PART: i128 = 10_000;
 
@@ -39,6 +44,8 @@ struct PartScan {
     leaves: Vec<TableLeaf>,
     sum: u64,
     last: Option<i64>,
+    /// Bytes of all texts so far.
+    texts: usize,
 }
 
 /// Reads everything. `read` is called with how many more rows have been read.
@@ -117,13 +124,24 @@ impl PartScan {
         let (Some((_, first)), Some((_, last))) = (leaves.first(), leaves.last()) else {
             return Ok(());
         };
-        let mut rows = 0;
-        snapshot.rows(&(first.first..=last.last), |row| {
+        let (mut rows, mut is_too_long) = (0, false);
+        let visited = snapshot.rows(&(first.first..=last.last), |row| {
+            self.texts += texts_len(row);
+            is_too_long = self.texts > LONG_TEXTS.saturating_add(self.part.rows.len() * TEXTS_OF_A_ROW);
+            if is_too_long {
+                let problem = "the texts up to it are too long for an index".to_owned();
+                return Err(Error::Row { event: row.id, problem });
+            }
             self.part.push(row);
             self.sum = self.sum.wrapping_add(entry_hash(key, row.created_at, row.id));
             rows += 1;
             Ok(())
-        })?;
+        });
+        if is_too_long {
+            // No single row's fault.
+            return Err(damaged("the texts of the log are too long for an index"));
+        }
+        visited?;
         if rows != leaves.iter().map(|(_, leaf)| u64::from(leaf.entries)).sum::<u64>() {
             return Err(damaged("the table's pages hold another number of rows than are found"));
         }

@@ -455,10 +455,10 @@ impl Follower {
         snapshot: &Snapshot<'_>,
         ranges: &[RangeInclusive<i64>],
     ) -> Result<RowChanges, RefreshError> {
-        let mut changes = RowChanges::default();
+        let (mut changes, mut texts) = (RowChanges::default(), 0);
         for ids in ranges {
             let old = self.index.rows_in(ids)?;
-            compare(snapshot, ids, old, &mut changes)?;
+            compare(snapshot, ids, old, &mut changes, &mut texts)?;
             if changes.len() > MOST_CHANGES {
                 return Err(RefreshError::Rebuild("almost everything is different".to_owned()));
             }

@@ -27,6 +27,13 @@ pub(crate) enum RefreshError {
     Rebuild(String),
     /// The index is corrupt.
     Corrupt(Corrupted),
+    /// A row is not as an index needs it.
+    Row {
+        /// Its id.
+        event: i64,
+        /// The column and what it holds.
+        problem: String,
+    },
     /// The write-ahead log cannot prove what changed: leaf hashes must.
     Unproven,
     /// It takes longer than a request can wait.
@@ -40,6 +47,7 @@ impl fmt::Display for RefreshError {
         match self {
             RefreshError::Rebuild(why) => f.write_str(why),
             RefreshError::Corrupt(why) => write!(f, "the index is corrupt: {why}"),
+            RefreshError::Row { event, problem } => write!(f, "event {event}: {problem}"),
             RefreshError::Unproven => f.write_str("the write-ahead log does not tell what changed"),
             RefreshError::TooLong => f.write_str("it takes longer than a request can wait"),
             RefreshError::Failed(error) => error.fmt(f),
@@ -63,7 +71,8 @@ impl From<Error> for RefreshError {
     fn from(error: Error) -> Self {
         match error {
             // Whether such a database can be indexed, a build decides.
-            Error::Row { .. } | Error::Database { .. } => RefreshError::Rebuild(error.to_string()),
+            Error::Row { event, problem } => RefreshError::Row { event, problem },
+            Error::Database { .. } => RefreshError::Rebuild(error.to_string()),
             error => RefreshError::Failed(error),
         }
     }

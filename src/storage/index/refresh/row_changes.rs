@@ -2,10 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::index::delta::RowChanges;
 use crate::storage::index::row::OwnedRow;
-use crate::storage::sqlite::Snapshot;
+use crate::storage::sqlite::{Snapshot, texts_len};
+
+/// Bytes of texts that one refresh takes in: more is what a build is for.
+const MAX_TEXTS: usize = 64 << 20;
 
 /// Ranges of ids that cover the same, ascending, without a gap or an overlap between two neighbours.
 pub(super) fn merge_ranges(ranges: &[(i64, i64)]) -> Vec<RangeInclusive<i64>> {
@@ -21,12 +24,14 @@ pub(super) fn merge_ranges(ranges: &[(i64, i64)]) -> Vec<RangeInclusive<i64>> {
     merged.into_iter().map(|(first, last)| first..=last).collect()
 }
 
-/// Adds what differs among these ids to `changes`: `old` are the rows that the index has, by id.
+/// Adds what differs among these ids to `changes`, and the bytes of its texts to `texts`: `old` are the rows that the
+/// index has, by id.
 pub(super) fn compare(
     snapshot: &Snapshot<'_>,
     ids: &RangeInclusive<i64>,
     old: Vec<OwnedRow>,
     changes: &mut RowChanges,
+    texts: &mut usize,
 ) -> Result<()> {
     let mut old = old.into_iter().peekable();
     snapshot.rows(ids, |row| {
@@ -37,6 +42,13 @@ pub(super) fn compare(
             Some(same) if same.as_row() == *row => {}
             before => {
                 changes.removed.extend(before.map(|before| before.key));
+                *texts += texts_len(row);
+                if *texts > MAX_TEXTS {
+                    return Err(Error::Row {
+                        event: row.id,
+                        problem: "the texts of the rows that changed are longer than 64 MiB".to_owned(),
+                    });
+                }
                 changes.added.push(OwnedRow::from(row));
             }
         }
