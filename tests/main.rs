@@ -25,6 +25,7 @@ mod keyset;
 mod live_log;
 mod locked_database;
 mod parity;
+mod path_changes;
 mod permissions;
 mod read_only;
 mod resource_usage;
