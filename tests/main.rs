@@ -28,6 +28,7 @@ mod parity;
 mod path_changes;
 mod permissions;
 mod read_only;
+mod refused_resources;
 mod resource_usage;
 mod seed;
 mod soak;
