@@ -44,7 +44,10 @@ impl Enhanced {
     #[must_use]
     pub fn open(dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Self {
         let live = Arc::new(Live::open(dir, notify));
-        let background = (lifetime == Lifetime::LongLived).then(|| BackgroundRefresh::start(&live));
+        let background = match lifetime {
+            Lifetime::LongLived => BackgroundRefresh::start(&live),
+            Lifetime::OneShot => None,
+        };
         Enhanced {
             dir: dir.clone(),
             payloads: Payloads::new(dir),

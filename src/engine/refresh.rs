@@ -23,15 +23,18 @@ pub(super) struct BackgroundRefresh {
 }
 
 impl BackgroundRefresh {
-    pub(super) fn start(live: &Arc<Live>) -> Self {
+    /// `None` where the system starts no more threads.
+    pub(super) fn start(live: &Arc<Live>) -> Option<Self> {
         // One place: a wish that is already there need not be there twice.
         let (requested, requests) = sync_channel(1);
         let live = Arc::clone(live);
-        let thread = std::thread::spawn(move || serve(&live, &requests));
-        BackgroundRefresh {
+        let thread = std::thread::Builder::new()
+            .spawn(move || serve(&live, &requests))
+            .ok()?;
+        Some(BackgroundRefresh {
             requested: Some(requested),
             thread: Some(thread),
-        }
+        })
     }
 
     /// Says that the database moved, and whether a request had to be answered without an index.

@@ -59,11 +59,6 @@ impl DatabaseFiles {
         [&self.journal, &self.wal].into_iter().any(|path| is_unreadable(path))
     }
 
-    /// Whether the database's path has no link in it, so that only a rename can make it lead elsewhere.
-    pub(crate) fn is_direct(&self) -> bool {
-        self.linked_from.is_none()
-    }
-
     /// Whether the links still lead to this place.
     pub(crate) fn are_still_linked(&self) -> bool {
         let leads_here = |named: &PathBuf| named.canonicalize().is_ok_and(|path| path == self.database);
