@@ -32,4 +32,5 @@ mod seed;
 mod soak;
 mod staging;
 mod terminal_escaping;
+mod traces;
 mod verify;

@@ -15,7 +15,6 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
 use crate::storage::index::{Corrupted, Index, IndexState};
 use crate::storage::payload::Payloads;
-use crate::storage::sqlite::Connection;
 
 /// Answers from an index of the state that the database has after the request came.
 pub struct Enhanced {
@@ -157,8 +156,7 @@ impl Engine for Enhanced {
         }
         self.answers_by_sqlite();
         self.payloads.forget();
-        let connection = Connection::open(&self.dir)?;
-        stream::rows(connection, filter, |page, find| self.payloads.fill(page, find), sink)
+        stream::rows(&self.dir, filter, |page, find| self.payloads.fill(page, find), sink)
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Every matching event, a few at a time, all from one moment of the log.
 
-use super::Find;
 use super::row_spool::RowSpool;
+use super::{Find, retry};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Position, Query};
 use crate::storage::data_dir::DataDir;
@@ -15,19 +15,21 @@ const CHUNK: u32 = 500;
 /// Streams the rows of `filter` from one statement, whose lock is let go before the first of them is given to `sink`:
 /// whoever writes to the log must not wait for whoever reads the output. Payloads are read chunk by chunk.
 pub(super) fn rows(
-    connection: Connection,
+    dir: &DataDir,
     filter: &Filter,
     mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
     sink: &mut dyn FnMut(&Page) -> Result<()>,
 ) -> Result<()> {
-    let mut spool = RowSpool::new();
-    let visited = connection.each(filter, |row| spool.push(row));
-    drop(connection);
-    match &visited {
-        // The rows before one that cannot be read are events all the same.
-        Ok(()) | Err(Error::Row { .. } | Error::Database { .. }) => {}
-        Err(_) => return visited,
-    }
+    let (spool, visited) = retry::until_confirmed(|| {
+        let connection = Connection::open(dir)?;
+        let mut spool = RowSpool::new();
+        let visited = connection.each(filter, |row| spool.push(row));
+        match visited {
+            // The rows before one that cannot be read are events all the same.
+            Ok(()) | Err(Error::Row { .. } | Error::Database { .. }) => Ok((spool, visited)),
+            Err(error) => Err(error),
+        }
+    })?;
     let mut reader = spool.into_reader()?;
     let mut page = Page::default();
     while !reader.is_at_end() {

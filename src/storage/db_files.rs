@@ -11,6 +11,8 @@ use super::data_dir::DataDir;
 pub(crate) struct DatabaseFiles {
     pub(crate) database: PathBuf,
     pub(crate) wal: PathBuf,
+    /// What all who are connected to the write-ahead log share.
+    pub(crate) wal_index: PathBuf,
     pub(crate) journal: PathBuf,
     /// The path that was resolved, where a link is part of it: a link can be turned without any trace on what it led to.
     linked_from: Option<PathBuf>,
@@ -32,6 +34,7 @@ impl DatabaseFiles {
         };
         Ok(DatabaseFiles {
             wal: beside("-wal"),
+            wal_index: beside("-shm"),
             journal: beside("-journal"),
             linked_from: (!is_direct).then(|| named.to_owned()),
             database,

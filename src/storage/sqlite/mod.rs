@@ -5,6 +5,7 @@ mod committer;
 mod connection;
 mod immutable;
 mod pages;
+mod posix_locks;
 mod queries;
 mod row;
 mod scan;

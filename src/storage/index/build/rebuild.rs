@@ -65,6 +65,7 @@ pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOu
                     in_memory: in_memory.or(lock.err()),
                 });
             }
+            Err(RefreshError::Failed(Error::Overtaken { .. })) => {}
             Err(RefreshError::Failed(error)) => return Err(error),
             Err(why) => {
                 let state = session.state_of_refused(why.to_string())?;
