@@ -116,6 +116,13 @@ pub enum Error {
         problem: String,
     },
 
+    /// The database was written to while it was read from where no lock could be held: nothing that was read counts.
+    #[error("{}: it was written to while it was read from where no lock can be held: ask again", show(.path))]
+    Overtaken {
+        /// The database file.
+        path: PathBuf,
+    },
+
     /// Another process held a lock on the database for longer than the live service would wait.
     #[error(
         "{}: the database is locked by another process for more than {seconds} s: wait for it or stop it, then ask again",

@@ -37,5 +37,6 @@ mod soak;
 mod special_files;
 mod staging;
 mod terminal_escaping;
+mod traces;
 mod trust;
 mod verify;

@@ -18,7 +18,7 @@ const READING: [&[&str]; 6] = [
     &["query", "--after", "1000100:201"],
 ];
 
-/// The last one has an empty write-ahead log and its index still lying there, as readers leave them.
+/// The last one has an empty write-ahead log and its index still lying there, as a killed reader leaves them.
 const JOURNALS: [&str; 6] = ["delete", "truncate", "persist", "memory", "wal", "wal, read"];
 
 const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
@@ -107,6 +107,14 @@ fn log_and_expected(journal: &str) -> (Log, Expected) {
         for name in ["audit.db-wal", "audit.db-shm"] {
             let _ = fs::remove_file(log.path(name));
         }
+    } else if journal == "wal, read" {
+        let mut reader = python(
+            "import os, signal, sqlite3\nsqlite3.connect('audit.db').execute('SELECT 1 FROM audit_events').fetchone()\n\
+             os.kill(os.getpid(), signal.SIGKILL)",
+        );
+        reader.current_dir(log.root()).status().unwrap();
+        assert_eq!(fs::metadata(log.path("audit.db-wal")).unwrap().len(), 0);
+        assert!(log.path("audit.db-shm").exists());
     }
     (log, expected)
 }

@@ -1,6 +1,6 @@
 //! What the live service does for each request, and nothing else. Do not make this faster.
 
-use super::{Engine, Find, stream};
+use super::{Engine, Find, retry, stream};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query};
 use crate::progress::Progress;
@@ -26,11 +26,13 @@ impl Baseline {
     /// Runs `ask` on a connection of its own. Where nothing can be written, the service itself could not read a
     /// database in WAL mode at all: it is read without locks instead.
     fn ask(&self, mut ask: impl FnMut(&Connection) -> Result<()>) -> Result<()> {
-        let asked = Connection::open_baseline(self.dir.database()).and_then(|connection| ask(&connection));
-        match asked {
-            Err(error @ Error::Unreadable { .. }) => ask(&Connection::open_immutable(&self.dir, error)?),
-            answered => answered,
-        }
+        retry::until_confirmed(|| {
+            let asked = Connection::open_baseline(&self.dir).and_then(|connection| ask(&connection));
+            match asked {
+                Err(error @ Error::Unreadable { .. }) => ask(&Connection::open_immutable(&self.dir, error)?),
+                answered => answered,
+            }
+        })
     }
 }
 
@@ -42,13 +44,12 @@ impl Engine for Baseline {
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {
-        Connection::open(&self.dir)?.count(filter)
+        retry::until_confirmed(|| Connection::open(&self.dir)?.count(filter))
     }
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        let connection = Connection::open(&self.dir)?;
         let fill = |page: &mut Page, find: Find<'_>| payload::fill_baseline(&self.dir, page, find);
-        stream::rows(connection, filter, fill, sink)
+        stream::rows(&self.dir, filter, fill, sink)
     }
 
     fn maintain(&self, _progress: Progress<'_>) -> Result<()> {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use thread_local::ThreadLocal;
 
+use super::retry;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Query, Rows};
 use crate::storage::data_dir::DataDir;
@@ -51,7 +52,11 @@ impl Fallback {
     }
 
     /// Runs `ask` on this thread's connection to the database that is at its path now.
-    fn with_connection<T>(&self, ask: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    fn with_connection<T>(&self, mut ask: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
+        retry::until_confirmed(|| self.ask_once(&mut ask))
+    }
+
+    fn ask_once<T>(&self, ask: &mut impl FnMut(&Connection) -> Result<T>) -> Result<T> {
         let mut slot = self.connections.get_or_default().borrow_mut();
         let cached = match slot.take() {
             Some(cached) if self.is_current(&cached) => cached,

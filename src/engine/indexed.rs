@@ -8,7 +8,7 @@ use super::fallback::Fallback;
 use super::live::{Live, SqliteLeave};
 use super::refresh::BackgroundRefresh;
 use super::stream::Interrupted;
-use super::{Engine, Find, Lifetime, Notify, RefreshCounts, cost, stream};
+use super::{Engine, Find, Lifetime, Notify, RefreshCounts, cost, retry, stream};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query, Rows};
 use crate::progress::Progress;
@@ -207,21 +207,20 @@ impl Engine for Enhanced {
         }
         self.answers_by_sqlite();
         self.payloads.forget();
-        let connection = Connection::open(&self.dir)?;
         let fill = |page: &mut Page, find: Find<'_>| self.payloads.fill(page, find);
         let Some((last, state)) = rest else {
-            return stream::rows(connection, filter, fill, sink);
+            return stream::rows(&self.dir, filter, fill, sink);
         };
-        let spooled = connection.snapshot(|| {
-            if !state.is_current() {
-                self.live.warn(&format!(
-                    "the index was corrupt and the log was written to meanwhile: events behind the cursor {last} are of a \
-                     later moment"
-                ));
-            }
-            stream::spool(&connection, filter, Some(last))
+        let (is_later, spooled) = retry::until_confirmed(|| {
+            let connection = Connection::open(&self.dir)?;
+            connection.snapshot(|| Ok((!state.is_current(), stream::spool(&connection, filter, Some(last))?)))
         })?;
-        drop(connection);
+        if is_later {
+            self.live.warn(&format!(
+                "the index was corrupt and the log was written to meanwhile: events behind the cursor {last} are of a \
+                 later moment"
+            ));
+        }
         spooled.stream(fill, sink)
     }
 

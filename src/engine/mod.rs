@@ -8,6 +8,7 @@ mod floor;
 mod indexed;
 mod live;
 mod refresh;
+mod retry;
 mod row_spool;
 mod stream;
 mod turns;

@@ -1,9 +1,10 @@
 //! Every matching event, a few at a time, all from one moment of the log.
 
-use super::Find;
 use super::row_spool::{RowReader, RowSpool};
+use super::{Find, retry};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Page, Position, Query, Rows};
+use crate::storage::data_dir::DataDir;
 use crate::storage::index::{Corrupted, Index};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
@@ -37,13 +38,12 @@ pub(super) fn spool(connection: &Connection, filter: &Filter, after: Option<Key>
 /// Streams the rows of `filter` from one statement, whose lock is let go before the first of them is given to `sink`:
 /// whoever writes to the log must not wait for whoever reads the output.
 pub(super) fn rows(
-    connection: Connection,
+    dir: &DataDir,
     filter: &Filter,
     fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
     sink: &mut dyn FnMut(&Page) -> Result<()>,
 ) -> Result<()> {
-    let spooled = spool(&connection, filter, None)?;
-    drop(connection);
+    let spooled = retry::until_confirmed(|| spool(&Connection::open(dir)?, filter, None))?;
     spooled.stream(fill, sink)
 }
 

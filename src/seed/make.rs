@@ -125,7 +125,7 @@ fn fill_database(
 }
 
 fn rows_of(path: &Path) -> Result<String> {
-    let connection = Connection::open_baseline(path)?;
+    let connection = Connection::open_file(path)?;
     super::inspect::rows(&connection)
 }
 

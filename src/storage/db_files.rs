@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 pub(crate) struct DatabaseFiles {
     pub(crate) database: PathBuf,
     pub(crate) wal: PathBuf,
+    /// What all who are connected to the write-ahead log share.
+    pub(crate) wal_index: PathBuf,
     pub(crate) journal: PathBuf,
     /// The path that was resolved, where a link is part of it: a link can be turned without any trace on what it led to.
     linked_from: Option<PathBuf>,
@@ -28,6 +30,7 @@ impl DatabaseFiles {
         let is_direct = std::path::absolute(named)? == database;
         Ok(DatabaseFiles {
             wal: beside(&database, "-wal"),
+            wal_index: beside(&database, "-shm"),
             journal: beside(&database, "-journal"),
             linked_from: (!is_direct).then(|| named.to_owned()),
             database,

@@ -156,6 +156,13 @@ pub(crate) fn memory_left() -> Option<u64> {
     [left(address_space, 0), left(data, 5)].into_iter().flatten().min()
 }
 
+/// Whether a file belongs to the user as whom this process runs, and may be written by it.
+pub(crate) fn is_own_and_writable(path: &Path) -> io::Result<bool> {
+    use rustix::fs::{Access, AtFlags, CWD};
+    let is_own = rustix::fs::stat(path)?.st_uid == rustix::process::geteuid().as_raw();
+    Ok(is_own && rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok())
+}
+
 /// Random bytes that nobody can guess.
 pub(crate) fn random<const LEN: usize>() -> io::Result<[u8; LEN]> {
     let mut bytes = [0; LEN];

@@ -113,7 +113,7 @@ mod tests {
         writer.finish("SELECT 1").unwrap();
         for (journal, name) in [(Journal::Rollback, "delete"), (Journal::Wal, "wal")] {
             let copy = dir.path().join(name);
-            Connection::open_baseline(&original).unwrap().copy_to(&copy).unwrap();
+            Connection::open_file(&original).unwrap().copy_to(&copy).unwrap();
             let committer = Committer::open(&copy, journal).unwrap();
             committer.commit(&row(2)).unwrap();
             let mode: String = committer
@@ -121,7 +121,7 @@ mod tests {
                 .query_row("PRAGMA journal_mode", [], |row| row.get(0))
                 .unwrap();
             assert_eq!(mode, name);
-            let count = |path: &Path| Connection::open_baseline(path).unwrap().count(&Filter::ALL).unwrap();
+            let count = |path: &Path| Connection::open_file(path).unwrap().count(&Filter::ALL).unwrap();
             assert_eq!((count(&copy), count(&original)), (2, 1), "{name}");
             assert!(committer.commit(&row(2)).is_err());
         }

@@ -8,12 +8,12 @@ use rusqlite::{ErrorCode, OpenFlags};
 
 use super::hardening::only_read;
 use super::immutable::{self, ImmutableSnapshot};
+use super::posix_locks::{self, Locking};
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_files::DatabaseFiles;
 use crate::storage::db_version::JournalMode;
-use crate::storage::fs::open::refuse_special;
 
 /// How long a lock held by another process is waited for: the default of Python's sqlite3 module, which the
 /// live service uses.
@@ -23,21 +23,43 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: usize = 100;
 
 /// One connection that reads, and never writes a row.
+///
+/// It leaves beside the database what it found there. Two files lie beside a database in WAL mode as long as somebody is
+/// connected to it, and SQLite makes them even in order to read. The last one who may write the database removes them; who
+/// may not would leave them to a service that could perhaps not write them. So whoever is not the database's owner reads
+/// a quiet database without locks, which needs no other file.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(super) sqlite: rusqlite::Connection,
     path: PathBuf,
-    /// There where no lock is held: what must hold for anything read to count.
-    snapshot: Option<ImmutableSnapshot>,
+    locks: Locks,
+}
+
+/// What makes that which is read be of one moment.
+#[derive(Debug)]
+enum Locks {
+    /// SQLite's locks. Dropped after the connection.
+    Held { _registered: Locking },
+    /// None: what must hold for anything read to count.
+    None(Box<ImmutableSnapshot>),
 }
 
 impl Connection {
     /// Opens as the live service does. Nothing is created, and the first statement is what first reads.
-    pub(crate) fn open_baseline(path: &Path) -> Result<Self> {
+    pub(crate) fn open_baseline(dir: &DataDir) -> Result<Self> {
+        match Self::open_quiet(dir) {
+            Some(connection) => Ok(connection),
+            None => Self::open_file(dir.database()),
+        }
+    }
+
+    /// Opens the database file at `path`, with locks.
+    pub(crate) fn open_file(path: &Path) -> Result<Self> {
+        let registered = Locking::new();
         // Read-write, because a read-only connection cannot roll back the journal that a killed writer left;
         // SQLite itself falls back to read-only where the file or its file system is.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        refuse_special_files(path)?;
+        DatabaseFiles::refuse_special(path)?;
         let connected = rusqlite::Connection::open_with_flags(path, flags).and_then(|sqlite| {
             sqlite.busy_timeout(BUSY_TIMEOUT)?;
             only_read(&sqlite).map(|()| sqlite)
@@ -46,7 +68,9 @@ impl Connection {
             Ok(sqlite) => Ok(Connection {
                 sqlite,
                 path: path.to_owned(),
-                snapshot: None,
+                locks: Locks::Held {
+                    _registered: registered,
+                },
             }),
             Err(error) => Err(to_error(path, &error)),
         }
@@ -54,17 +78,40 @@ impl Connection {
 
     /// Opens for reading and nothing else: it leaves even another writer's write-ahead log as it is.
     pub(crate) fn open(dir: &DataDir) -> Result<Self> {
-        DatabaseFiles::refuse_special(dir.database())?;
-        let connection = Self::open_baseline(dir.database())?;
-        let sqlite = &connection.sqlite;
-        let opened = sqlite
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            // The first look at the database is what makes the files that it cannot be read without.
-            .and_then(|_| sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())));
-        match connection.map_err(opened) {
+        if let Some(connection) = Self::open_quiet(dir) {
+            return Ok(connection);
+        }
+        let connection = Self::open_file(dir.database())?;
+        match connection.forbid_writing() {
             Err(error @ Error::Unreadable { .. }) => Self::open_immutable(dir, error),
             opened => opened.map(|()| connection),
         }
+    }
+
+    fn forbid_writing(&self) -> Result<()> {
+        let sqlite = &self.sqlite;
+        let leave_log = |leave| sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave);
+        let opened = leave_log(true)
+            // The first look at the database is what makes the files that it cannot be read without.
+            .and_then(|_| sqlite.query_row("PRAGMA schema_version", [], |_| Ok(())));
+        self.map_err(opened)?;
+        if self.journal_mode()? == (JournalMode::Wal { frames: 0 }) {
+            // There is nothing to copy: all that SQLite does at the close is to remove what it made for this connection.
+            self.map_err(leave_log(false))?;
+        }
+        Ok(())
+    }
+
+    /// Opens without locks what SQLite would leave files beside that are of no use to the database's owner; `None` where
+    /// those files are there already, or where SQLite removes them, or where nothing would show a write.
+    fn open_quiet(dir: &DataDir) -> Option<Self> {
+        if !immutable::would_leave_files(dir) {
+            return None;
+        }
+        // What cannot be looked at, SQLite says in its own way.
+        let snapshot = ImmutableSnapshot::find(dir).ok()?;
+        let snapshot = snapshot.filter(ImmutableSnapshot::is_quiet_wal)?;
+        Self::open_snapshot(dir, snapshot).ok()
     }
 
     /// Opens a database that SQLite cannot read for the reason `why`, where it can be read without locks.
@@ -72,20 +119,29 @@ impl Connection {
         let Some(snapshot) = ImmutableSnapshot::find(dir)? else {
             return Err(why);
         };
-        let path = dir.database().to_owned();
-        match immutable::open(&path) {
-            Ok(sqlite) => Ok(Connection {
-                sqlite,
-                path,
-                snapshot: Some(snapshot),
-            }),
-            Err(_) => Err(why),
+        Self::open_snapshot(dir, snapshot).map_err(|_| why)
+    }
+
+    fn open_snapshot(dir: &DataDir, snapshot: ImmutableSnapshot) -> rusqlite::Result<Self> {
+        Ok(Connection {
+            sqlite: immutable::open(dir.database())?,
+            path: dir.database().to_owned(),
+            locks: Locks::None(Box::new(snapshot)),
+        })
+    }
+
+    /// Whether what is read now can still count. Never again, once the files of a database that is read without locks
+    /// were written to.
+    pub(crate) fn is_usable(&self) -> bool {
+        match &self.locks {
+            Locks::Held { .. } => true,
+            Locks::None(snapshot) => snapshot.is_unchanged(),
         }
     }
 
     /// Where commits go. Reads the database, and recovers what a killed writer left behind.
     pub(crate) fn journal_mode(&self) -> Result<JournalMode> {
-        if self.snapshot.is_some() {
+        if matches!(self.locks, Locks::None(_)) {
             // The next writer, if there ever is one, starts a write-ahead log.
             return Ok(JournalMode::Wal { frames: 0 });
         }
@@ -130,7 +186,7 @@ impl Connection {
         )?;
         let result = read();
         drop(transaction);
-        result
+        self.confirm(result)
     }
 
     /// An error that says what is wrong with the database.
@@ -143,31 +199,34 @@ impl Connection {
 
     /// What SQLite gave, if it counts; its error in the words of this crate.
     pub(super) fn map_err<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
-        if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_unchanged()) {
-            return Err(Error::Unreadable {
-                path: self.path.clone(),
-                problem: "it was written to while it was read from where no lock can be held: ask again".to_owned(),
-            });
-        }
+        self.confirm(self.map_err_unconfirmed(result))
+    }
+
+    /// SQLite's error in the words of this crate. The caller confirms what was read.
+    pub(super) fn map_err_unconfirmed<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| to_error(&self.path, &error))
+    }
+
+    /// What was read, or what came of reading it, if it counts.
+    pub(super) fn confirm<T, E: From<Error>>(&self, read: std::result::Result<T, E>) -> std::result::Result<T, E> {
+        if self.is_usable() {
+            return read;
+        }
+        Err(E::from(Error::Overtaken {
+            path: self.path.clone(),
+        }))
     }
 }
 
-/// Refuses a database that SQLite would wait for without end: it opens whatever is there, also a FIFO that nobody ever
-/// writes to.
-fn refuse_special_files(database: &Path) -> Result<()> {
-    refuse_special(database).map_err(Error::io(database, "cannot open"))?;
-    // SQLite looks for the others beside the file that a link leads to.
-    let is_link = database.is_symlink();
-    let real = if is_link { database.canonicalize().ok() } else { None };
-    let real = real.as_deref().unwrap_or(database);
-    for suffix in ["-journal", "-wal"] {
-        let mut path = real.as_os_str().to_owned();
-        path.push(suffix);
-        let path = PathBuf::from(path);
-        refuse_special(&path).map_err(Error::io(&path, "cannot open"))?;
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Locks::None(_) = self.locks
+            // In its place, because a value that is being dropped cannot be taken from.
+            && let Ok(nothing) = rusqlite::Connection::open_in_memory()
+        {
+            posix_locks::close_without_locks(std::mem::replace(&mut self.sqlite, nothing));
+        }
     }
-    Ok(())
 }
 
 /// One line for whatever SQLite says. The same condition gives the same line, whichever statement met it.

@@ -5,7 +5,9 @@
 //! alone says everything. It is then read without locks, and what was read counts only if the files are still
 //! as they were before.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rusqlite::OpenFlags;
@@ -14,7 +16,8 @@ use super::hardening::only_read;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbVersion, DbWatcher, JournalMode};
-use crate::storage::fs::platform::FileState;
+use crate::storage::fs::platform::{FileState, is_own_and_writable};
+use crate::storage::fs::read_descriptor::open_forever;
 
 /// A database file that says everything by itself, in the state that it was found in.
 #[derive(Debug)]
@@ -39,10 +42,32 @@ impl ImmutableSnapshot {
         Ok(is_alone.then_some(ImmutableSnapshot { watcher, version }))
     }
 
+    /// Whether it is in WAL mode and nobody is connected to it.
+    pub(super) fn is_quiet_wal(&self) -> bool {
+        let is_unconnected = matches!(FileState::of_path(&self.watcher.files().wal_index), Ok(None));
+        is_unconnected && self.is_wal().unwrap_or(false)
+    }
+
+    fn is_wal(&self) -> io::Result<bool> {
+        // The version that a reader must know, at byte 19 of the database's header (fileformat2, 1.3.3).
+        let mut version = [0];
+        match open_forever(self.watcher.files().database(), self.watcher.identity())? {
+            Some(file) => file.read_exact_at(&mut version, 19)?,
+            None => return Ok(false),
+        }
+        Ok(version == [2])
+    }
+
     /// Whether nothing was written since.
     pub(super) fn is_unchanged(&self) -> bool {
         self.watcher.matches(&self.version)
     }
+}
+
+/// Whether the files that SQLite makes beside a database in WAL mode would stay, or be another user's than the database
+/// while they are there.
+pub(super) fn would_leave_files(dir: &DataDir) -> bool {
+    is_own_and_writable(dir.database()).is_ok_and(|is_own| !is_own)
 }
 
 /// Opens a database that nobody writes to, without locks.

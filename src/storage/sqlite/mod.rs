@@ -6,6 +6,7 @@ mod connection;
 mod hardening;
 mod immutable;
 mod pages;
+mod posix_locks;
 mod queries;
 mod row;
 mod scan;

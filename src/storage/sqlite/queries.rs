@@ -199,10 +199,18 @@ impl Connection {
     ) -> Result<()> {
         let mut statement = self.map_err(self.sqlite.prepare_cached(statement))?;
         let mut rows = self.map_err(statement.query(values))?;
-        while let Some(row) = self.map_err(rows.next())? {
-            visit(&row::read(row)?)?;
-        }
-        Ok(())
+        let mut visit_all = || {
+            let mut visited = 0_u64;
+            while let Some(row) = self.map_err_unconfirmed(rows.next())? {
+                visit(&row::read(row)?)?;
+                visited += 1;
+                if visited.is_multiple_of(CONFIRM_EVERY) {
+                    self.confirm(Ok::<_, Error>(()))?;
+                }
+            }
+            Ok(())
+        };
+        self.confirm(visit_all())
     }
 }
 
@@ -210,6 +218,9 @@ impl Connection {
 pub(crate) fn texts_len(row: &Row<'_>) -> usize {
     row.action.len() + row.resource_type.len() + row.resource_id.len()
 }
+
+/// After how many rows it is asked whether they count: it takes as long as some rows do.
+const CONFIRM_EVERY: u64 = 1_000;
 
 fn offset(query: &Query) -> i64 {
     // Query::new lets no offset beyond 64 bits through.

@@ -44,7 +44,7 @@ impl Connection {
         let result = read(&mut snapshot);
         drop(snapshot);
         drop(transaction);
-        result
+        self.confirm(result)
     }
 }
 

@@ -80,6 +80,7 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, progress: Progress<'_>) -> Result
                     in_memory: in_memory.or(lock.err()),
                 });
             }
+            Err(RefreshError::Failed(Error::Overtaken { .. })) => {}
             Err(RefreshError::Failed(error)) => return Err(error),
             Err(why) => {
                 let event = match why {

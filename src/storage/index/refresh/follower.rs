@@ -249,7 +249,7 @@ impl Follower {
     fn connect(&mut self) -> Result<KeptConnection, Error> {
         let database = self.watcher.database_state()?;
         match self.connection.take() {
-            Some(kept) if kept.database == database => Ok(kept),
+            Some(kept) if kept.database == database && kept.connection.is_usable() => Ok(kept),
             // Closed only when there is a new one: the last connection that closes makes SQLite start anew.
             _old => Ok(KeptConnection {
                 connection: Connection::open(&self.dir)?,
