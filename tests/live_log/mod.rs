@@ -10,5 +10,6 @@ mod links;
 mod power_cut;
 mod processes;
 mod random;
+mod remote;
 mod watched;
 mod writer;

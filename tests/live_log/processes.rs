@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use auditq::engine::{Engine, Lifetime};
 use highway::{HighwayHash, HighwayHasher, Key as HighwayKey};
 
 use super::links::count_of;
@@ -110,6 +111,8 @@ fn one_shots(shared: &Shared, log: &Log) {
         let output = command.env(VARIABLE, "1").output().unwrap();
         check_all(&ids(&stdout_of(&output)), before);
         shared.asked.fetch_add(1, Ordering::SeqCst);
+        // What such a process leaves behind where a refresh is not worth its while: always its delta.
+        log.enhanced(Lifetime::OneShot).maintain(&|_, _| {}).unwrap();
     }
 }
 
