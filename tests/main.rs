@@ -24,6 +24,7 @@ mod io_errors;
 mod keyset;
 mod live_log;
 mod locked_database;
+mod locked_directory;
 mod parity;
 mod permissions;
 mod read_only;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::command::check::Check;
 use crate::config::{Config, Display, SeedArgs};
@@ -15,8 +16,11 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::fs::platform::FileState;
 use crate::storage::fs::staging;
-use crate::storage::index::{self, RebuildOutcome};
+use crate::storage::index::{self, IfLocked, RebuildOutcome};
 use crate::storage::sqlite::Schema;
+
+/// How long another process that writes in the data directory is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the data directory holds, compared with the dataset to be made.
 enum State {
@@ -78,7 +82,7 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
         display,
         &format!("{}: waiting for another process that writes here", root.display()),
     );
-    DirLock::acquire(root)
+    DirLock::acquire(root, PATIENCE)
 }
 
 fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
@@ -140,11 +144,12 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
         return Ok(());
     }
     let progress = ProgressBar::new(display, "indexing");
-    match index::rebuild(dir, &|done, total| progress.report(done, total))? {
+    match index::rebuild(dir, IfLocked::GiveUp, &|done, total| progress.report(done, total))? {
         RebuildOutcome::Done {
             in_memory: Some(error), ..
         } => note(display, &format!("no index was written: {error}")),
-        RebuildOutcome::Done { .. } | RebuildOutcome::LockedElsewhere => {}
+        RebuildOutcome::LockedElsewhere(error) => note(display, &format!("no index was written: {error}")),
+        RebuildOutcome::Done { .. } => {}
     }
     Ok(())
 }

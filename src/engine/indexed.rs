@@ -13,7 +13,7 @@ use crate::model::{Filter, Page, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
-use crate::storage::index::{Corrupted, Index, IndexState};
+use crate::storage::index::{Corrupted, IfLocked, Index, IndexState};
 use crate::storage::payload::Payloads;
 
 /// Answers from an index of the state that the database has after the request came.
@@ -146,7 +146,7 @@ impl Engine for Enhanced {
         // Reading everything costs more than an index does, and from an index it takes no lock.
         if !self.live.is_known()
             && !self.live.can_refresh()
-            && let Err(error @ Error::Busy { .. }) = self.live.rebuild(&|_, _| {})
+            && let Err(error @ Error::Busy { .. }) = self.live.rebuild(IfLocked::BuildInMemory, &|_, _| {})
         {
             // Waited for long enough already.
             return Err(error);
@@ -186,7 +186,12 @@ impl Engine for Enhanced {
             ));
             return Ok(());
         }
-        self.live.rebuild(progress)
+        let if_locked = if has_answered {
+            IfLocked::GiveUp
+        } else {
+            IfLocked::BuildInMemory
+        };
+        self.live.rebuild(if_locked, progress)
     }
 
     fn needs_build(&self) -> bool {

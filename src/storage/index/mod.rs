@@ -16,7 +16,7 @@ mod row;
 mod select;
 
 pub(crate) use base::corrupted::Corrupted;
-pub(crate) use build::rebuild::{RebuildOutcome, fold, rebuild};
+pub(crate) use build::rebuild::{IfLocked, RebuildOutcome, fold, rebuild};
 pub(crate) use files::{IndexState, OpenFiles, open, publish_delta};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh::follower::{Budget, Follower, Way};

@@ -36,8 +36,27 @@ pub(crate) enum RebuildOutcome {
         /// Why the index lives in memory: no file could be written.
         in_memory: Option<Error>,
     },
-    /// Another process is at it.
-    LockedElsewhere,
+    /// Another process has the lock on the directory. It may be at it; everybody who may read the directory can have it.
+    LockedElsewhere(Error),
+}
+
+/// What a build does where another process has the lock on the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfLocked {
+    /// Nothing: only later processes would profit.
+    GiveUp,
+    /// It makes an index in memory, after a longer wait.
+    BuildInMemory,
+}
+
+impl IfLocked {
+    /// How long the lock is waited for: longer than a delta takes to be written, or than most builds take.
+    fn patience(self) -> Duration {
+        match self {
+            IfLocked::GiveUp => Duration::from_millis(200),
+            IfLocked::BuildInMemory => Duration::from_secs(1),
+        }
+    }
 }
 
 /// How often a build starts anew because the schema changed while it read.
@@ -47,11 +66,12 @@ const ATTEMPTS: usize = 3;
 ///
 /// # Errors
 /// The database cannot be read at all, or is locked. A database that can be read but not indexed is no error.
-pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOutcome> {
-    let lock = match acquire_soon(dir) {
-        Ok(None) => return Ok(RebuildOutcome::LockedElsewhere),
-        Ok(Some(lock)) => Ok(lock),
-        Err(error) => Err(error),
+pub(crate) fn rebuild(dir: &DataDir, if_locked: IfLocked, progress: Progress<'_>) -> Result<RebuildOutcome> {
+    let lock = match DirLock::acquire(dir.root(), if_locked.patience()) {
+        Err(error @ Error::DirectoryLocked { .. }) if if_locked == IfLocked::GiveUp => {
+            return Ok(RebuildOutcome::LockedElsewhere(error));
+        }
+        lock => lock,
     };
     let mut refused = None;
     for _ in 0..ATTEMPTS {
@@ -83,20 +103,10 @@ pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOu
             follower: None,
             in_memory: None,
         }),
-        None => Ok(RebuildOutcome::LockedElsewhere),
+        None => Err(Error::Overtaken {
+            path: dir.database().to_owned(),
+        }),
     }
-}
-
-/// The right to write in the directory; `None` where another process has it for longer than a delta takes to be written.
-fn acquire_soon(dir: &DataDir) -> Result<Option<DirLock>> {
-    const PAUSE: Duration = Duration::from_millis(10);
-    for _ in 0..10 {
-        if let Some(lock) = DirLock::try_acquire(dir.root())? {
-            return Ok(Some(lock));
-        }
-        std::thread::sleep(PAUSE);
-    }
-    DirLock::try_acquire(dir.root())
 }
 
 /// Writes the base of what an index says now: but for its name, byte for byte what a build would make of the same state with
