@@ -32,6 +32,7 @@ mod resource_usage;
 mod seed;
 mod soak;
 mod staging;
+mod steady_commits;
 mod terminal_escaping;
 mod traces;
 mod verify;
