@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A result with the crate's error.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -135,6 +136,18 @@ pub enum Error {
         seconds: u64,
     },
 
+    /// Another process held the lock on the data directory for too long. Whoever may read a directory can.
+    #[error(
+        "{}: another process holds the lock on the directory for more than {}: wait for it or stop it, then try again",
+        show(.path), show_duration(.waited)
+    )]
+    DirectoryLocked {
+        /// The directory.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+
     /// A row of the page violates the schema.
     #[error("event {event}: {problem}")]
     Row {
@@ -195,4 +208,8 @@ impl Error {
 /// A path for a message: file names are untrusted, so they are escaped for the terminal.
 fn show(path: &Path) -> String {
     crate::escape::escape_for_terminal(&path.to_string_lossy())
+}
+
+fn show_duration(duration: &Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
 }

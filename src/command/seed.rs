@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::command::check::Check;
 use crate::config::{Config, Display, SeedArgs};
@@ -16,8 +17,11 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::fs::platform::FileState;
 use crate::storage::fs::staging;
-use crate::storage::index::{self, RebuildOutcome};
+use crate::storage::index::{self, IfLocked, RebuildOutcome};
 use crate::storage::sqlite::Schema;
+
+/// How long another process that writes in the data directory is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the data directory holds, compared with the dataset to be made.
 enum State {
@@ -79,7 +83,7 @@ fn lock(root: &Path, display: &Display) -> Result<DirLock> {
         display,
         &format!("{}: waiting for another process that writes here", root.display()),
     );
-    DirLock::acquire(root)
+    DirLock::acquire(root, PATIENCE)
 }
 
 fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
@@ -141,12 +145,13 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
         return Ok(());
     }
     let progress = ProgressBar::new(display, "indexing");
-    match index::rebuild(dir, &|done, total| progress.report(done, total)) {
+    match index::rebuild(dir, IfLocked::GiveUp, &|done, total| progress.report(done, total)) {
         Ok(RebuildOutcome::Done {
             in_memory: Some(error), ..
         })
+        | Ok(RebuildOutcome::LockedElsewhere(error))
         | Err(error @ Error::Io { .. }) => note(display, &format!("no index was written: {error}")),
-        Ok(RebuildOutcome::Done { .. } | RebuildOutcome::LockedElsewhere) => {}
+        Ok(RebuildOutcome::Done { .. }) => {}
         Err(error) => return Err(error),
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::permissions::is_replaceable;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
-use crate::storage::index::{Corrupted, Index, IndexState};
+use crate::storage::index::{Corrupted, IfLocked, Index, IndexState};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 
@@ -189,7 +189,7 @@ impl Engine for Enhanced {
         // Reading everything costs more than an index does, and from an index it takes no lock.
         if !self.live.is_known()
             && !self.live.can_refresh()
-            && let Err(error @ Error::Busy { .. }) = self.live.rebuild(&|_, _| {})
+            && let Err(error @ Error::Busy { .. }) = self.live.rebuild(IfLocked::BuildInMemory, &|_, _| {})
         {
             // Waited for long enough already.
             return Err(error);
@@ -250,7 +250,12 @@ impl Engine for Enhanced {
             self.live.warn(&note);
             return Ok(());
         }
-        self.live.rebuild(progress)
+        let if_locked = if has_answered {
+            IfLocked::GiveUp
+        } else {
+            IfLocked::BuildInMemory
+        };
+        self.live.rebuild(if_locked, progress)
     }
 
     fn needs_build(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::fs::platform::is_dir_writable;
 use crate::storage::index::{
-    self, Budget, Follower, Index, IndexState, OpenFiles, RebuildOutcome, RefreshError, Refusal, Way, rebuild,
+    self, Budget, Follower, IfLocked, Index, IndexState, OpenFiles, RebuildOutcome, RefreshError, Refusal, Way, rebuild,
 };
 
 /// More changes than this, and than a 64th of the log, are folded into a new base.
@@ -277,25 +277,28 @@ impl Live {
     /// Replaces the index that lies in the directory, if it is known to be corrupt and can be replaced.
     pub(super) fn replace_corrupt(&self) -> Result<()> {
         if self.is_corrupt() && is_dir_writable(self.dir.root()) {
-            return self.rebuild(&|_, _| {});
+            return self.rebuild(IfLocked::GiveUp, &|_, _| {});
         }
         Ok(())
     }
 
     /// Makes a new index, and uses it from now on. Whoever comes while another thread does so waits for that one's.
-    pub(super) fn rebuild(&self, progress: Progress<'_>) -> Result<()> {
+    pub(super) fn rebuild(&self, if_locked: IfLocked, progress: Progress<'_>) -> Result<()> {
         let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_known() || self.can_refresh() {
             return Ok(());
         }
         let start = Instant::now();
-        let RebuildOutcome::Done {
-            state,
-            follower,
-            in_memory,
-        } = rebuild(&self.dir, progress)?
-        else {
-            return Ok(());
+        let (state, follower, in_memory) = match rebuild(&self.dir, if_locked, progress)? {
+            RebuildOutcome::Done {
+                state,
+                follower,
+                in_memory,
+            } => (state, follower, in_memory),
+            RebuildOutcome::LockedElsewhere(error) => {
+                self.warn(&format!("no index was made, so SQLite answers each time: {error}"));
+                return Ok(());
+            }
         };
         self.is_corrupt.store(false, Ordering::Relaxed);
         self.counts.rebuilds.fetch_add(1, Ordering::Relaxed);

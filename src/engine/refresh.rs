@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::live::Live;
+use crate::storage::index::IfLocked;
 
 /// The pause after a long refresh, a build or a fold, in multiples of what it took: it bounds what is spent on them,
 /// where commits soon make them stale, to a fifth of one processor.
@@ -80,7 +81,7 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
             if live.can_refresh() {
                 live.refresh_long();
             } else {
-                let _ = live.rebuild(&|_, _| {});
+                let _ = live.rebuild(IfLocked::BuildInMemory, &|_, _| {});
             }
         } else {
             let _ = live.fold_if_worthwhile();

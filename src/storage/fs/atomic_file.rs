@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_temp_file_is_private_and_removed_unless_published() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = DirLock::acquire(dir.path()).unwrap();
+        let lock = DirLock::try_acquire(dir.path()).unwrap().unwrap();
         let temp = TempFile::create(&lock, "file").unwrap();
         assert_eq!(temp.file().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert!(is_temp_name(temp.file.path().file_name().unwrap(), "file"));
@@ -122,7 +122,7 @@ mod tests {
         let (victim, target) = (dir.path().join("victim"), dir.path().join("target"));
         fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, &target).unwrap();
-        let lock = DirLock::acquire(dir.path()).unwrap();
+        let lock = DirLock::try_acquire(dir.path()).unwrap().unwrap();
         let temp = TempFile::create(&lock, "target").unwrap();
         temp.copy_permissions(&victim).unwrap();
         temp.file().write_all(b"new").unwrap();
@@ -137,7 +137,7 @@ mod tests {
     fn publishing_a_new_file_replaces_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("target");
-        let lock = DirLock::acquire(dir.path()).unwrap();
+        let lock = DirLock::try_acquire(dir.path()).unwrap().unwrap();
         TempFile::create(&lock, "target").unwrap().publish_new(&target).unwrap();
         fs::write(&target, "precious").unwrap();
         assert!(TempFile::create(&lock, "target").unwrap().publish_new(&target).is_err());

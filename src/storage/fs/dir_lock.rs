@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
@@ -39,16 +40,28 @@ impl DirLock {
         Ok(Some(lock))
     }
 
-    /// Takes the lock like [`DirLock::try_acquire`], and waits for it where another process has it.
+    /// Takes the lock like [`DirLock::try_acquire`], and waits for it where another process has it, but not for longer
+    /// than `patience`: everybody who may read the directory can take its lock and keep it.
     ///
     /// # Errors
-    /// The directory cannot be opened.
-    pub(crate) fn acquire(path: &Path) -> Result<Self> {
-        let lock = Self::open(path)?;
-        if lock.dir.lock().is_ok() {
-            lock.remove_leftovers(&INDEX_FILES);
+    /// The directory cannot be opened; another process has the lock all the time ([`Error::DirectoryLocked`]).
+    pub(crate) fn acquire(path: &Path, patience: Duration) -> Result<Self> {
+        const PAUSE: Duration = Duration::from_millis(10);
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(lock) = Self::try_acquire(path)? {
+                return Ok(lock);
+            }
+            // No system waits for a file's lock with a deadline.
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::DirectoryLocked {
+                    path: path.to_owned(),
+                    waited: patience,
+                });
+            }
+            std::thread::sleep(PAUSE.min(left));
         }
-        Ok(lock)
     }
 
     /// The directory.
@@ -114,6 +127,25 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DirLock::try_acquire(dir.path()).unwrap().unwrap();
+        let patience = Duration::from_millis(50);
+        let start = Instant::now();
+        let refused = DirLock::acquire(dir.path(), patience).unwrap_err();
+        assert!(start.elapsed() >= patience);
+        assert!(refused.to_string().ends_with(
+            ": another process holds the lock on the directory for more than 0.05 s: wait for it or stop it, then try again"
+        ));
+        let released = std::thread::spawn(move || {
+            std::thread::sleep(patience);
+            drop(first);
+        });
+        DirLock::acquire(dir.path(), Duration::from_secs(60)).unwrap();
+        released.join().unwrap();
+    }
+
+    #[test]
     fn the_holder_removes_stale_temp_files_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let kept = [
@@ -130,7 +162,7 @@ mod tests {
             fs::write(dir.path().join(name), "x").unwrap();
         }
         fs::create_dir(dir.path().join(".auditq-audit.idx.direct")).unwrap();
-        let lock = DirLock::acquire(dir.path()).unwrap();
+        let lock = DirLock::acquire(dir.path(), Duration::ZERO).unwrap();
         let names = || {
             let entries = fs::read_dir(dir.path()).unwrap();
             let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();

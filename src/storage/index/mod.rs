@@ -18,7 +18,7 @@ mod select;
 mod trusted;
 
 pub(crate) use base::corrupted::Corrupted;
-pub(crate) use build::rebuild::{RebuildOutcome, fold, rebuild};
+pub(crate) use build::rebuild::{IfLocked, RebuildOutcome, fold, rebuild};
 pub(crate) use files::{IndexState, OpenFiles, follow_permissions, open, publish_delta};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh::follower::{Budget, Follower, Way};

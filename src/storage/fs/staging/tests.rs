@@ -15,7 +15,7 @@ fn locked(old: &[&str]) -> (tempfile::TempDir, DirLock) {
     for name in old {
         fs::write(dir.path().join(name), "old").unwrap();
     }
-    let lock = DirLock::acquire(dir.path()).unwrap();
+    let lock = DirLock::try_acquire(dir.path()).unwrap().unwrap();
     (dir, lock)
 }
 

@@ -38,8 +38,27 @@ pub(crate) enum RebuildOutcome {
         /// Why the index lives in memory: no file could be written.
         in_memory: Option<Error>,
     },
-    /// Another process is at it.
-    LockedElsewhere,
+    /// Another process has the lock on the directory. It may be at it; everybody who may read the directory can have it.
+    LockedElsewhere(Error),
+}
+
+/// What a build does where another process has the lock on the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfLocked {
+    /// Nothing: only later processes would profit.
+    GiveUp,
+    /// It makes an index in memory, after a longer wait.
+    BuildInMemory,
+}
+
+impl IfLocked {
+    /// How long the lock is waited for: longer than a delta takes to be written, or than most builds take.
+    fn patience(self) -> Duration {
+        match self {
+            IfLocked::GiveUp => Duration::from_millis(200),
+            IfLocked::BuildInMemory => Duration::from_secs(1),
+        }
+    }
 }
 
 /// How often a build starts anew because the schema changed while it read.
@@ -49,18 +68,19 @@ const ATTEMPTS: usize = 3;
 ///
 /// # Errors
 /// The database cannot be read at all, or is locked. A database that can be read but not indexed is no error.
-pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOutcome> {
+pub(crate) fn rebuild(dir: &DataDir, if_locked: IfLocked, progress: Progress<'_>) -> Result<RebuildOutcome> {
     require_memory(dir)?;
     let names = BaseNames::random().map_err(Error::io(&dir.index(), "cannot write"))?;
-    rebuild_as(dir, names, progress)
+    rebuild_as(dir, names, if_locked, progress)
 }
 
 /// The same, with names that the caller chose.
-fn rebuild_as(dir: &DataDir, names: BaseNames, progress: Progress<'_>) -> Result<RebuildOutcome> {
-    let lock = match acquire_soon(dir) {
-        Ok(None) => return Ok(RebuildOutcome::LockedElsewhere),
-        Ok(Some(lock)) => Ok(lock),
-        Err(error) => Err(error),
+fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Progress<'_>) -> Result<RebuildOutcome> {
+    let lock = match DirLock::acquire(dir.root(), if_locked.patience()) {
+        Err(error @ Error::DirectoryLocked { .. }) if if_locked == IfLocked::GiveUp => {
+            return Ok(RebuildOutcome::LockedElsewhere(error));
+        }
+        lock => lock,
     };
     let odd_row = Refusal::read(dir).and_then(|refusal| refusal.event);
     let mut refused = None;
@@ -107,7 +127,9 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, progress: Progress<'_>) -> Result
                 in_memory: None,
             })
         }
-        None => Ok(RebuildOutcome::LockedElsewhere),
+        None => Err(Error::Overtaken {
+            path: dir.database().to_owned(),
+        }),
     }
 }
 
@@ -141,18 +163,6 @@ fn require_memory(dir: &DataDir) -> Result<()> {
     Err(Error::io(&dir.index(), "cannot build")(
         std::io::ErrorKind::OutOfMemory.into(),
     ))
-}
-
-/// The right to write in the directory; `None` where another process has it for longer than a delta takes to be written.
-fn acquire_soon(dir: &DataDir) -> Result<Option<DirLock>> {
-    const PAUSE: Duration = Duration::from_millis(10);
-    for _ in 0..10 {
-        if let Some(lock) = DirLock::try_acquire(dir.root())? {
-            return Ok(Some(lock));
-        }
-        std::thread::sleep(PAUSE);
-    }
-    DirLock::try_acquire(dir.root())
 }
 
 /// Writes the base of what an index says now: but for its name, byte for byte what a build would make of the same state with

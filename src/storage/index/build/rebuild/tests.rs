@@ -72,8 +72,8 @@ impl Log {
 
     fn built(&self, names: Option<BaseNames>) -> Follower {
         let built = match names {
-            Some(names) => rebuild_as(&self.dir, names, &|_, _| {}),
-            None => rebuild(&self.dir, &|_, _| {}),
+            Some(names) => rebuild_as(&self.dir, names, IfLocked::GiveUp, &|_, _| {}),
+            None => rebuild(&self.dir, IfLocked::GiveUp, &|_, _| {}),
         };
         match built.unwrap() {
             RebuildOutcome::Done {

@@ -1,0 +1,121 @@
+//! Everybody who may read a directory can take its lock and keep it. Nobody waits for that for ever, and what is not done
+//! for want of the lock is said.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::harness::faults::{SHORT_BENCH, auditq_on, stdout_of};
+use crate::harness::program::assert_refused;
+use crate::harness::{Log, python};
+
+/// Has a shared lock on a directory until it is dropped.
+struct Holder(Child);
+
+impl Holder {
+    fn new(root: &Path) -> Self {
+        let mut child = python(
+            "import fcntl, os, sys\nfcntl.flock(os.open('.', os.O_RDONLY), fcntl.LOCK_SH)\n\
+             print('held', flush=True)\nsys.stdin.read()",
+        )
+        .current_dir(root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+        let mut said = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut said).unwrap();
+        assert_eq!(said, "held\n");
+        Holder(child)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// What a command says, which must end by itself.
+#[track_caller]
+fn ends(command: Command, within: Duration) -> Output {
+    let mut limited = Command::new("timeout");
+    limited.args(["--signal=KILL", &within.as_secs().to_string()]);
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, _) in command.get_envs() {
+        limited.env_remove(name);
+    }
+    let output = limited.output().unwrap();
+    assert!(
+        output.status.code().is_some_and(|code| code < 3),
+        "{command:?}: {output:?}"
+    );
+    output
+}
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[track_caller]
+fn says_once(output: &Output, word: &str, expected: &str) {
+    assert_eq!(stdout_of(output), expected);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains(word) && said.contains("holds the lock on the directory"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_query_says_once_why_there_is_no_index() {
+    let log = Log::plain(600);
+    let batch = log.path("requests");
+    std::fs::write(&batch, "{\"page\": 9}\n".repeat(500)).unwrap();
+    let batch = ["query", "--batch", batch.to_str().unwrap()];
+    let baseline = |arguments: &[&str]| log.lines(&[arguments, &["--mode", "baseline"]].concat());
+    let _holder = Holder::new(log.root());
+    for (arguments, word) in [
+        (&["query", "--page", "9"][..], "no index was made"),
+        (&["query", "--count", "--actor", "3"], "no index was made"),
+        (&["query", "--all"], "lives in memory only"),
+    ] {
+        let output = ends(auditq_on(log.root(), arguments), SOON);
+        says_once(&output, word, &baseline(arguments));
+    }
+    // Whoever asks many times gets an index all the same.
+    let output = ends(auditq_on(log.root(), &batch), SOON);
+    says_once(&output, "lives in memory only", &baseline(&batch));
+    assert!(!log.path("audit.idx").exists());
+}
+
+#[test]
+fn a_seed_gives_up_after_a_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let holder = Holder::new(dir.path());
+    let seed = ["seed", "--events", "300"];
+    let output = ends(auditq_on(dir.path(), &seed), SOON);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let (note, error) = said.split_once('\n').unwrap();
+    assert!(note.contains("waiting for another process"), "{said}");
+    let output = Output {
+        stderr: error.into(),
+        ..output
+    };
+    assert_refused(&output, &["holds the lock on the directory for more than 10 s"], "seed");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    drop(holder);
+    stdout_of(&ends(auditq_on(dir.path(), &seed), SOON));
+}
+
+#[test]
+fn an_export_waits_for_nobody() {
+    let (log, exports) = (Log::plain(600), tempfile::tempdir().unwrap());
+    let _holder = Holder::new(exports.path());
+    let export = exports.path().join("figures.json");
+    let bench = [&SHORT_BENCH[..], &[export.to_str().unwrap()]].concat();
+    let output = ends(auditq_on(log.root(), &bench), Duration::from_secs(120));
+    assert!(export.exists(), "{}", String::from_utf8_lossy(&output.stderr));
+}
