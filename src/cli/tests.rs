@@ -3,11 +3,12 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 
-use super::{Cli, Environment, Invocation, parse_from};
+use super::{Cli, Environment, Invocation, Variables, parse_from};
 use crate::config::{BatchSource, Config, Format, QueryArgs, QueryRequest, Task};
 use crate::model::{Filter, Key, Mode, Position, Query};
 
 const PLAIN: Environment = Environment {
+    variables: Variables::UNSET,
     stdout_is_terminal: false,
     stderr_is_terminal: false,
     no_color: false,
@@ -220,7 +221,7 @@ fn auto_format_and_color_depend_on_the_environment() {
     let without_color = Environment {
         no_color: true,
         verbose: false,
-        ..terminal
+        ..terminal.clone()
     };
     assert_eq!(display("query --format jsonl", &without_color), (Format::Jsonl, false));
     assert_eq!(
@@ -245,4 +246,37 @@ fn global_flags_may_stand_on_either_side() {
         let Task::Seed(args) = config.task else { panic!() };
         assert_eq!((args.events, args.anchor, args.force), (7, 1_767_052_800, false));
     }
+}
+
+#[test]
+fn an_environment_variable_stands_in_for_an_option_that_is_not_given() {
+    let set = |data_dir: &str, format: &str| Environment {
+        variables: Variables {
+            data_dir: Some(data_dir.into()),
+            format: Some(format.into()),
+        },
+        ..PLAIN
+    };
+    let got = |line: &str, environment: &Environment| match invoke(line, environment) {
+        Ok(Invocation::Run(config)) => (config.data_dir.root().to_owned(), config.display.format),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(got("query", &PLAIN), (PathBuf::from("data"), Format::Jsonl));
+    assert_eq!(got("query", &set("d", "table")), (PathBuf::from("d"), Format::Table));
+    for line in [
+        "query --format jsonl --data-dir e",
+        "--format jsonl --data-dir e query",
+        "--format jsonl query --data-dir e",
+    ] {
+        assert_eq!(
+            got(line, &set("d", "nonsense")),
+            (PathBuf::from("e"), Format::Jsonl),
+            "{line}"
+        );
+    }
+    let message = invoke("query", &set("d", "nonsense")).expect_err("refused").to_string();
+    for word in ["AUDITQ_FORMAT", "nonsense", "auto, table, jsonl", "--format"] {
+        assert!(message.contains(word), "{message}");
+    }
+    assert!(invoke("query --help", &set("d", "nonsense")).is_ok());
 }

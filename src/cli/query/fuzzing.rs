@@ -1,6 +1,7 @@
 //! The times and windows of the command line, for the fuzz oracles.
 
 use super::{Environment, Flags, ModeArg};
+use crate::cli::Variables;
 use crate::cli::time::{self, Time as Parsed};
 use crate::config::QueryRequest;
 use crate::error::{Error, Result};
@@ -89,6 +90,7 @@ pub fn window(from: Option<Time>, to: Option<Time>, now: Option<Time>, clock: i6
         threads: None,
     };
     let environment = Environment {
+        variables: Variables::UNSET,
         stdout_is_terminal: false,
         stderr_is_terminal: false,
         no_color: false,
