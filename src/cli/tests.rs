@@ -89,6 +89,14 @@ fn spans_count_back_from_the_now_given() {
 }
 
 #[test]
+fn a_span_may_have_a_minus_and_stand_apart_from_its_flag() {
+    let QueryRequest::Count(filter) = query("--count --from -3h --to now --now 86400").request else {
+        panic!()
+    };
+    assert_eq!((filter.from_ts, filter.to_ts), (75_600, 86_400));
+}
+
+#[test]
 fn a_cursor_takes_the_place_of_the_page() {
     let QueryRequest::Page(page) = query("--after -5:7 --size 3").request else {
         panic!()
@@ -152,8 +160,8 @@ fn a_bad_value_is_named_with_what_is_accepted() {
             "query --page 99999999999999999999",
             ["\"99999999999999999999\"", "18446744073709551615", ""],
         ),
-        ("query --from yesterday", ["--from", "\"yesterday\"", "epoch seconds"]),
-        ("query --to -7d", ["--to", "\"-7d\"", "RFC 3339"]),
+        ("query --from tomorrow", ["--from", "\"tomorrow\"", "epoch seconds"]),
+        ("query --to --7d", ["--to", "\"--7d\"", "RFC 3339"]),
         ("query --now 7d", ["--now", "no point in time", "epoch seconds"]),
         ("query --actor x", ["--actor", "\"x\"", "whole number"]),
         ("query --after 5", ["--after", "\"5\"", "CREATED_AT:ID"]),

@@ -22,6 +22,8 @@ pub enum Written {
     Day(String),
     /// How far back from now: whole seconds, and nanoseconds beyond those.
     Ago(i64, i32),
+    /// How many days before today's.
+    DaysAgo(i64),
 }
 
 impl Time {
@@ -61,10 +63,11 @@ impl Time {
     #[must_use]
     pub fn written(self) -> Written {
         match self.0 {
-            Parsed::Second(second) => Written::Second(second.to_string()),
+            Parsed::Second(second) => Written::Second(format!("@{second}")),
             Parsed::Instant(instant) => Written::Instant(instant.to_string()),
             Parsed::Day(day) => Written::Day(day.to_string()),
             Parsed::Ago(back) => Written::Ago(back.as_secs(), back.subsec_nanos()),
+            Parsed::DaysAgo(days) => Written::DaysAgo(days),
         }
     }
 }
