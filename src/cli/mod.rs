@@ -15,6 +15,7 @@ mod diff;
 mod generate;
 mod query;
 mod seed;
+mod synonyms;
 mod time;
 mod usage;
 mod verify;

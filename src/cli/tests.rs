@@ -288,3 +288,59 @@ fn an_environment_variable_stands_in_for_an_option_that_is_not_given() {
     }
     assert!(invoke("query --help", &set("d", "nonsense")).is_ok());
 }
+
+#[test]
+fn a_word_of_another_tool_leads_to_the_right_flag() {
+    for (line, flag) in [
+        ("query --since 7d", "--from"),
+        ("query --since=7d", "--from"),
+        ("query --after-time 7d", "--from"),
+        ("query --until 7d", "--to"),
+        ("query --before 7d", "--to"),
+        ("query --limit 5", "--size"),
+        ("query -n 5", "--size"),
+        ("query -n5", "--size"),
+        ("query --page-size 5", "--size"),
+        ("query --page_size=5", "--size"),
+        ("query --PAGE-SIZE 5", "--size"),
+        ("query --tail 5", "--size"),
+        ("query --user 5", "--actor"),
+        ("query --actor_id 5", "--actor"),
+        ("query --type UPDATE", "--action"),
+        ("query --offset 5", "--page"),
+        ("query --json", "--format jsonl"),
+        ("query --db d", "--data-dir"),
+        ("query --no-color", "--color never"),
+        ("bench --limit 5", "--requests"),
+        ("bench --concurrency 5", "--threads"),
+        ("bench --output f", "--export"),
+        ("seed -n 5", "--events"),
+        ("seed --overwrite", "--force"),
+        ("seed --actoin", ""),
+        ("--database d query", "--data-dir"),
+        ("query --form 7d", "--from"),
+    ] {
+        let message = refused(line);
+        if flag.is_empty() {
+            assert!(!message.contains("did you mean"), "{line}: {message}");
+        } else {
+            assert!(message.contains(&format!("did you mean {flag}?")), "{line}: {message}");
+        }
+    }
+    for (line, says) in [
+        ("query --follow", "answers once"),
+        ("query -f", "answers once"),
+        ("query --reverse", "newest first"),
+        ("query --verbose", "AUDITQ_VERBOSE=1"),
+        ("list", "did you mean query?"),
+        ("benchmark", "did you mean bench?"),
+        ("verify", "did you mean verify-baseline?"),
+    ] {
+        let message = refused(line);
+        assert!(message.contains(says), "{line}: {message}");
+        assert!(
+            !message.contains("--color") && !message.contains("--all"),
+            "{line}: {message}"
+        );
+    }
+}
