@@ -39,6 +39,7 @@ pub mod fuzzing;
 pub mod measure;
 pub mod model;
 pub mod output;
+mod parallel;
 pub mod progress;
 pub(crate) mod seed;
 mod shell;

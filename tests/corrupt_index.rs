@@ -3,8 +3,9 @@
 use std::fs;
 
 use auditq::engine::{Engine, Lifetime};
-use auditq::model::{Filter, Position, Query};
+use auditq::model::{Event, Filter, Position, Query};
 
+use crate::harness::program::MODES;
 use crate::harness::{Log, answer, page};
 
 /// A page through each kind of list, so that every section of the file is read.
@@ -35,17 +36,50 @@ fn queries() -> Vec<Query> {
         .to_vec()
 }
 
+/// Appends an event in full.
+fn show(event: &Event<'_>, out: &mut String) {
+    let Event {
+        id,
+        created_at,
+        actor_id,
+        action,
+        resource_type,
+        resource_id,
+        payload,
+    } = event;
+    let payload = std::str::from_utf8(payload).unwrap();
+    *out += &format!("{id} {created_at} {actor_id} {action} {resource_type} {resource_id} {payload}\n");
+}
+
+/// Every event of a filter, or the error's text behind those that came before it.
+fn all(engine: &dyn Engine, filter: &Filter) -> (String, Option<String>) {
+    let mut events = String::new();
+    let ended = engine.all(filter, &mut |page| {
+        page.events().for_each(|event| show(&event, &mut events));
+        Ok(())
+    });
+    (events, ended.err().map(|error| error.to_string()))
+}
+
+/// Whatever an engine can be asked: pages, counts, and every event.
+fn everything(engine: &dyn Engine) -> Vec<String> {
+    let mut said = Vec::new();
+    for query in queries() {
+        said.push(format!("{:?}", answer(engine, &query)));
+        said.push(format!(
+            "{:?}",
+            engine.count(query.filter()).map_err(|error| error.to_string())
+        ));
+        said.push(format!("{:?}", all(engine, query.filter())));
+    }
+    said
+}
+
 /// Opens the log with a damaged file, asks, and lets the engine finish: as one call of the program does.
-fn is_survived(log: &Log, intact: &[u8], damaged: &[u8], what: &str) {
+fn is_survived(log: &Log, expected: &[String], intact: &[u8], damaged: &[u8], what: &str) {
     fs::write(log.path("audit.idx"), damaged).unwrap();
     let enhanced = log.enhanced(Lifetime::OneShot);
-    for query in queries() {
-        assert_eq!(
-            answer(&enhanced, &query),
-            answer(&log.baseline(), &query),
-            "{what}: {query:?}"
-        );
-    }
+    assert!(everything(&enhanced) == expected, "{what}");
     enhanced.maintain(&|_, _| {}).unwrap();
     let refreshed = fs::read(log.path("audit.idx")).unwrap();
     // A flipped byte in a block that no answer needed does no harm; every other one is repaired.
@@ -77,11 +111,12 @@ fn intact(log: &Log) -> Vec<u8> {
 fn any_flipped_byte() {
     let log = Log::plain(1_000);
     let intact = intact(&log);
+    let expected = everything(&log.baseline());
     let mut repaired = 0;
     for at in (0..intact.len()).step_by(97) {
         let mut damaged = intact.clone();
         damaged[at] ^= 1 << (at % 8);
-        is_survived(&log, &intact, &damaged, &format!("byte {at}"));
+        is_survived(&log, &expected, &intact, &damaged, &format!("byte {at}"));
         repaired += usize::from(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
     }
     assert!(repaired > intact.len() / 97 / 2, "most blocks are read by some query");
@@ -91,15 +126,16 @@ fn any_flipped_byte() {
 fn any_truncation_and_any_tail() {
     let log = Log::plain(1_000);
     let intact = intact(&log);
+    let expected = everything(&log.baseline());
     for len in (0..intact.len()).step_by(1_021).chain([intact.len() - 1]) {
-        is_survived(&log, &intact, &intact[..len], &format!("cut at {len}"));
+        is_survived(&log, &expected, &intact, &intact[..len], &format!("cut at {len}"));
         assert!(
             is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact),
             "cut at {len}"
         );
     }
     let longer = [&intact[..], &[0; 4096]].concat();
-    is_survived(&log, &intact, &longer, "a block too many");
+    is_survived(&log, &expected, &intact, &longer, "a block too many");
     assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
 }
 
@@ -107,6 +143,7 @@ fn any_truncation_and_any_tail() {
 fn garbage_another_version_and_swapped_blocks() {
     let log = Log::plain(1_000);
     let intact = intact(&log);
+    let expected = everything(&log.baseline());
     let mut other_version = intact.clone();
     other_version[8] += 1;
     let mut swapped = intact.clone();
@@ -119,7 +156,7 @@ fn garbage_another_version_and_swapped_blocks() {
         (vec![0; intact.len()], "zeros"),
         (Vec::new(), "nothing"),
     ] {
-        is_survived(&log, &intact, &damaged, what);
+        is_survived(&log, &expected, &intact, &damaged, what);
         assert!(
             is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact),
             "{what}"
@@ -131,7 +168,8 @@ fn garbage_another_version_and_swapped_blocks() {
 fn another_logs_index() {
     let (log, other) = (Log::plain(1_000), Log::plain(999));
     let (intact, others) = (intact(&log), intact(&other));
-    is_survived(&log, &intact, &others, "another log's index");
+    let expected = everything(&log.baseline());
+    is_survived(&log, &expected, &intact, &others, "another log's index");
     assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
 }
 
@@ -143,10 +181,151 @@ fn an_index_damaged_under_a_running_process() {
     // Nothing but the header has been read so far.
     let file = fs::OpenOptions::new().write(true).open(log.path("audit.idx")).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xaa; intact.len() - 4096], 4096).unwrap();
-    for query in queries() {
-        assert_eq!(answer(&running, &query), answer(&log.baseline(), &query), "{query:?}");
-    }
+    assert!(everything(&running) == everything(&log.baseline()));
     running.maintain(&|_, _| {}).unwrap();
     assert!(is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact));
     assert_eq!(answer(&running, &page(2, 20)), answer(&log.baseline(), &page(2, 20)));
+}
+
+/// The first to read a log's index, one kind of reader after the other, with one flipped byte in each block in turn: each
+/// gives the whole answer, and whatever it met is mended when it is done.
+#[test]
+fn each_reader_alone_recovers_from_a_flipped_byte_in_any_block() {
+    type Ask = fn(&dyn Engine) -> String;
+    let asks: [(&str, Ask); 3] = [
+        ("every event", |engine| format!("{:?}", all(engine, &Filter::ALL))),
+        ("every event of an actor", |engine| {
+            format!("{:?}", all(engine, &queries()[1].filter().clone()))
+        }),
+        ("how many", |engine| {
+            engine.count(queries()[4].filter()).unwrap().to_string()
+        }),
+    ];
+    let log = Log::plain(3_000);
+    let intact = intact(&log);
+    let mut mended = [0; 3];
+    for ((what, ask), mended) in asks.iter().zip(&mut mended) {
+        let expected = ask(&log.baseline());
+        for lifetime in [Lifetime::OneShot, Lifetime::LongLived] {
+            for block in 1..intact.len() / 4096 {
+                let mut damaged = intact.clone();
+                damaged[block * 4096 + 77] ^= 4;
+                fs::write(log.path("audit.idx"), &damaged).unwrap();
+                let what = format!("{what}, {lifetime:?}, block {block}");
+                let engine = log.enhanced(lifetime);
+                assert_eq!(ask(&engine), expected, "{what}");
+                engine.maintain(&|_, _| {}).unwrap();
+                // One that lives long does it beside the answers, and has done it when it is gone.
+                drop(engine);
+                let left = fs::read(log.path("audit.idx")).unwrap();
+                assert!(is_same_index(&left, &intact) || left == damaged, "{what}");
+                *mended += usize::from(is_same_index(&left, &intact));
+            }
+        }
+    }
+    assert!(
+        mended.iter().all(|mended| *mended > 1),
+        "{mended:?}: each met some of the blocks"
+    );
+}
+
+/// The program by each of its readers, with every block but the header damaged, and with all but the newest events' (so
+/// that some are printed before the damage is met).
+#[test]
+fn each_command_recovers_and_leaves_a_new_index() {
+    let log = Log::plain(3_000);
+    let intact = intact(&log);
+    let batch = log.path("requests");
+    fs::write(&batch, "{\"page\": 3}\n{\"actor_id\": 3, \"page\": 2}\n").unwrap();
+    let readers: [&[&str]; 6] = [
+        &["query", "--all"],
+        &["query", "--all", "--action", "UPDATE", "--format", "table"],
+        &["query", "--count", "--action", "UPDATE"],
+        &["query", "--page", "40"],
+        &["query", "--page", "2", "--size", "3", "--actor", "3"],
+        &["query", "--batch", batch.to_str().unwrap()],
+    ];
+    let damaged = |from: usize, to: usize| {
+        let mut damaged = intact.clone();
+        damaged[from..to].iter_mut().for_each(|byte| *byte ^= 0x55);
+        damaged
+    };
+    let forms = [
+        ("all blocks", damaged(4096, intact.len())),
+        ("one byte in the middle of the events", {
+            let mut damaged = intact.clone();
+            damaged[intact.len() / 3] ^= 1;
+            damaged
+        }),
+    ];
+    for (form, damaged) in &forms {
+        for reader in readers {
+            let [expected, found] = MODES.map(|mode| {
+                fs::write(log.path("audit.idx"), damaged).unwrap();
+                let output = log.auditq(&[reader, &["--mode", mode]].concat());
+                let said = String::from_utf8(output.stderr).unwrap();
+                assert_eq!((output.status.code(), &*said), (Some(0), ""), "{form}: {reader:?}");
+                output.stdout
+            });
+            assert!(found == expected, "{form}: {reader:?}");
+            let left = fs::read(log.path("audit.idx")).unwrap();
+            assert!(is_same_index(&left, &intact) || left == *damaged, "{form}: {reader:?}");
+            if form == &forms[0].0 || reader == readers[0] {
+                assert!(is_same_index(&left, &intact), "{form}: {reader:?} leaves a new index");
+            }
+        }
+    }
+    for command in [
+        ["diff", "--workload", "deep", "--requests", "300"].as_slice(),
+        &["bench", "--workload", "deep", "--requests", "50", "--rounds", "3"],
+    ] {
+        fs::write(log.path("audit.idx"), &forms[0].1).unwrap();
+        // The pinned window holds none of these events, so neither has anything to compare; both have read the index.
+        let output = log.auditq(command);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !said.contains("differ") && !said.contains("panic"),
+            "{command:?}: {said}"
+        );
+        assert!(
+            is_same_index(&fs::read(log.path("audit.idx")).unwrap(), &intact),
+            "{command:?} leaves a new index"
+        );
+    }
+}
+
+/// Commits while a corrupt index is streamed: what was printed is not printed again, and what comes behind it is all there.
+#[test]
+fn commits_while_a_corrupt_index_is_streamed() {
+    let blocks = intact(&Log::plain(3_000)).len() / 4096;
+    let mut interrupted = 0;
+    for block in (1..blocks).step_by(3) {
+        let log = Log::plain(3_000);
+        let mut damaged = intact(&log);
+        damaged[block * 4096 + 77] ^= 4;
+        fs::write(log.path("audit.idx"), damaged).unwrap();
+        let before = all(&log.baseline(), &Filter::ALL);
+        let engine = log.enhanced(Lifetime::OneShot);
+        let (mut events, mut is_committed) = (String::new(), false);
+        engine
+            .all(&Filter::ALL, &mut |page| {
+                page.events().for_each(|event| show(&event, &mut events));
+                // Newer than all that was there. It fails where SQLite answers from the first event on and so holds its lock.
+                let database = rusqlite::Connection::open(log.path("audit.db")).unwrap();
+                database.busy_timeout(std::time::Duration::ZERO).unwrap();
+                let insert = "INSERT INTO audit_events
+                              SELECT NULL, 9000000, 1, 'A', 'B', 'C', 0, payload_len FROM audit_events WHERE id = 1";
+                is_committed |= database.execute(insert, []).is_ok();
+                Ok(())
+            })
+            .unwrap();
+        assert!(events == before.0, "block {block}");
+        interrupted += u64::from(is_committed && engine.refreshes().by_sqlite > 0);
+        engine.maintain(&|_, _| {}).unwrap();
+        assert!(
+            everything(&log.enhanced(Lifetime::OneShot)) == everything(&log.baseline()),
+            "block {block}"
+        );
+    }
+    assert!(interrupted > 0);
 }

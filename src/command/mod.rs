@@ -10,7 +10,6 @@ mod notify;
 mod query;
 mod reproduce;
 mod seed;
-mod threads;
 mod verify_baseline;
 
 #[cfg(any(test, feature = "fuzzing"))]

@@ -10,6 +10,7 @@ use crate::error::{Error, Exit, Result};
 use crate::output::checks;
 use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
+use crate::parallel;
 use crate::seed::{self, DatasetSpec, Digests, LABEL, Replace};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
@@ -87,9 +88,9 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
     }
     let payloads_state = FileState::of_path(&dir.payloads()).map_err(Error::io(&dir.payloads(), "cannot look at"))?;
     let progress = ProgressBar::new(display, "checking");
-    let (payloads, (database, expected)) = rayon::join(
+    let (payloads, (database, expected)) = parallel::join(
         || seed::payloads(dir, &|done, total| progress.report(done, total)),
-        || rayon::join(|| seed::database(dir), || seed::expected_digests(spec)),
+        || parallel::join(|| seed::database(dir), || seed::expected_digests(spec)),
     );
     let taken = |what: &str| Ok(State::Taken(what.to_owned()));
     let payloads_are_right = match payloads? {
@@ -140,11 +141,13 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
         return Ok(());
     }
     let progress = ProgressBar::new(display, "indexing");
-    match index::rebuild(dir, &|done, total| progress.report(done, total))? {
-        RebuildOutcome::Done {
+    match index::rebuild(dir, &|done, total| progress.report(done, total)) {
+        Ok(RebuildOutcome::Done {
             in_memory: Some(error), ..
-        } => note(display, &format!("no index was written: {error}")),
-        RebuildOutcome::Done { .. } | RebuildOutcome::LockedElsewhere => {}
+        })
+        | Err(error @ Error::Io { .. }) => note(display, &format!("no index was written: {error}")),
+        Ok(RebuildOutcome::Done { .. } | RebuildOutcome::LockedElsewhere) => {}
+        Err(error) => return Err(error),
     }
     Ok(())
 }

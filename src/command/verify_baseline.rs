@@ -10,6 +10,7 @@ use crate::error::{Error, Exit, Result};
 use crate::output::checks;
 use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
+use crate::parallel;
 use crate::seed::{self, DatabaseContents, DatasetSpec};
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Schema;
@@ -85,9 +86,9 @@ fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let spec = DatasetSpec::of_dir(dir.root());
     let label = (!spec.is_contract()).then(|| spec.name());
     let progress = ProgressBar::new(display, "verifying");
-    let (payloads, (database, expected)) = rayon::join(
+    let (payloads, (database, expected)) = parallel::join(
         || seed::payloads(dir, &|done, total| progress.report(done, total)),
-        || rayon::join(|| seed::database(dir), || seed::expected_digests(spec)),
+        || parallel::join(|| seed::database(dir), || seed::expected_digests(spec)),
     );
     let payloads = payloads?.map(|found| found.sha256);
     let missing = || Some("no such file".to_owned());

@@ -48,7 +48,7 @@ impl Engine for Baseline {
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let connection = Connection::open(&self.dir)?;
         let fill = |page: &mut Page, find: Find<'_>| payload::fill_baseline(&self.dir, page, find);
-        stream::rows(&connection, filter, fill, sink)
+        stream::rows(&connection, filter, None, fill, sink)
     }
 
     fn maintain(&self, _progress: Progress<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Result};
 use crate::model::PayloadRef;
 use crate::storage::data_dir::DataDir;
+use crate::storage::fs::open::open_regular;
 
 /// One positional read for each event, from a file handle that all threads share, into one buffer, each payload
 /// over the last. It finds nothing, checks nothing and decodes nothing: where the payloads lie must be known.
@@ -23,7 +24,7 @@ impl Floor {
     /// It cannot be opened.
     pub fn open(dir: &DataDir) -> Result<Self> {
         let path = dir.payloads();
-        let file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
+        let file = open_regular(&path).map_err(Error::io(&path, "cannot open"))?;
         Ok(Floor { path, file })
     }
 

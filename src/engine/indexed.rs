@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::fallback::Fallback;
 use super::live::Live;
 use super::refresh::BackgroundRefresh;
-use super::{Engine, Lifetime, Notify, RefreshCounts, cost, stream};
+use super::stream::Interrupted;
+use super::{Engine, Find, Lifetime, Notify, RefreshCounts, cost, stream};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Page, Query, Rows};
 use crate::progress::Progress;
@@ -42,7 +43,10 @@ impl Enhanced {
     #[must_use]
     pub fn open(dir: &DataDir, lifetime: Lifetime, notify: Notify) -> Self {
         let live = Arc::new(Live::open(dir, notify));
-        let background = (lifetime == Lifetime::LongLived).then(|| BackgroundRefresh::start(&live));
+        let background = match lifetime {
+            Lifetime::LongLived => BackgroundRefresh::start(&live),
+            Lifetime::OneShot => None,
+        };
         Enhanced {
             dir: dir.clone(),
             payloads: Payloads::new(dir),
@@ -62,20 +66,27 @@ impl Enhanced {
         by_sqlite: impl FnOnce(Option<&Index>) -> Duration,
         mut read: impl FnMut(&Index) -> std::result::Result<T, Corrupted>,
     ) -> Option<T> {
-        let answer = self.live.with_current(|state| state.index.as_ref().ok().map(&mut read));
-        let answer = match answer {
+        self.ask_state(by_sqlite, |state| state.index.as_ref().ok().map(&mut read))
+    }
+
+    /// The same, for who needs to know of which state the index is.
+    fn ask_state<T>(
+        &self,
+        by_sqlite: impl FnOnce(Option<&Index>) -> Duration,
+        mut read: impl FnMut(&IndexState) -> Option<std::result::Result<T, Corrupted>>,
+    ) -> Option<T> {
+        let answer = match self.live.with_current(&mut read) {
             Some(answer) => answer?,
-            None => {
-                let state = self.refreshed(by_sqlite)?;
-                read(state.index.as_ref().ok()?)
-            }
+            None => read(&*self.refreshed(by_sqlite)?)?,
         };
-        match answer {
-            Ok(answer) => Some(answer),
-            Err(why) => {
-                self.live.forget(why);
-                None
-            }
+        answer.map_err(|why| self.forget(why)).ok()
+    }
+
+    /// Forgets an index that is corrupt, and has it renewed.
+    fn forget(&self, why: Corrupted) {
+        self.live.forget(why);
+        if let Some(background) = &self.background {
+            background.request(true);
         }
     }
 
@@ -95,6 +106,16 @@ impl Enhanced {
         let state = self.live.refresh_long();
         self.is_refreshed.store(state.is_some(), Ordering::Relaxed);
         state
+    }
+
+    /// Why no index can be put in its place; `None` where nothing is known to be in the way.
+    fn unwritable(&self) -> Option<String> {
+        if !is_dir_writable(self.dir.root()) {
+            return Some(format!("{} cannot be written", self.dir.root().display()));
+        }
+        let index = self.dir.index();
+        let is_directory = std::fs::symlink_metadata(&index).is_ok_and(|found| found.is_dir());
+        is_directory.then(|| format!("{} is a directory", index.display()))
     }
 
     fn is_large(&self) -> bool {
@@ -152,13 +173,33 @@ impl Engine for Enhanced {
             // Waited for long enough already.
             return Err(error);
         }
-        if let Some(index) = self.ask_index(by_sqlite, |index| Ok(index.clone())) {
-            return stream::index(&self.dir, &index, &self.payloads, filter, sink);
+        let mut rest = None;
+        let indexed = |state: &IndexState| state.index.is_ok().then(|| Ok(state.clone()));
+        if let Some(state) = self.ask_state(by_sqlite, indexed)
+            && let Ok(index) = &state.index
+        {
+            let Some(Interrupted { why, last }) = stream::index(index, &self.payloads, filter, sink)? else {
+                return Ok(());
+            };
+            self.forget(why);
+            rest = last.map(|last| (last, state));
         }
         self.answers_by_sqlite();
         self.payloads.forget();
         let connection = Connection::open(&self.dir)?;
-        stream::rows(&connection, filter, |page, find| self.payloads.fill(page, find), sink)
+        let fill = |page: &mut Page, find: Find<'_>| self.payloads.fill(page, find);
+        let Some((last, state)) = rest else {
+            return stream::rows(&connection, filter, None, fill, sink);
+        };
+        connection.snapshot(|| {
+            if !state.is_current() {
+                self.live.warn(&format!(
+                    "the index was corrupt and the log was written to meanwhile: events behind the cursor {last} are of a \
+                     later moment"
+                ));
+            }
+            stream::rows(&connection, filter, Some(last), fill, sink)
+        })
     }
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {
@@ -166,7 +207,8 @@ impl Engine for Enhanced {
             // Where no file can be written, the next process does what this one did.
             let _ = self.live.persist();
         }
-        let is_spared = self.is_spared.load(Ordering::Relaxed);
+        // What is corrupt costs every process that meets it, whatever this one was asked.
+        let is_spared = self.is_spared.load(Ordering::Relaxed) && !self.live.is_corrupt();
         let has_answered = self.has_answered.load(Ordering::Relaxed);
         if self.background.is_some() || is_spared || self.live.is_known() {
             return Ok(());
@@ -180,12 +222,10 @@ impl Engine for Enhanced {
                 return Ok(());
             }
         }
-        if has_answered && !is_dir_writable(self.dir.root()) {
+        if has_answered && let Some(why) = self.unwritable() {
             // An index in memory would be gone with the process, and nobody asks this one again.
-            self.live.warn(&format!(
-                "no index is kept, so SQLite answers each time: {} cannot be written",
-                self.dir.root().display()
-            ));
+            self.live
+                .warn(&format!("no index is kept, so SQLite answers each time: {why}"));
             return Ok(());
         }
         self.live.rebuild(progress)

@@ -1,6 +1,6 @@
 //! What is known of a database that others write to, and how it is kept true.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::dir_lock::DirLock;
+use crate::storage::fs::platform::is_dir_writable;
 use crate::storage::index::{
     self, Budget, Follower, Index, IndexState, OpenFiles, RebuildOutcome, RefreshError, Way, rebuild,
 };
@@ -32,6 +33,8 @@ pub(super) struct Live {
     turns: Turns<Outcome>,
     /// Held by who builds.
     building: Mutex<()>,
+    /// Whether the index that lies in the directory is known to be corrupt.
+    is_corrupt: AtomicBool,
     counts: Counts,
     notify: Notify,
 }
@@ -76,10 +79,17 @@ impl Live {
             slot: Mutex::new(Slot::Empty),
             turns: Turns::new(),
             building: Mutex::new(()),
+            is_corrupt: AtomicBool::new(false),
             counts: Counts::default(),
             notify,
         };
-        match index::open(dir) {
+        let opened = index::open(dir).and_then(|files| {
+            if files.has_unreadable_journal() {
+                return Err("a journal beside the database cannot be read".to_owned());
+            }
+            Ok(files)
+        });
+        match opened {
             Ok(files) => {
                 let state = files.state();
                 live.detail(|| {
@@ -126,8 +136,14 @@ impl Live {
     /// Forgets an index that is corrupt.
     pub(super) fn forget(&self, why: index::Corrupted) {
         self.detail(|| format!("the index is corrupt: {why}"));
+        self.is_corrupt.store(true, Ordering::Relaxed);
         self.state.store(None);
         *self.lock_slot() = Slot::Empty;
+    }
+
+    /// Whether a corrupt index waits for its [`Live::rebuild`].
+    pub(super) fn is_corrupt(&self) -> bool {
+        self.is_corrupt.load(Ordering::Relaxed)
     }
 
     /// A state that the database has after this call began; `None` where waiting for it would cost more than
@@ -203,11 +219,22 @@ impl Live {
             Err(RefreshError::TooLong) => Outcome::TooLong,
             Err(RefreshError::Failed(_)) => Outcome::Failed,
             Err(why) => {
+                if let RefreshError::Corrupt(_) = why {
+                    self.is_corrupt.store(true, Ordering::Relaxed);
+                }
                 self.detail(|| format!("the index must be built anew: {why}"));
                 *slot = Slot::Empty;
                 Outcome::NeedsBuild
             }
         }
+    }
+
+    /// Replaces the index that lies in the directory, if it is known to be corrupt and can be replaced.
+    pub(super) fn replace_corrupt(&self) -> Result<()> {
+        if self.is_corrupt() && is_dir_writable(self.dir.root()) {
+            return self.rebuild(&|_, _| {});
+        }
+        Ok(())
     }
 
     /// Makes a new index, and uses it from now on. Whoever comes while another thread does so waits for that one's.
@@ -225,6 +252,7 @@ impl Live {
         else {
             return Ok(());
         };
+        self.is_corrupt.store(false, Ordering::Relaxed);
         self.counts.rebuilds.fetch_add(1, Ordering::Relaxed);
         self.detail(|| format!("an index was built in {} ms", start.elapsed().as_millis()));
         if let Some(error) = in_memory {
@@ -268,6 +296,10 @@ impl Live {
             }
             Ok(None) => Ok(()),
             Err(RefreshError::Failed(error)) => Err(error),
+            Err(RefreshError::Corrupt(why)) => {
+                self.forget(why);
+                Ok(())
+            }
             Err(why) => {
                 self.detail(|| format!("no new base was written: {why}"));
                 Ok(())
@@ -285,7 +317,10 @@ impl Live {
             Slot::Empty | Slot::Files(_) => return Ok(()),
         };
         // Written while no refresh has to wait for it.
-        let delta = delta.map_err(|why| why.error(&self.dir, "cannot be read"))?;
+        let delta = delta.map_err(|why| {
+            self.forget(why);
+            why.error(&self.dir, "cannot be read")
+        })?;
         index::publish_delta(&self.dir, &lock, index.base(), &delta)
     }
 

@@ -23,15 +23,18 @@ pub(super) struct BackgroundRefresh {
 }
 
 impl BackgroundRefresh {
-    pub(super) fn start(live: &Arc<Live>) -> Self {
+    /// `None` where the system starts no more threads.
+    pub(super) fn start(live: &Arc<Live>) -> Option<Self> {
         // One place: a wish that is already there need not be there twice.
         let (requested, requests) = sync_channel(1);
         let live = Arc::clone(live);
-        let thread = std::thread::spawn(move || serve(&live, &requests));
-        BackgroundRefresh {
+        let thread = std::thread::Builder::new()
+            .spawn(move || serve(&live, &requests))
+            .ok()?;
+        Some(BackgroundRefresh {
             requested: Some(requested),
             thread: Some(thread),
-        }
+        })
     }
 
     /// Says that the database moved, and whether a request had to be answered without an index.
@@ -71,7 +74,7 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
         is_idle = is_over;
         let start = Instant::now();
         // What cannot be read now is said by the answers; the next wish tries again.
-        if needs_index && !live.is_known() {
+        if (needs_index || live.is_corrupt()) && !live.is_known() {
             if live.can_refresh() {
                 live.refresh_long();
             } else {
@@ -93,6 +96,8 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
     if !is_persisted {
         let _ = live.persist();
     }
+    // Whoever opens it next would meet the same block. Best effort: that one renews it, too.
+    let _ = live.replace_corrupt();
 }
 
 /// Waits, but no longer than anybody can still wish. Whether somebody can.

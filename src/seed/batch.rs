@@ -1,7 +1,9 @@
 //! Batches of rows between the generator's thread and the two that write or digest them.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use super::spec::DatasetSpec;
 use crate::contract::dataset::Rows;
@@ -9,6 +11,8 @@ use crate::model::{PayloadRef, Row};
 
 /// Rows a batch: about a megabyte of payloads.
 const ROWS: usize = 800;
+/// How many batches may wait for a receiver that is slower than the generator.
+const QUEUE: usize = 4;
 /// Room for a batch's payloads, in bytes: a little more than they take on average.
 const LINES_ROOM: usize = ROWS * 1_300;
 
@@ -90,11 +94,38 @@ impl Batch {
     }
 }
 
-/// Makes all batches of a spec, and gives each to both receivers, until one of them has gone.
-pub(super) fn generate(spec: DatasetSpec, to: &[SyncSender<Arc<Batch>>; 2]) {
+/// Batches as they come.
+pub(super) type Batches<'a> = dyn Iterator<Item = Arc<Batch>> + 'a;
+
+/// Makes all batches of a spec and gives them to both, each of which has a thread of its own besides the one that makes
+/// them. Where the system starts no more threads, one comes after the other, and the batches are made twice.
+pub(super) fn divide<A: Send, B>(
+    spec: DatasetSpec,
+    aside: impl Fn(&mut Batches<'_>) -> A + Sync,
+    here: impl Fn(&mut Batches<'_>) -> B,
+) -> (A, B) {
+    let divided = thread::scope(|scope| {
+        let (to_aside, for_aside) = sync_channel(QUEUE);
+        let (to_here, for_here) = sync_channel(QUEUE);
+        let make = move || generate(spec, &[to_aside, to_here]);
+        thread::Builder::new().spawn_scoped(scope, make).ok()?;
+        let aside = || aside(&mut for_aside.into_iter());
+        let aside = thread::Builder::new().spawn_scoped(scope, aside).ok()?;
+        let here = here(&mut for_here.into_iter());
+        Some((aside.join().unwrap_or_else(|panic| resume_unwind(panic)), here))
+    });
+    divided.unwrap_or_else(|| (aside(&mut all(spec)), here(&mut all(spec))))
+}
+
+/// All batches of a spec, each made when it is asked for.
+fn all(spec: DatasetSpec) -> impl Iterator<Item = Arc<Batch>> {
     let mut rows = Rows::new(spec.events, spec.anchor);
-    while let Some(batch) = Batch::next(&mut rows) {
-        let batch = Arc::new(batch);
+    std::iter::from_fn(move || Batch::next(&mut rows).map(Arc::new))
+}
+
+/// Gives all batches of a spec to both receivers, until one of them has gone.
+fn generate(spec: DatasetSpec, to: &[SyncSender<Arc<Batch>>; 2]) {
+    for batch in all(spec) {
         if to.iter().any(|receiver| receiver.send(Arc::clone(&batch)).is_err()) {
             return;
         }

@@ -3,12 +3,10 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::batch::generate;
+use super::batch::{Batches, divide};
 use super::spec::{DatasetSpec, Digests};
 use crate::contract::digests::{RowsDigest, hex};
 use crate::error::{Error, Result};
@@ -83,30 +81,29 @@ pub(crate) fn expected_digests(spec: DatasetSpec) -> Digests {
     if spec.is_contract() {
         return Digests::of_contract();
     }
-    let (to_payloads, payload_batches) = sync_channel(1);
-    let (to_rows, row_batches) = sync_channel(1);
-    thread::scope(|scope| {
-        scope.spawn(move || generate(spec, &[to_payloads, to_rows]));
-        let rows = scope.spawn(move || {
-            let mut digest = RowsDigest::new();
-            row_batches
-                .iter()
-                .for_each(|batch| batch.rows().for_each(|row| digest.add(&row)));
-            digest.finish()
-        });
-        let mut digest = Sha256::new();
-        let mut payload_bytes = 0;
-        for batch in payload_batches {
-            digest.update(batch.lines());
-            payload_bytes += batch.lines().len() as u64;
-        }
-        let rows = rows.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Digests {
-            payload_bytes,
-            payloads: hex(&digest.finalize()),
-            rows,
-        }
-    })
+    let ((payload_bytes, payloads), rows) = divide(spec, payloads_of, rows_of);
+    Digests {
+        payload_bytes,
+        payloads,
+        rows,
+    }
+}
+
+/// How many bytes the payload lines have, and their digest.
+fn payloads_of(batches: &mut Batches<'_>) -> (u64, String) {
+    let mut digest = Sha256::new();
+    let mut bytes = 0;
+    for batch in batches {
+        digest.update(batch.lines());
+        bytes += batch.lines().len() as u64;
+    }
+    (bytes, hex(&digest.finalize()))
+}
+
+fn rows_of(batches: &mut Batches<'_>) -> String {
+    let mut digest = RowsDigest::new();
+    batches.for_each(|batch| batch.rows().for_each(|row| digest.add(&row)));
+    digest.finish()
 }
 
 /// Digests a whole file; `None` where there is none.

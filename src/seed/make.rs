@@ -3,13 +3,10 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::batch::{Batch, generate};
+use super::batch::{Batches, divide};
 use super::label::{self, LABEL};
 use super::spec::{DatasetSpec, Digests};
 use crate::contract::dataset::SCHEMA_SQL;
@@ -25,9 +22,6 @@ use crate::storage::sqlite::{Connection, Writer};
 /// The parts of a dataset. The database says that the others are there: it goes first and comes last.
 pub(super) const DATABASE: &str = "audit.db";
 pub(super) const PAYLOADS: &str = "payloads.jsonl";
-
-/// How many batches may wait for a writer that is slower than the generator.
-const QUEUE: usize = 4;
 
 /// A whole dataset in a staging directory, and on the disk.
 #[derive(Debug)]
@@ -66,15 +60,11 @@ pub(crate) fn make<'lock>(
     }
     let database_path = files.path().join(DATABASE);
 
-    let (to_payloads, payload_batches) = sync_channel(QUEUE);
-    let (to_database, database_batches) = sync_channel(QUEUE);
-    let (written, inserted) = thread::scope(|scope| {
-        scope.spawn(move || generate(spec, &[to_payloads, to_database]));
-        let written = scope.spawn(|| write_payloads(&payloads, &dir.payloads(), payload_batches));
-        let inserted = fill_database(&database_path, &database, database_batches, spec.events, progress);
-        (written.join(), inserted)
-    });
-    let written = written.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (written, inserted) = divide(
+        spec,
+        |batches| write_payloads(&payloads, &dir.payloads(), batches),
+        |batches| fill_database(&database_path, &database, batches, spec.events, progress),
+    );
     // An error such as a full disk names the file as it will be called, not the staged one.
     let (payload_bytes, payloads_sha256) = written?;
     let given = inserted.map_err(|error| named(error, dir.database()))?;
@@ -97,7 +87,7 @@ pub(crate) fn make<'lock>(
 }
 
 /// Writes and digests every line; then waits for the disk.
-fn write_payloads(mut file: &File, target: &Path, batches: Receiver<Arc<Batch>>) -> Result<(u64, String)> {
+fn write_payloads(mut file: &File, target: &Path, batches: &mut Batches<'_>) -> Result<(u64, String)> {
     let mut digest = Sha256::new();
     let mut bytes = 0;
     for batch in batches {
@@ -114,7 +104,7 @@ fn write_payloads(mut file: &File, target: &Path, batches: Receiver<Arc<Batch>>)
 fn fill_database(
     path: &Path,
     file: &File,
-    batches: Receiver<Arc<Batch>>,
+    batches: &mut Batches<'_>,
     events: u64,
     progress: Progress<'_>,
 ) -> Result<String> {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::db_files::DatabaseFiles;
+use super::fs::open::refuse_special;
 use super::fs::staging::find_staged;
 use crate::error::{Error, Result};
 
@@ -94,7 +96,8 @@ impl DataDir {
     /// Checks that a log is there at all, so that a wrong directory gets an error of its own.
     ///
     /// # Errors
-    /// The directory, the database or the payload file is missing.
+    /// The directory, the database or the payload file is missing, or something else than a regular file is in the place of
+    /// one.
     pub fn require(&self) -> Result<()> {
         let seed = "`auditq seed` makes the contract dataset, --data-dir names another directory";
         let missing = |path: &Path, problem: &str| {
@@ -113,6 +116,7 @@ impl DataDir {
         if !self.payloads().exists() {
             return missing(&self.payloads(), "the data directory has no payload file");
         }
-        Ok(())
+        DatabaseFiles::refuse_special(&self.database)?;
+        refuse_special(&self.payloads()).map_err(Error::io(&self.payloads(), "cannot open"))
     }
 }

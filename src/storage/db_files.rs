@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::data_dir::DataDir;
+use super::fs::open::refuse_special;
+use super::fs::platform::is_unreadable;
+use crate::error::{Error, Result};
 
 /// The files of a database. SQLite keeps all others beside the file that the database's path leads to, not beside the
 /// links on the way to it.
@@ -17,30 +19,44 @@ pub(crate) struct DatabaseFiles {
 }
 
 impl DatabaseFiles {
-    /// Follows the links on the way to the database of `dir`.
+    /// Follows the links on the way to a database.
     ///
     /// # Errors
     /// There is nothing at the end of them.
-    pub(crate) fn resolve(dir: &DataDir) -> io::Result<Self> {
-        let named = dir.database();
+    pub(crate) fn resolve(named: &Path) -> io::Result<Self> {
         let database = named.canonicalize()?;
         let is_direct = std::path::absolute(named)? == database;
-        let beside = |suffix: &str| {
-            let mut name = database.clone().into_os_string();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
         Ok(DatabaseFiles {
-            wal: beside("-wal"),
-            journal: beside("-journal"),
+            wal: beside(&database, "-wal"),
+            journal: beside(&database, "-journal"),
             linked_from: (!is_direct).then(|| named.to_owned()),
             database,
         })
     }
 
-    /// Whether the database's path has no link in it, so that only a rename can make it lead elsewhere.
-    pub(crate) fn is_direct(&self) -> bool {
-        self.linked_from.is_none()
+    /// Refuses what SQLite would wait for without end, or take for a file: it opens by name whatever is there, also a
+    /// FIFO that nobody ever writes to.
+    ///
+    /// # Errors
+    /// The database, its journal or its write-ahead log is there and not a regular file.
+    pub(crate) fn refuse_special(named: &Path) -> Result<()> {
+        // Most are no link, and then there is nothing to resolve.
+        let linked = if named.is_symlink() {
+            named.canonicalize().ok()
+        } else {
+            None
+        };
+        let database = linked.as_deref().unwrap_or(named);
+        ["", "-journal", "-wal"].iter().try_for_each(|suffix| {
+            let path = beside(database, suffix);
+            refuse_special(&path).map_err(Error::io(&path, "cannot open"))
+        })
+    }
+
+    /// Whether SQLite may have to play back a journal or a log that this process may not read, and so cannot read the
+    /// database at all, whatever is known of it.
+    pub(crate) fn has_unreadable_journal(&self) -> bool {
+        [&self.journal, &self.wal].into_iter().any(|path| is_unreadable(path))
     }
 
     /// Whether the links still lead to this place.
@@ -53,4 +69,11 @@ impl DatabaseFiles {
     pub(crate) fn database(&self) -> &Path {
         &self.database
     }
+}
+
+/// The file that SQLite keeps beside a database under this suffix.
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }

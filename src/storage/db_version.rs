@@ -10,12 +10,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::data_dir::DataDir;
 use super::db_files::DatabaseFiles;
 use super::fs::file_times::FileTimes;
-use super::fs::platform::{FileState, Identity, coarse_monotonic_ns, open_for_state};
+use super::fs::path_watch::PathWatch;
+use super::fs::platform::{FileState, Identity, open_for_state};
 use super::sqlite::wal::{WalProblem, WalReader};
 use crate::error::{Error, Result};
 
@@ -94,16 +94,15 @@ pub(crate) struct DbWatcher {
     dir: DataDir,
     files: DatabaseFiles,
     database: OwnedFd,
+    path: PathWatch,
     identity: Identity,
     times: FileTimes,
-    /// The tick in which the path was last seen to lead to this database.
-    seen_in_tick: AtomicI64,
 }
 
 impl DbWatcher {
     /// Watches the database that is at its path now; `None` where there is none.
     pub(crate) fn open(dir: &DataDir) -> io::Result<Option<Self>> {
-        let files = match DatabaseFiles::resolve(dir) {
+        let files = match DatabaseFiles::resolve(dir.database()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             files => files?,
         };
@@ -111,14 +110,15 @@ impl DbWatcher {
             return Ok(None);
         };
         let identity = Identity::of_open(&database)?;
+        let path = PathWatch::new(dir.database(), identity)?;
         let times = FileTimes::of(&database)?;
         Ok(Some(DbWatcher {
             dir: dir.clone(),
             files,
             database,
+            path,
             identity,
             times,
-            seen_in_tick: AtomicI64::new(0),
         }))
     }
 
@@ -151,22 +151,17 @@ impl DbWatcher {
 
     /// Whether the database's path leads to the watched file.
     pub(crate) fn is_at_its_path(&self) -> bool {
-        if !self.files.is_direct() {
-            return self.is_at_its_path_now();
-        }
-        let tick = coarse_monotonic_ns();
-        if self.seen_in_tick.load(Ordering::Relaxed) == tick {
-            return true;
-        }
-        let is_at = self.is_at_its_path_now();
-        if is_at {
-            self.seen_in_tick.store(tick, Ordering::Relaxed);
-        }
-        is_at
+        self.path.leads_there() && self.are_others_beside_it()
     }
 
-    fn is_at_its_path_now(&self) -> bool {
-        self.identity.is_at(self.dir.database()) && self.files.are_still_linked()
+    /// The same, without what was seen within the same clock tick.
+    pub(crate) fn is_at_its_path_now(&self) -> bool {
+        self.path.leads_there_now() && self.are_others_beside_it()
+    }
+
+    /// Whether the other files are where they were found: a link can be turned to another name of the same file.
+    fn are_others_beside_it(&self) -> bool {
+        self.path.is_direct() || self.files.are_still_linked()
     }
 
     /// Looks at the database. `mode` asks SQLite, which recovers a log that a killed writer left.

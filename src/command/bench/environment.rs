@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::model::Filter;
+use crate::parallel;
 use crate::seed::{self, DatasetSpec, Digests};
 use crate::shell::quote;
 use crate::storage::data_dir::DataDir;
@@ -97,7 +98,7 @@ fn field<'text>(text: &'text str, name: &str) -> Option<&'text str> {
 
 /// Digests the whole dataset, and says whether it is the contract's.
 pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
-    let (payloads, database) = rayon::join(|| seed::payloads(dir, &|_, _| {}), || seed::database(dir));
+    let (payloads, database) = parallel::join(|| seed::payloads(dir, &|_, _| {}), || seed::database(dir));
     let missing = || Error::Missing {
         path: dir.root().to_owned(),
         problem: "the dataset has just been removed".to_owned(),

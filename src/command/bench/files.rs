@@ -6,12 +6,14 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::storage::fs::atomic_file::TempFile;
+use crate::storage::fs::open::refuse_special;
 
-/// Checks that the file's directory exists.
-pub(super) fn require_directory(path: &Path) -> Result<()> {
+/// Checks that there is a directory for the file, and in its place nothing that is no file: what `/dev/null` names, or a
+/// link to it, is nobody's to replace.
+pub(super) fn require_place(path: &Path) -> Result<()> {
     let (directory, _) = split(path)?;
     if directory.is_dir() {
-        return Ok(());
+        return refuse_special(path).map_err(Error::io(path, "cannot replace"));
     }
     let problem = "there is no such directory to write results in".to_owned();
     Err(Error::Missing {
@@ -22,6 +24,7 @@ pub(super) fn require_directory(path: &Path) -> Result<()> {
 
 /// Replaces the file `path` by `bytes`, atomically.
 pub(super) fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    require_place(path)?;
     let (directory, name) = split(path)?;
     // No lock: an export may go to any directory, where another user can hold one for ever.
     let temp = TempFile::create_unlocked(directory, name)?;

@@ -43,7 +43,7 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
     }
     // What can be known to fail must not fail after all the work.
     for path in args.export.iter().map(|export| &export.path).chain(&args.plot) {
-        files::require_directory(path)?;
+        files::require_place(path)?;
     }
     let pace = args
         .rate

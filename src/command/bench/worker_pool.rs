@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::settings::Pace;
 use super::subject::{Response, Scratch, Subject};
-use crate::command::threads;
 use crate::error::Result;
 use crate::model::Query;
+use crate::parallel::Pool;
 
 /// The latency of one request.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub(super) struct Task<'a> {
 
 /// So many threads, and what each keeps from round to round.
 pub(super) struct WorkerPool {
-    pool: rayon::ThreadPool,
+    pool: Pool,
     workers: Vec<Mutex<Worker>>,
 }
 
@@ -56,7 +56,7 @@ struct Worker {
 
 impl WorkerPool {
     pub(super) fn new(threads: usize) -> Result<Self> {
-        let pool = threads::pool(threads)?;
+        let pool = Pool::exactly(threads)?;
         let workers = (0..threads).map(|_| Mutex::default()).collect();
         Ok(WorkerPool { pool, workers })
     }
@@ -76,10 +76,8 @@ impl WorkerPool {
     pub(super) fn round(&self, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> (Round, Option<usize>) {
         let next = AtomicUsize::new(0);
         let (ready, started) = (Barrier::new(self.workers.len()), OnceLock::new());
-        let ends = self.pool.broadcast(|context| {
-            let mut worker = self.workers[context.index()]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+        let ends = self.pool.broadcast(|index| {
+            let mut worker = self.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
             worker.prepare(task);
             ready.wait();
             let started = *started.get_or_init(Instant::now);

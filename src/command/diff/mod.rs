@@ -7,17 +7,15 @@
 //! again. If it repeats itself, the other answer, given in between, was wrong. If not, the log has changed, and the
 //! request is repeated.
 
-use rayon::ThreadPool;
-
-use super::threads;
 use crate::command::notify::notify;
 use crate::config::{Config, DiffArgs, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Mode};
 use crate::output::diff::Report;
-use crate::output::progress::ProgressBar;
+use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
+use crate::parallel::Pool;
 use crate::storage::data_dir::DataDir;
 
 mod compare;
@@ -86,7 +84,14 @@ impl Setting<'_> {
         candidate: &dyn Engine,
         report: &mut dyn FnMut(Line) -> Result<()>,
     ) -> Result<Exit> {
-        let pool = threads::pool(self.args.threads)?;
+        let pool = Pool::at_most(self.args.threads);
+        if pool.threads() < self.args.threads {
+            let (started, threads) = (pool.threads(), self.args.threads);
+            note(
+                &self.display,
+                &format!("only {started} of {threads} threads could be started"),
+            );
+        }
         let mut verdicts = Vec::new();
         for workload in &self.args.workloads {
             let plan = Plan::of(*workload, self.args.requests, model, self_check::REQUESTS)?;
@@ -97,7 +102,7 @@ impl Setting<'_> {
 
     fn workload(
         &self,
-        pool: &ThreadPool,
+        pool: &Pool,
         engines: Engines<'_>,
         plan: Plan,
         report: &mut dyn FnMut(Line) -> Result<()>,

@@ -3,7 +3,6 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,13 +10,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::request;
-use crate::command::threads;
 use crate::config::{BatchSource, Display};
 use crate::engine::Engine;
 use crate::error::{Error, Exit, Result};
 use crate::model::Page;
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
+use crate::output::progress::note;
+use crate::parallel::Pool;
+use crate::storage::fs::open::open_stream;
 
 /// The longest request line, in bytes; a longer one is refused and not kept in memory.
 const MAX_LINE: usize = 64 * 1024;
@@ -34,14 +35,21 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         BatchSource::Stdin => (Path::new("standard input"), Box::new(std::io::stdin())),
         BatchSource::File(path) => (
             path,
-            Box::new(File::open(path).map_err(Error::io(path, "cannot open"))?),
+            Box::new(open_stream(path).map_err(Error::io(path, "cannot open"))?),
         ),
     };
     let mut lines = Lines {
         input: BufReader::with_capacity(MAX_LINE, input),
         number: 0,
     };
-    let pool = threads::pool(threads)?;
+    let pool = Pool::at_most(threads);
+    if pool.threads() < threads {
+        let started = pool.threads();
+        note(
+            display,
+            &format!("only {started} of {threads} threads could be started"),
+        );
+    }
     let responder = Responder {
         engine,
         jsonl: Jsonl::new(display.stdout_is_terminal),
@@ -50,7 +58,7 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
     let (mut requests, mut failed) = (0_u64, 0_u64);
     loop {
         let chunk = lines
-            .next_chunk(threads * PER_THREAD)
+            .next_chunk(pool.threads() * PER_THREAD)
             .map_err(Error::io(name, "cannot read"))?;
         if chunk.is_empty() {
             break;
@@ -137,7 +145,7 @@ struct Response {
 
 impl Responder<'_> {
     /// Answers the first of these lines, one at least, and as many as may wait to be written together.
-    fn answer_some(&self, pool: &rayon::ThreadPool, lines: &[Line]) -> Vec<Response> {
+    fn answer_some(&self, pool: &Pool, lines: &[Line]) -> Vec<Response> {
         if let [line] = lines {
             // A coprocess sends one request at a time: another thread would only add latency.
             return vec![self.answer(line, &mut Page::default())];

@@ -1,8 +1,12 @@
 //! The lock on a data directory, and the temp files that its holder may sweep.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::temp_name::is_temp_name;
 use crate::error::{Error, Result};
@@ -75,9 +79,18 @@ impl DirLock {
     fn open(path: &Path) -> Result<Self> {
         Ok(DirLock {
             path: path.to_owned(),
-            dir: File::open(path).map_err(Error::io(path, "cannot open the directory"))?,
+            dir: open_directory(path).map_err(Error::io(path, "cannot open the directory"))?,
         })
     }
+}
+
+/// Fails at once for whatever is no directory.
+fn open_directory(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::NONBLOCK;
+    File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
 }
 
 impl AsFd for DirLock {

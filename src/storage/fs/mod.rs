@@ -5,6 +5,7 @@ pub(crate) mod atomic_file;
 pub(crate) mod dir_lock;
 pub(crate) mod file_times;
 pub(crate) mod open;
+pub(crate) mod path_watch;
 pub(crate) mod platform;
 pub(crate) mod read_descriptor;
 pub(crate) mod scratch_dir;

@@ -26,7 +26,7 @@ use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::wal::WalReader;
 
 /// What is known of a database in one state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct IndexState {
     pub(crate) watcher: Arc<DbWatcher>,
     /// `None` where commits went on meanwhile: such a state answers those who waited for it, and nobody else.
@@ -176,6 +176,11 @@ impl OpenFiles {
         let connection = Connection::open(&self.dir).ok()?;
         let counter = connection.read_snapshot(|snapshot| Ok::<_, Error>(snapshot.header().change_counter));
         counter.ok()
+    }
+
+    /// Whether rights keep SQLite from reading the database, whatever the index knows.
+    pub(crate) fn has_unreadable_journal(&self) -> bool {
+        self.watcher.files().has_unreadable_journal()
     }
 
     /// How many leaf pages the trees had.

@@ -13,6 +13,8 @@ use super::validate::{self, Lines};
 use crate::error::{Error, Result};
 use crate::model::{Page, PayloadBuffer, PayloadRef, Rows};
 use crate::storage::data_dir::DataDir;
+use crate::storage::fs::open::{open_regular, open_with_size};
+use crate::storage::fs::path_watch::PathWatch;
 use crate::storage::fs::platform::{FileState, Identity};
 
 /// The most payload bytes that one page may hold: rows that all point at one huge payload would otherwise make
@@ -23,8 +25,7 @@ pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
 pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page, find: impl FnOnce(&mut Rows) -> Result<()>) -> Result<()> {
     let path = dir.payloads();
     page.fill(find, |event, payload_ref, buffer| {
-        let mut file = File::open(&path).map_err(Error::io(&path, "cannot open"))?;
-        let size = file.metadata().map_err(Error::io(&path, "cannot look at"))?.len();
+        let (mut file, size) = open_with_size(&path).map_err(Error::io(&path, "cannot open"))?;
         read_payload(event, payload_ref, size, buffer, |room, offset| {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(room)
@@ -42,8 +43,9 @@ pub(crate) struct Payloads {
 #[derive(Debug)]
 struct OpenFile {
     file: File,
-    identity: Identity,
-    /// The ctime at which the path was last seen to lead to this file. Any rename or replacement moves it.
+    path: PathWatch,
+    /// The ctime at which the path was last seen to lead to this file. Any rename or replacement moves it at once; what
+    /// else makes the path mean another file, the watch sees.
     seen_at: AtomicI64,
 }
 
@@ -78,10 +80,11 @@ impl Payloads {
     fn current(&self) -> io::Result<(Arc<OpenFile>, u64)> {
         if let Some(open) = self.open.load_full() {
             let state = FileState::of_open(&open.file)?;
-            if state.ctime_ns == open.seen_at.load(Ordering::Relaxed) {
+            let is_untouched = state.ctime_ns == open.seen_at.load(Ordering::Relaxed);
+            if is_untouched && open.path.leads_there() {
                 return Ok((open, state.size));
             }
-            if open.identity.is_at(&self.path) {
+            if !is_untouched && open.path.leads_there_now() {
                 open.seen_at.store(state.ctime_ns, Ordering::Relaxed);
                 return Ok((open, state.size));
             }
@@ -90,12 +93,12 @@ impl Payloads {
     }
 
     fn reopen(&self) -> io::Result<(Arc<OpenFile>, u64)> {
-        let file = File::open(&self.path)?;
+        let file = open_regular(&self.path)?;
         let state = FileState::of_open(&file)?;
-        let identity = Identity::of_open(&file)?;
+        let path = PathWatch::new(&self.path, Identity::of_open(&file)?)?;
         let open = Arc::new(OpenFile {
             file,
-            identity,
+            path,
             seen_at: AtomicI64::new(state.ctime_ns),
         });
         self.open.store(Some(Arc::clone(&open)));

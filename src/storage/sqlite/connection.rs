@@ -10,6 +10,7 @@ use super::immutable::{self, ImmutableSnapshot};
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::storage::data_dir::DataDir;
+use crate::storage::db_files::DatabaseFiles;
 use crate::storage::db_version::JournalMode;
 
 /// How long a lock held by another process is waited for: the default of Python's sqlite3 module, which the
@@ -48,6 +49,7 @@ impl Connection {
 
     /// Opens for reading and nothing else: it leaves even another writer's write-ahead log as it is.
     pub(crate) fn open(dir: &DataDir) -> Result<Self> {
+        DatabaseFiles::refuse_special(dir.database())?;
         let connection = Self::open_baseline(dir.database())?;
         let sqlite = &connection.sqlite;
         let opened = sqlite

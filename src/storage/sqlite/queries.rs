@@ -129,16 +129,34 @@ impl Connection {
         Ok(self.map_err(counted)?.unsigned_abs())
     }
 
-    /// Gives every matching row to `visit`, newest first, in bounded memory, until it fails.
-    pub(crate) fn each(&self, filter: &Filter, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    /// Gives every matching row to `visit`, newest first and only those behind `after` if there is one, in bounded memory,
+    /// until it fails.
+    pub(crate) fn each(
+        &self,
+        filter: &Filter,
+        after: Option<Key>,
+        mut visit: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
         let Filter {
             from_ts,
             to_ts,
             actor_id,
             action,
         } = filter;
-        let values = params![from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64];
-        self.visit(BASELINE_PAGE, values, &mut visit)
+        // LIMIT -1: no limit.
+        match after {
+            None => {
+                let values = params![from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64];
+                self.visit(BASELINE_PAGE, values, &mut visit)
+            }
+            Some(Key { created_at, id }) => {
+                let to_ts = to_ts.min(&created_at);
+                let values = params![
+                    from_ts, to_ts, actor_id, actor_id, action, action, created_at, id, -1_i64
+                ];
+                self.visit(BASELINE_AFTER, values, &mut visit)
+            }
+        }
     }
 
     fn collect(&self, statement: &str, values: impl Params, rows: &mut Rows) -> Result<()> {

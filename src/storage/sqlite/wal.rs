@@ -17,6 +17,7 @@ mod format;
 
 pub(crate) use format::WalHeader;
 
+use crate::storage::fs::open::open_regular;
 use format::{FRAME_HEADER_LEN, FRAME_NUMBERS_LEN, FrameHeader};
 
 /// How much of a log is read at a time. Bytes.
@@ -102,7 +103,7 @@ impl WalReader {
     /// # Errors
     /// [`WalProblem::InvalidHeader`] and [`WalProblem::Io`].
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, WalProblem> {
-        let file = match File::open(path) {
+        let file = match open_regular(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };

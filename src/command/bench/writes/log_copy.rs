@@ -1,10 +1,12 @@
 //! A copy of the log to write to: the log itself is only read.
 
-use std::fs;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
+use crate::storage::fs::open::open_regular;
 use crate::storage::fs::scratch_dir::ScratchDir;
 use crate::storage::sqlite::Connection;
 
@@ -38,5 +40,6 @@ impl LogCopy {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).map(|_| ()).map_err(Error::io(from, "cannot copy"))
+    let copied = open_regular(from).and_then(|mut from| io::copy(&mut from, &mut File::create_new(to)?));
+    copied.map(|_| ()).map_err(Error::io(from, "cannot copy"))
 }

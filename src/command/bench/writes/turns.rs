@@ -1,6 +1,7 @@
 //! The order of events: for each journal mode a copy, for each rate and workload so many rounds, in each round every
 //! subject its turn beside the writer.
 
+use std::thread::Builder;
 use std::time::Duration;
 
 use super::clients::{Asked, Clients};
@@ -138,15 +139,16 @@ fn take_turn(
     };
     let clock = Clock::start(time);
     let (asked, written) = std::thread::scope(|scope| {
-        let written = (rate_per_s > 0.0).then(|| {
-            scope.spawn(|| {
-                let written = writer.write(rate_per_s, &clock);
-                if written.is_err() {
-                    clock.stop();
-                }
-                written
-            })
-        });
+        let write = || {
+            let written = writer.write(rate_per_s, &clock);
+            if written.is_err() {
+                clock.stop();
+            }
+            written
+        };
+        let written = (rate_per_s > 0.0).then(|| Builder::new().spawn_scoped(scope, write));
+        let unstarted = |error| Error::NoFigures(format!("the writer's thread cannot be started: {error}"));
+        let written = written.transpose().map_err(unstarted)?;
         let asked = engine
             .map(|(name, engine)| clients.ask(name, engine, &clock))
             .transpose();
@@ -154,8 +156,8 @@ fn take_turn(
             let written = thread.join();
             written.unwrap_or_else(|_| Err(Error::usage("no figures: the writer stopped")))
         });
-        (asked, written.transpose())
-    });
+        Ok::<_, Error>((asked, written.transpose()))
+    })?;
     Ok(Turn {
         asked: asked?,
         written: written?,

@@ -13,6 +13,7 @@ use super::packed::PackedColumn;
 use super::records::{ActorRecord, Columns, PairRecord, TextRecord};
 use super::section::Section;
 use super::source::Source;
+use crate::parallel;
 use crate::storage::fs::platform;
 use crate::storage::index::build::segment::SegmentData;
 
@@ -45,6 +46,16 @@ impl BaseNames {
 /// Writes the index of `log`, made from `source`, into an empty file. `wrote` is called with how many more events' worth
 /// has been written.
 pub(crate) fn write(
+    log: &SegmentData,
+    source: &Source,
+    names: BaseNames,
+    file: &File,
+    wrote: &(dyn Fn(u64) + Sync),
+) -> io::Result<()> {
+    parallel::install(|| write_blocks(log, source, names, file, wrote))
+}
+
+fn write_blocks(
     log: &SegmentData,
     source: &Source,
     names: BaseNames,

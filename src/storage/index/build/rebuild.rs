@@ -14,7 +14,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbWatcher, Look};
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::platform;
+use crate::storage::fs::platform::{self, FileState};
 use crate::storage::index::base::format::MAX_EVENTS;
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
@@ -48,6 +48,7 @@ const ATTEMPTS: usize = 3;
 /// # Errors
 /// The database cannot be read at all, or is locked. A database that can be read but not indexed is no error.
 pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOutcome> {
+    require_memory(dir)?;
     let lock = match acquire_soon(dir) {
         Ok(None) => return Ok(RebuildOutcome::LockedElsewhere),
         Ok(Some(lock)) => Ok(lock),
@@ -84,6 +85,26 @@ pub(crate) fn rebuild(dir: &DataDir, progress: Progress<'_>) -> Result<RebuildOu
         }),
         None => Ok(RebuildOutcome::LockedElsewhere),
     }
+}
+
+/// Refuses a build that the process has no memory for: there are other ways to an answer.
+fn require_memory(dir: &DataDir) -> Result<()> {
+    /// For each byte of the database: its rows, their order and the posting lists.
+    const PER_BYTE: u64 = 4;
+    /// For each thread: its stack, the allocator's arena, a connection.
+    const PER_THREAD: u64 = 72 << 20;
+    const ANYHOW: u64 = 16 << 20;
+    let database = FileState::of_path(dir.database()).ok().flatten();
+    let rows = database.map_or(0, |state| state.size).saturating_mul(PER_BYTE);
+    // Those that will build, and those that answer beside them.
+    let threads = (std::thread::available_parallelism().map_or(1, Into::into) + platform::running_threads()) as u64;
+    let wanted = rows.saturating_add(threads * PER_THREAD + ANYHOW);
+    if platform::memory_left().is_none_or(|left| left >= wanted) {
+        return Ok(());
+    }
+    Err(Error::io(&dir.index(), "cannot build")(
+        std::io::ErrorKind::OutOfMemory.into(),
+    ))
 }
 
 /// The right to write in the directory; `None` where another process has it for longer than a delta takes to be written.

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::rows::Part;
 use super::segment::Leaves;
 use crate::model::Key;
+use crate::parallel;
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
 use crate::storage::index::base::source::DatabaseFacts;
@@ -53,7 +54,7 @@ pub(crate) fn scan(
     read: &(dyn Fn(u64) + Sync),
 ) -> Result<Scan, RefreshError> {
     let scan_part = |ids: RangeInclusive<i64>| PartScan::read(dir, facts, key, &ids, read);
-    let (parts, time) = rayon::join(
+    let (parts, time) = parallel::join(
         || split(ids).into_par_iter().map(scan_part).collect::<Result<Vec<_>, _>>(),
         || time_leaves(dir, facts, key),
     );

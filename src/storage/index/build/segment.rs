@@ -5,6 +5,7 @@ use super::postings::{ByActor, grouped};
 use super::row_store::{ChunkedBytes, RowStore};
 use super::rows::Part;
 use super::sort::Order;
+use crate::parallel;
 use crate::storage::index::base::format::Counts;
 use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
 use crate::storage::index::base::records::{ActorRecord, Columns, PairRecord, TextRecord};
@@ -40,6 +41,10 @@ pub(crate) struct Leaves {
 impl SegmentData {
     /// Ranks the rows of all parts, which come by id and are no more than 32 bits can count.
     pub(crate) fn new(parts: Vec<Part>, leaves: Leaves) -> Self {
+        parallel::install(|| Self::rank(parts, leaves))
+    }
+
+    fn rank(parts: Vec<Part>, leaves: Leaves) -> Self {
         let table = RowStore::new(parts);
         let order = Order::new(&table);
         let columns = table.columns();

@@ -231,7 +231,7 @@ impl Follower {
 
     /// Looks where the database's path leads now.
     fn follow_path(&mut self) -> Result<(), RefreshError> {
-        if !self.watcher.is_at_its_path() {
+        if !self.watcher.is_at_its_path_now() {
             let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
             let watcher = DbWatcher::open(&self.dir).map_err(unreadable)?;
             let Some(watcher) = watcher else {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::thread::ScopedJoinHandle;
 
 use super::RefreshError;
 use super::tree::PageSet;
@@ -59,11 +60,14 @@ fn changed_in_file(file: &File, page_size: u64, pages: &[PageHash], key: HashKey
     // rayon does other work meanwhile, which may want the same lock.
     let (front, back) = pages.split_at(pages.len() / 2);
     std::thread::scope(|scope| {
-        let front = scope.spawn(|| changed_in_part(file, page_size, front, key));
+        let in_front = || changed_in_part(file, page_size, front, key);
+        let aside = std::thread::Builder::new().spawn_scoped(scope, in_front);
         let mut changed = changed_in_part(file, page_size, back, key);
-        match front.join() {
-            Ok(more) => changed.extend(more),
-            Err(panic) => std::panic::resume_unwind(panic),
+        match aside.map(ScopedJoinHandle::join) {
+            Ok(Ok(more)) => changed.extend(more),
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // The system starts no more threads.
+            Err(_) => changed.extend(in_front()),
         }
         changed
     })

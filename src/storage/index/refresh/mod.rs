@@ -22,6 +22,8 @@ use crate::storage::sqlite::btree::Malformed;
 pub(crate) enum RefreshError {
     /// Nothing can prove what changed, or something is not as an index needs it: a build from scratch decides.
     Rebuild(String),
+    /// The index is corrupt.
+    Corrupt(Corrupted),
     /// The write-ahead log cannot prove what changed: leaf hashes must.
     Unproven,
     /// It takes longer than a request can wait.
@@ -34,6 +36,7 @@ impl fmt::Display for RefreshError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RefreshError::Rebuild(why) => f.write_str(why),
+            RefreshError::Corrupt(why) => write!(f, "the index is corrupt: {why}"),
             RefreshError::Unproven => f.write_str("the write-ahead log does not tell what changed"),
             RefreshError::TooLong => f.write_str("it takes longer than a request can wait"),
             RefreshError::Failed(error) => error.fmt(f),
@@ -49,7 +52,7 @@ impl From<Malformed> for RefreshError {
 
 impl From<Corrupted> for RefreshError {
     fn from(corrupted: Corrupted) -> Self {
-        RefreshError::Rebuild(format!("the index is corrupt: {corrupted}"))
+        RefreshError::Corrupt(corrupted)
     }
 }
 

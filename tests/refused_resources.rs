@@ -1,0 +1,291 @@
+//! What the system refuses to a process: threads, descriptors, memory. There is a poorer way, or one line and exit code 2;
+//! never a panic, and never half an answer that looks whole.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::harness::auditq;
+use crate::harness::dataset::Dataset;
+use crate::harness::faults::{is_root, skipped};
+use crate::harness::program::{MODES, run_with_input};
+
+/// A user of this test run's own, because the limit of threads is one on all that a user runs.
+fn some_user() -> u32 {
+    60_000 + std::process::id() % 5_000
+}
+
+/// A data directory, and the program, both within reach of the user that is limited.
+struct Limited {
+    dataset: Dataset,
+    program: PathBuf,
+    _place: tempfile::TempDir,
+}
+
+impl Limited {
+    fn new(events: u64) -> Self {
+        let dataset = Dataset::of(events);
+        let place = tempfile::tempdir().unwrap();
+        let program = place.path().join("auditq");
+        fs::copy(auditq().get_program(), &program).unwrap();
+        for path in [place.path(), &program] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Limited {
+            dataset,
+            program,
+            _place: place,
+        }
+    }
+
+    /// The program under a limit that `prlimit` knows, as a user whom limits bind.
+    fn command(&self, limit: &str, arguments: &[&str]) -> Command {
+        let mut command;
+        if is_root() {
+            let user = some_user();
+            give_away(self.dataset.root(), user);
+            command = Command::new("setpriv");
+            command.arg(format!("--reuid={user}"));
+            command.arg(format!("--regid={user}"));
+            command.arg("--clear-groups").arg("prlimit");
+        } else {
+            command = Command::new("prlimit");
+        }
+        command.arg(format!("--{limit}")).arg(&self.program);
+        command.arg("--data-dir").arg(self.dataset.root()).args(arguments);
+        for name in ["AUDITQ_DATA_DIR", "AUDITQ_FORMAT", "NO_COLOR", "RAYON_NUM_THREADS"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn remove_index(&self) {
+        for name in ["audit.idx", "audit.idx-delta"] {
+            let _ = fs::remove_file(self.dataset.path(name));
+        }
+    }
+}
+
+fn give_away(root: &Path, user: u32) {
+    std::os::unix::fs::chown(root, Some(user), Some(user)).unwrap();
+    for entry in fs::read_dir(root).unwrap() {
+        std::os::unix::fs::chown(entry.unwrap().path(), Some(user), Some(user)).unwrap();
+    }
+}
+
+fn can_limit() -> bool {
+    let tool = if is_root() { "setpriv" } else { "prlimit" };
+    let is_there = |tool| Command::new(tool).arg("--version").output().is_ok();
+    is_there(tool) && is_there("prlimit")
+}
+
+const REQUESTS: &[u8] = b"{\"page\": 2}\n{\"actor_id\": 3}\n{\"action\": \"UPDATE\", \"page\": 3}\n{\"page\": 9}\n";
+
+/// The questions, each in the mode that is given.
+const QUESTIONS: [&[&str]; 5] = [
+    &["query", "--page", "9", "--size", "10"],
+    &["query", "--all"],
+    &["query", "--count", "--action", "UPDATE"],
+    &["query", "--batch", "-", "--threads", "4"],
+    &["query", "--batch", "-", "--threads", "1"],
+];
+
+/// Standard output whole and exit code 0; or else one line and exit code 2, and no more of the output than there is.
+#[track_caller]
+fn whole_or_refused(output: &Output, expected: &[u8], what: &str) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("panicked"), "{what}: {said}");
+    match output.status.code() {
+        Some(0) => assert!(
+            output.stdout == expected,
+            "{what}: half an answer that looks whole: {said}"
+        ),
+        Some(2) => {
+            let errors = said
+                .lines()
+                .filter(|line| !line.contains("only ") && !line.contains("no index"));
+            assert_eq!(errors.count(), 1, "{what}: {said}");
+        }
+        _ => panic!("{what}: {:?} {said}", output.status),
+    }
+    output.status.success()
+}
+
+/// From no thread besides the first to a few: every question is answered whole, and every other command does its work.
+#[test]
+fn fewer_threads_than_wanted_or_none() {
+    if !can_limit() {
+        return skipped("a limit of threads", "no setpriv or no prlimit");
+    }
+    let log = Limited::new(3_000);
+    for question in QUESTIONS {
+        let unlimited = run_with_input(log.command("core=0", question), REQUESTS);
+        assert!(unlimited.status.success(), "{unlimited:?}");
+        for limit in 1..=4 {
+            for mode in MODES {
+                for with_index in [false, true] {
+                    if !with_index {
+                        log.remove_index();
+                    }
+                    let what = format!("{limit} threads, index {with_index}: {question:?} {mode}");
+                    let command = log.command(&format!("nproc={limit}"), &[question, &["--mode", mode]].concat());
+                    let output = run_with_input(command, REQUESTS);
+                    assert!(
+                        whole_or_refused(&output, &unlimited.stdout, &what),
+                        "{what}: {output:?}"
+                    );
+                }
+            }
+        }
+    }
+    for limit in 1..=4 {
+        for command in [
+            &["diff", "--workload", "sweep", "--requests", "40"][..],
+            &["seed", "--events", "3000"],
+            &["seed", "--force", "--events", "3000"],
+            &["verify-baseline"],
+            &[
+                "bench",
+                "--workload",
+                "deep",
+                "--requests",
+                "20",
+                "--rounds",
+                "1",
+                "--threads",
+                "1",
+            ],
+            &[
+                "bench",
+                "--workload",
+                "deep",
+                "--requests",
+                "20",
+                "--rounds",
+                "1",
+                "--threads",
+                "8",
+            ],
+            &[
+                "bench",
+                "--workload",
+                "deep",
+                "--requests",
+                "5",
+                "--rounds",
+                "1",
+                "--threads",
+                "1",
+                "--write-rate",
+                "20",
+            ],
+        ] {
+            let what = format!("{limit} threads: {command:?}");
+            let output = log.command(&format!("nproc={limit}"), command).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!said.contains("panicked"), "{what}: {said}");
+            // A bench of more clients than there are threads has no figures; a scale study is not the contract's dataset.
+            let may_fail = command.contains(&"8") || command.contains(&"--write-rate");
+            match output.status.code() {
+                Some(0) => {}
+                Some(1) => assert_eq!(command[0], "verify-baseline", "{what}: {said}"),
+                Some(2) if may_fail => assert!(said.contains("thread"), "{what}: {said}"),
+                _ => panic!("{what}: {:?} {said}", output.status),
+            }
+        }
+    }
+}
+
+/// From so few descriptors that not even the database can be opened.
+#[test]
+fn fewer_descriptors_than_wanted() {
+    if !can_limit() {
+        return skipped("a limit of descriptors", "no setpriv or no prlimit");
+    }
+    let log = Limited::new(300);
+    for question in QUESTIONS {
+        let unlimited = run_with_input(log.command("core=0", question), REQUESTS);
+        assert!(unlimited.status.success(), "{unlimited:?}");
+        let mut answered = 0;
+        for limit in 4..24 {
+            for mode in MODES {
+                if limit % 2 == 0 {
+                    log.remove_index();
+                }
+                let what = format!("{limit} descriptors: {question:?} {mode}");
+                let command = log.command(&format!("nofile={limit}"), &[question, &["--mode", mode]].concat());
+                let output = run_with_input(command, REQUESTS);
+                // Of a batch, each request says for itself what it was refused.
+                let is_batch = question.contains(&"--batch") && output.status.code() == Some(2);
+                if !is_batch {
+                    answered += u32::from(whole_or_refused(&output, &unlimited.stdout, &what));
+                }
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(!said.contains("panicked"), "{what}: {said}");
+            }
+        }
+        assert!(answered > 8, "{question:?}: {answered}");
+    }
+    for limit in (4..40).step_by(3) {
+        for command in [
+            &["diff", "--workload", "deep", "--requests", "20", "--threads", "2"][..],
+            &["seed", "--force", "--events", "300"],
+            &["verify-baseline"],
+            &[
+                "bench",
+                "--workload",
+                "deep",
+                "--requests",
+                "20",
+                "--rounds",
+                "1",
+                "--threads",
+                "2",
+            ],
+        ] {
+            let output = log.command(&format!("nofile={limit}"), command).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!said.contains("panicked"), "{limit} descriptors: {command:?}: {said}");
+            assert!(
+                matches!(output.status.code(), Some(0..=2)),
+                "{limit} descriptors: {command:?}: {:?} {said}",
+                output.status
+            );
+        }
+        log.dataset.seeded(&["--force", "--events", "300"]);
+    }
+}
+
+/// Memory for the answer, but none for an index.
+#[test]
+fn less_memory_than_an_index_takes() {
+    if !can_limit() {
+        return skipped("a limit of memory", "no setpriv or no prlimit");
+    }
+    let log = Limited::new(20_000);
+    for (question, limits) in [
+        (QUESTIONS[0], &[64, 96, 128, 160, 200, 300, 600][..]),
+        (QUESTIONS[2], &[64, 96, 128, 160, 200, 300, 600]),
+        (QUESTIONS[1], &[64, 96, 128, 160, 200, 300, 600]),
+        (QUESTIONS[3], &[400, 600, 1_200]),
+    ] {
+        let unlimited = run_with_input(log.command("core=0", question), REQUESTS);
+        assert!(unlimited.status.success(), "{unlimited:?}");
+        for mebibytes in limits {
+            for mode in MODES {
+                log.remove_index();
+                let what = format!("{mebibytes} MiB: {question:?} {mode}");
+                let limit = format!("as={}", mebibytes << 20);
+                let output = run_with_input(log.command(&limit, &[question, &["--mode", mode]].concat()), REQUESTS);
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(
+                    output.status.success() && output.stdout == unlimited.stdout,
+                    "{what}: {:?} {said}",
+                    output.status
+                );
+                assert!(said.lines().count() <= 1, "{what}: {said}");
+            }
+        }
+    }
+}
