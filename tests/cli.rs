@@ -79,11 +79,11 @@ fn a_time_that_is_none() {
     let log = Log::plain(30);
     let accepted = "epoch seconds, RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] (UTC) and spans back from now such as 7d";
     for text in [
-        "yesterday",
+        "tomorrow",
         "2025-13-01",
         "1mo",
         "",
-        "-7d",
+        "--7d",
         "1e9",
         "99999999999999999999",
     ] {
@@ -96,6 +96,40 @@ fn a_time_that_is_none() {
     is_refused(&log, &["--now", "7d"], &["--now", "no point in time", "RFC 3339"]);
     let far = ["--from", "7d", "--now", "-9223372036854775808"];
     is_refused(&log, &far, &["--from", "beyond 64-bit epoch seconds"]);
+}
+
+#[test]
+fn a_time_that_is_likely_meant_otherwise() {
+    let log = Log::plain(30);
+    for (text, written) in [
+        ("20251230", "2025-12-30"),
+        ("1767052800000", "1767052800"),
+        ("-1767052800000", "-1767052800"),
+        ("1767052800000000", "1767052800"),
+        ("1767052800000000000", "1767052800"),
+        ("2025-12-30T00:00:00Z[Europe/Berlin]", "+01:00"),
+    ] {
+        for flag in ["--from", "--to", "--now"] {
+            is_refused(&log, &[flag, text], &[flag, text, "write ", written]);
+        }
+        let output = log.auditq(&["seed", "--anchor", text]);
+        assert_refused(&output, &["--anchor", text, "write ", written], text);
+    }
+    for text in [
+        "now",
+        "today",
+        "yesterday",
+        "-3h",
+        "-2d",
+        "-30m",
+        "-45s",
+        "@1767052800",
+        "@1767052800000",
+    ] {
+        for flag in ["--from", "--to"] {
+            in_both_modes(&log, &["--count", flag, text], assert_quiet);
+        }
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod corrupt_data;
 mod corrupt_index;
 mod crash_safety;
 mod diff;
+mod environment;
 mod faulty_engines;
 mod hostile_schema;
 mod hostile_sizes;

@@ -112,6 +112,7 @@ mod tests {
 
     fn args(line: &str) -> DiffArgs {
         let environment = Environment {
+            variables: crate::cli::Variables::UNSET,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             no_color: false,

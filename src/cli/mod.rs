@@ -15,6 +15,7 @@ mod diff;
 mod generate;
 mod query;
 mod seed;
+mod synonyms;
 mod time;
 mod usage;
 mod verify;
@@ -84,28 +85,14 @@ struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// The directory with audit.db and payloads.jsonl
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "AUDITQ_DATA_DIR",
-        hide_env_values = true,
-        default_value = "data",
-        global = true
-    )]
-    data_dir: PathBuf,
+    /// The directory with audit.db and payloads.jsonl [env: AUDITQ_DATA_DIR] [default: data]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
 
-    /// How results are written; auto is a table on a terminal and JSON lines otherwise
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "AUDITQ_FORMAT",
-        hide_env_values = true,
-        default_value = "auto",
-        global = true,
-        value_enum
-    )]
-    format: FormatArg,
+    /// How results are written; auto is a table on a terminal and JSON lines otherwise [env: AUDITQ_FORMAT]
+    /// [default: auto]
+    #[arg(long, value_name = "FORMAT", global = true, value_enum)]
+    format: Option<FormatArg>,
 
     /// Colour in tables; auto is on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true, value_enum)]
@@ -164,8 +151,9 @@ fn command_names() -> String {
 }
 
 /// What the resolved arguments depend on beside the arguments, read once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Environment {
+    variables: Variables,
     stdout_is_terminal: bool,
     stderr_is_terminal: bool,
     no_color: bool,
@@ -176,18 +164,69 @@ struct Environment {
     threads: usize,
 }
 
+/// The environment variables that stand in for an option which is not given. One that is empty is unset.
+///
+/// Not read by clap: it would check them even where the option is given behind the command's name.
+#[derive(Clone, Debug)]
+struct Variables {
+    data_dir: Option<OsString>,
+    format: Option<OsString>,
+}
+
+const DATA_DIR_VARIABLE: &str = "AUDITQ_DATA_DIR";
+const FORMAT_VARIABLE: &str = "AUDITQ_FORMAT";
+const DEFAULT_DATA_DIR: &str = "data";
+
+impl Variables {
+    #[cfg(any(test, feature = "fuzzing"))]
+    const UNSET: Variables = Variables {
+        data_dir: None,
+        format: None,
+    };
+
+    fn data_dir(&self) -> PathBuf {
+        self.data_dir.as_ref().map_or(DEFAULT_DATA_DIR.into(), PathBuf::from)
+    }
+
+    fn format(&self) -> Result<FormatArg> {
+        let Some(value) = &self.format else {
+            return Ok(FormatArg::Auto);
+        };
+        let known = value.to_str().and_then(|value| FormatArg::from_str(value, false).ok());
+        known.ok_or_else(|| {
+            let accepted: Vec<_> = FormatArg::value_variants()
+                .iter()
+                .filter_map(FormatArg::to_possible_value)
+                .map(|value| value.get_name().to_owned())
+                .collect();
+            Error::usage(format!(
+                "the environment variable {FORMAT_VARIABLE} is {value:?}: accepted are {}; --format takes precedence",
+                accepted.join(", ")
+            ))
+        })
+    }
+}
+
+/// An environment variable's value; an empty one is unset.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 impl Environment {
     fn default_threads(&self) -> usize {
         self.threads.clamp(1, query::MAX_THREADS)
     }
 
     fn of_process() -> Self {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         Environment {
+            variables: Variables {
+                data_dir: variable(DATA_DIR_VARIABLE),
+                format: variable(FORMAT_VARIABLE),
+            },
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
-            no_color: is_set("NO_COLOR"),
-            verbose: is_set("AUDITQ_VERBOSE"),
+            no_color: variable("NO_COLOR").is_some(),
+            verbose: variable("AUDITQ_VERBOSE").is_some(),
             now: time::wall_clock(),
             threads: std::thread::available_parallelism().map_or(1, Into::into),
         }
@@ -212,16 +251,18 @@ impl Cli {
                 command_names()
             )));
         };
+        let Global { data_dir, .. } = &self.global;
+        let data_dir = data_dir.clone().unwrap_or_else(|| environment.variables.data_dir());
         Ok(Invocation::Run(Box::new(Config {
-            data_dir: DataDir::new(&self.global.data_dir),
-            display: self.global.display(environment),
+            data_dir: DataDir::new(&data_dir),
+            display: self.global.display(environment)?,
             task: command.resolve(environment)?,
         })))
     }
 }
 
 impl Global {
-    fn display(&self, environment: &Environment) -> Display {
+    fn display(&self, environment: &Environment) -> Result<Display> {
         let Environment {
             stdout_is_terminal,
             stderr_is_terminal,
@@ -229,8 +270,9 @@ impl Global {
             verbose,
             ..
         } = *environment;
-        Display {
-            format: match self.format {
+        let format = self.format.map_or_else(|| environment.variables.format(), Ok)?;
+        Ok(Display {
+            format: match format {
                 FormatArg::Table => Format::Table,
                 FormatArg::Auto if stdout_is_terminal => Format::Table,
                 FormatArg::Auto | FormatArg::Jsonl => Format::Jsonl,
@@ -244,7 +286,7 @@ impl Global {
             verbose: verbose && !self.quiet,
             stdout_is_terminal,
             stderr_is_terminal,
-        }
+        })
     }
 }
 

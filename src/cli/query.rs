@@ -27,11 +27,12 @@ Examples:
 
 const DETAILS: &str = "\
 Times:
-  1767052800, -1            epoch seconds
+  1767052800, -1, @20251230 epoch seconds; behind an @, also those that look like a date or milliseconds
   2025-12-30T01:00:00+01:00 RFC 3339
   2025-12-30 00:00[:00]     UTC; a T may stand between date and time
   2025-12-30                the whole day, UTC: --from takes its first second, --to its last
-  7d, 36h, 2w, 90m, 1h30m   so long before --now; a day has 24 hours, m is minutes
+  today, yesterday          the whole day, UTC
+  now, 7d, -36h, 2w, 1h30m  so long before --now, with or without the minus; a day has 24 hours, m is minutes
   Both ends belong to the window. A window that ends before it starts is empty, and no error.
 
 Cursors:

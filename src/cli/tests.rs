@@ -3,11 +3,12 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 
-use super::{Cli, Environment, Invocation, parse_from};
+use super::{Cli, Environment, Invocation, Variables, parse_from};
 use crate::config::{BatchSource, Config, Format, QueryArgs, QueryRequest, Task};
 use crate::model::{Filter, Key, Mode, Position, Query};
 
 const PLAIN: Environment = Environment {
+    variables: Variables::UNSET,
     stdout_is_terminal: false,
     stderr_is_terminal: false,
     no_color: false,
@@ -88,6 +89,14 @@ fn spans_count_back_from_the_now_given() {
 }
 
 #[test]
+fn a_span_may_have_a_minus_and_stand_apart_from_its_flag() {
+    let QueryRequest::Count(filter) = query("--count --from -3h --to now --now 86400").request else {
+        panic!()
+    };
+    assert_eq!((filter.from_ts, filter.to_ts), (75_600, 86_400));
+}
+
+#[test]
 fn a_cursor_takes_the_place_of_the_page() {
     let QueryRequest::Page(page) = query("--after -5:7 --size 3").request else {
         panic!()
@@ -151,8 +160,8 @@ fn a_bad_value_is_named_with_what_is_accepted() {
             "query --page 99999999999999999999",
             ["\"99999999999999999999\"", "18446744073709551615", ""],
         ),
-        ("query --from yesterday", ["--from", "\"yesterday\"", "epoch seconds"]),
-        ("query --to -7d", ["--to", "\"-7d\"", "RFC 3339"]),
+        ("query --from tomorrow", ["--from", "\"tomorrow\"", "epoch seconds"]),
+        ("query --to --7d", ["--to", "\"--7d\"", "RFC 3339"]),
         ("query --now 7d", ["--now", "no point in time", "epoch seconds"]),
         ("query --actor x", ["--actor", "\"x\"", "whole number"]),
         ("query --after 5", ["--after", "\"5\"", "CREATED_AT:ID"]),
@@ -220,7 +229,7 @@ fn auto_format_and_color_depend_on_the_environment() {
     let without_color = Environment {
         no_color: true,
         verbose: false,
-        ..terminal
+        ..terminal.clone()
     };
     assert_eq!(display("query --format jsonl", &without_color), (Format::Jsonl, false));
     assert_eq!(
@@ -244,5 +253,94 @@ fn global_flags_may_stand_on_either_side() {
         assert_eq!(config.data_dir.root(), Path::new("d"));
         let Task::Seed(args) = config.task else { panic!() };
         assert_eq!((args.events, args.anchor, args.force), (7, 1_767_052_800, false));
+    }
+}
+
+#[test]
+fn an_environment_variable_stands_in_for_an_option_that_is_not_given() {
+    let set = |data_dir: &str, format: &str| Environment {
+        variables: Variables {
+            data_dir: Some(data_dir.into()),
+            format: Some(format.into()),
+        },
+        ..PLAIN
+    };
+    let got = |line: &str, environment: &Environment| match invoke(line, environment) {
+        Ok(Invocation::Run(config)) => (config.data_dir.root().to_owned(), config.display.format),
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(got("query", &PLAIN), (PathBuf::from("data"), Format::Jsonl));
+    assert_eq!(got("query", &set("d", "table")), (PathBuf::from("d"), Format::Table));
+    for line in [
+        "query --format jsonl --data-dir e",
+        "--format jsonl --data-dir e query",
+        "--format jsonl query --data-dir e",
+    ] {
+        assert_eq!(
+            got(line, &set("d", "nonsense")),
+            (PathBuf::from("e"), Format::Jsonl),
+            "{line}"
+        );
+    }
+    let message = invoke("query", &set("d", "nonsense")).expect_err("refused").to_string();
+    for word in ["AUDITQ_FORMAT", "nonsense", "auto, table, jsonl", "--format"] {
+        assert!(message.contains(word), "{message}");
+    }
+    assert!(invoke("query --help", &set("d", "nonsense")).is_ok());
+}
+
+#[test]
+fn a_word_of_another_tool_leads_to_the_right_flag() {
+    for (line, flag) in [
+        ("query --since 7d", "--from"),
+        ("query --since=7d", "--from"),
+        ("query --after-time 7d", "--from"),
+        ("query --until 7d", "--to"),
+        ("query --before 7d", "--to"),
+        ("query --limit 5", "--size"),
+        ("query -n 5", "--size"),
+        ("query -n5", "--size"),
+        ("query --page-size 5", "--size"),
+        ("query --page_size=5", "--size"),
+        ("query --PAGE-SIZE 5", "--size"),
+        ("query --tail 5", "--size"),
+        ("query --user 5", "--actor"),
+        ("query --actor_id 5", "--actor"),
+        ("query --type UPDATE", "--action"),
+        ("query --offset 5", "--page"),
+        ("query --json", "--format jsonl"),
+        ("query --db d", "--data-dir"),
+        ("query --no-color", "--color never"),
+        ("bench --limit 5", "--requests"),
+        ("bench --concurrency 5", "--threads"),
+        ("bench --output f", "--export"),
+        ("seed -n 5", "--events"),
+        ("seed --overwrite", "--force"),
+        ("seed --actoin", ""),
+        ("--database d query", "--data-dir"),
+        ("query --form 7d", "--from"),
+    ] {
+        let message = refused(line);
+        if flag.is_empty() {
+            assert!(!message.contains("did you mean"), "{line}: {message}");
+        } else {
+            assert!(message.contains(&format!("did you mean {flag}?")), "{line}: {message}");
+        }
+    }
+    for (line, says) in [
+        ("query --follow", "answers once"),
+        ("query -f", "answers once"),
+        ("query --reverse", "newest first"),
+        ("query --verbose", "AUDITQ_VERBOSE=1"),
+        ("list", "did you mean query?"),
+        ("benchmark", "did you mean bench?"),
+        ("verify", "did you mean verify-baseline?"),
+    ] {
+        let message = refused(line);
+        assert!(message.contains(says), "{line}: {message}");
+        assert!(
+            !message.contains("--color") && !message.contains("--all"),
+            "{line}: {message}"
+        );
     }
 }

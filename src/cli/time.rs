@@ -5,10 +5,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::error::{Error, Result};
+use crate::model::epoch::{LikelyOther, likely_other};
 
 /// What [`parse`] takes, for the help and for errors.
 pub(super) const ACCEPTED: &str = "epoch seconds, RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] (UTC) and spans back from now \
-                                   such as 7d, 36h or 1h30m are accepted";
+                                   such as 7d, -36h or 1h30m, now, today and yesterday (UTC) are accepted";
+
+const DAY: i64 = 86_400;
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
@@ -23,6 +26,8 @@ pub(super) enum Time {
     Day(Date),
     /// A span back from now.
     Ago(SignedDuration),
+    /// The whole day that lies so many days before the one that is now, in UTC.
+    DaysAgo(i64),
 }
 
 /// The wall clock in epoch seconds.
@@ -30,13 +35,50 @@ pub(super) fn wall_clock() -> i64 {
     Timestamp::now().as_second()
 }
 
-/// Reads one time in any of the accepted forms.
+/// Reads one time in any of the accepted forms. What is so likely meant otherwise is refused with the form to write.
 pub(super) fn parse(text: &str) -> std::result::Result<Time, String> {
-    let time = text.parse().map(Time::Second).ok();
-    time.or_else(|| text.parse().map(Time::Instant).ok())
+    if let Ok(second) = text.parse() {
+        return likely_other(text).map_or(Ok(Time::Second(second)), |other| Err(ambiguous(text, &other)));
+    }
+    if let Some(problem) = misleading(text) {
+        return Err(problem);
+    }
+    explicit_second(text)
+        .or_else(|| word(text))
+        .or_else(|| text.parse().map(Time::Instant).ok())
         .or_else(|| civil(text))
         .or_else(|| ago(text))
         .ok_or_else(|| ACCEPTED.to_owned())
+}
+
+fn ambiguous(text: &str, other: &LikelyOther) -> String {
+    let LikelyOther { unit, written } = other;
+    format!("this looks like {unit}: write {written}, or @{text} if epoch seconds are meant")
+}
+
+/// What the calendar library would read in another sense than the writer's.
+fn misleading(text: &str) -> Option<String> {
+    if text.contains('[') {
+        // jiff takes the offset, and ignores what stands in brackets.
+        return Some("a zone in brackets is not read: write the offset, such as 2025-12-30T00:00:00+01:00".to_owned());
+    }
+    let span = text.strip_prefix('+')?;
+    // jiff reads the same span as without the sign, which here is the past.
+    ago(span).map(|_| format!("a span counts back from now: write {span}"))
+}
+
+/// `@1767052800`: epoch seconds whatever they look like.
+fn explicit_second(text: &str) -> Option<Time> {
+    text.strip_prefix('@')?.parse().map(Time::Second).ok()
+}
+
+fn word(text: &str) -> Option<Time> {
+    match text.to_ascii_lowercase().as_str() {
+        "now" => Some(Time::Ago(SignedDuration::ZERO)),
+        "today" => Some(Time::DaysAgo(0)),
+        "yesterday" => Some(Time::DaysAgo(1)),
+        _ => None,
+    }
 }
 
 fn civil(text: &str) -> Option<Time> {
@@ -55,6 +97,15 @@ fn civil(text: &str) -> Option<Time> {
 }
 
 fn ago(text: &str) -> Option<Time> {
+    // Both signs mean the same: nothing of a log lies in the future.
+    let text = text
+        .strip_prefix("now")
+        .filter(|rest| rest.starts_with('-'))
+        .unwrap_or(text);
+    let text = text.strip_prefix('-').unwrap_or(text);
+    if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, 'P' | 'p')) {
+        return None;
+    }
     // 12:00:00 would be twelve hours back from now, where a time of day is meant.
     if text.contains(':') {
         return None;
@@ -76,6 +127,7 @@ impl Time {
                 -(back.as_nanos() - i128::from(now) * NANOSECONDS).div_euclid(NANOSECONDS),
                 flag,
             ),
+            Time::DaysAgo(days) => narrow(day_before(now, days), flag),
             Time::Second(second) => Ok(second),
         }
     }
@@ -90,6 +142,7 @@ impl Time {
                 (i128::from(now) * NANOSECONDS - back.as_nanos()).div_euclid(NANOSECONDS),
                 flag,
             ),
+            Time::DaysAgo(days) => narrow(day_before(now, days) + i128::from(DAY) - 1, flag),
             Time::Second(second) => Ok(second),
         }
     }
@@ -97,8 +150,8 @@ impl Time {
     /// The second of a time that does not depend on now.
     pub(super) fn fixed(self, flag: &str) -> Result<i64> {
         match self {
-            Time::Ago(_) => Err(Error::usage(format!(
-                "{flag}: a span counts back from now and is no point in time: epoch seconds, RFC 3339 and \
+            Time::Ago(_) | Time::DaysAgo(_) => Err(Error::usage(format!(
+                "{flag}: what counts back from now is no point in time: epoch seconds, RFC 3339 and \
                  YYYY-MM-DD[ HH:MM[:SS]] (UTC) are accepted"
             ))),
             Time::Day(_) => self.first_second(flag, 0),
@@ -114,6 +167,11 @@ fn start_of(day: Date) -> Result<i128> {
             "{day} is beyond the calendar: the last day is 9999-12-30"
         ))),
     }
+}
+
+/// The first second of the day that lies so many days before the one that `now` is in.
+fn day_before(now: i64, days: i64) -> i128 {
+    (i128::from(now.div_euclid(DAY)) - i128::from(days)) * i128::from(DAY)
 }
 
 fn narrow(second: i128, flag: &str) -> Result<i64> {
@@ -187,6 +245,67 @@ mod tests {
     }
 
     #[test]
+    fn forms_that_people_write() {
+        for (text, seconds) in [
+            ("-7d", 604_800),
+            ("-3h", 10_800),
+            ("-30m", 1_800),
+            ("-45s", 45),
+            ("-1h30m", 5_400),
+        ] {
+            assert_eq!((first(text), last(text)), (NOW - seconds, NOW - seconds), "{text}");
+            let from_now = format!("now{text}");
+            assert_eq!(first(&from_now), NOW - seconds, "{from_now}");
+        }
+        assert_eq!((first("now"), last("Now")), (NOW, NOW));
+        for (text, start) in [("today", NOW), ("yesterday", NOW - 86_400)] {
+            // Whatever the time of day is.
+            for now in [NOW, NOW + 1, NOW + 86_399] {
+                let time = parse(text).unwrap();
+                assert_eq!(time.first_second("--from", now).unwrap(), start, "{text}");
+                assert_eq!(time.last_second("--to", now).unwrap(), start + 86_399, "{text}");
+            }
+        }
+        let today = parse("today").unwrap();
+        assert_eq!(today.first_second("--from", -1).unwrap(), -86_400);
+        assert!(today.first_second("--from", i64::MIN).is_err());
+        assert!(today.last_second("--to", i64::MAX).is_err());
+        for (text, second) in [
+            ("@1767052800", NOW),
+            ("@-5", -5),
+            ("@20251230", 20_251_230),
+            ("@1767052800000", NOW * 1000),
+        ] {
+            assert_eq!((first(text), last(text)), (second, second), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_likely_meant_otherwise_is_refused_with_the_form_to_write() {
+        for (text, says) in [
+            ("20251230", ["a date", "write 2025-12-30,", "@20251230"]),
+            (
+                "20251230120000",
+                ["a date and time", "'2025-12-30 12:00:00'", "@20251230120000"],
+            ),
+            ("1767052800000", ["milliseconds", "write 1767052800,", "@1767052800000"]),
+            ("1767052800000000", ["microseconds", "write 1767052800,", "@"]),
+            ("1767052800000000000", ["nanoseconds", "write 1767052800,", "@"]),
+            ("2025-12-30T00:00:00Z[Europe/Berlin]", ["brackets", "offset", "+01:00"]),
+            (
+                "2025-12-30T00:00:00+01:00[Europe/Berlin]",
+                ["brackets", "offset", "+01:00"],
+            ),
+            ("2025-12-30T00:00:00Z[UTC]", ["brackets", "offset", "+01:00"]),
+            ("2025-12-30[UTC]", ["brackets", "offset", "+01:00"]),
+            ("+3h", ["counts back", "write 3h", ""]),
+        ] {
+            let refused = parse(text).unwrap_err();
+            assert!(says.iter().all(|part| refused.contains(part)), "{text}: {refused}");
+        }
+    }
+
+    #[test]
     fn a_fraction_of_a_second_never_widens_the_window() {
         assert_eq!(first("2025-12-30T00:00:00.5Z"), NOW + 1);
         assert_eq!(last("2025-12-30T00:00:00.5Z"), NOW);
@@ -200,8 +319,18 @@ mod tests {
         for text in [
             "",
             " ",
-            "yesterday",
-            "-7d",
+            "tomorrow",
+            "--7d",
+            "+7d",
+            "now+7d",
+            "now-",
+            "-",
+            "@",
+            "@x",
+            "@1.5",
+            "@@1",
+            "- 7d",
+            "-7d ago",
             "7d ago",
             "1mo",
             "1y",
@@ -232,5 +361,8 @@ mod tests {
         assert!(week.first_second("--from", i64::MIN).is_err());
         assert!(week.last_second("--to", i64::MIN + 10).is_err());
         assert!(week.fixed("--now").is_err());
+        for text in ["now", "today", "yesterday"] {
+            assert!(parse(text).unwrap().fixed("--now").is_err(), "{text}");
+        }
     }
 }

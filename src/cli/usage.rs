@@ -3,9 +3,10 @@
 use std::error::Error as _;
 use std::io::IsTerminal;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{Environment, Invocation, command_names};
+use super::{Cli, Environment, Invocation, command_names, synonyms};
 use crate::error::{Error, Result};
 
 /// Help and the version are no errors; everything else becomes one line that names the value and what is
@@ -56,8 +57,7 @@ fn problem(error: &clap::Error) -> String {
             format!("{argument} {value:?}: accepted are {accepted}")
         }
         (ErrorKind::UnknownArgument, Some(argument), _) => {
-            let similar = text(error, ContextKind::SuggestedArg);
-            let hint = similar.map_or_else(String::new, |similar| format!(": did you mean {similar}?"));
+            let hint = hint(error, &argument).map_or_else(String::new, |hint| format!(": {hint}"));
             format!("there is no argument {argument:?}{hint}")
         }
         (ErrorKind::ArgumentConflict, Some(argument), _) => match names(error, ContextKind::PriorArg) {
@@ -71,10 +71,28 @@ fn problem(error: &clap::Error) -> String {
         },
         (ErrorKind::InvalidSubcommand, _, _) => {
             let name = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("there is no command {name:?}: {} are there", command_names())
+            let meant = synonyms::command(&name).map_or_else(String::new, |meant| format!("did you mean {meant}? "));
+            format!("there is no command {name:?}: {meant}{} are there", command_names())
         }
         _ => first_paragraph(error),
     }
+}
+
+/// Where an argument that is not there leads: first by the words of other tools, then by its letters, by which clap finds
+/// more than is alike.
+fn hint(error: &clap::Error, argument: &str) -> Option<String> {
+    let cli = Cli::command();
+    let name = command(error);
+    let asked = name.split(' ').nth(1).and_then(|name| cli.find_subcommand(name));
+    let has = |flag: &str| {
+        let flags = cli.get_arguments().filter(|flag| flag.is_global_set());
+        let mut flags = flags.chain(asked.unwrap_or(&cli).get_arguments());
+        flags.any(|known| known.get_long() == flag.strip_prefix("--"))
+    };
+    synonyms::hint(argument, has).or_else(|| {
+        let similar = text(error, ContextKind::SuggestedArg)?;
+        synonyms::is_similar(argument, &similar).then(|| format!("did you mean {similar}?"))
+    })
 }
 
 /// For kinds that need no words of their own: what clap says before its usage lines.

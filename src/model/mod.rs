@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 
+pub mod epoch;
 mod page;
 
 pub use page::{Page, PayloadBuffer, Rows};

@@ -25,6 +25,22 @@ pub(crate) fn read(text: &str, now: i64) -> Reading {
         .trim_start_matches(['+', '-'])
         .bytes()
         .all(|byte| byte.is_ascii_digit());
+    if is_number && looks_like_another_unit(text) {
+        return Reading::Refused;
+    }
+    if text.contains('[') {
+        return Reading::Refused;
+    }
+    if let Some(number) = text.strip_prefix('@') {
+        return whole_number(number.as_bytes()).map_or(Reading::Refused, |second| Reading::Window(second, second));
+    }
+    let midnight = now.div_euclid(86_400) * 86_400;
+    match text {
+        "now" => return Reading::Window(now, now),
+        "today" => return Reading::Window(midnight, midnight + 86_399),
+        "yesterday" => return Reading::Window(midnight - 86_400, midnight - 1),
+        _ => {}
+    }
     if is_number {
         return whole_number(text.as_bytes()).map_or(Reading::Refused, |second| Reading::Window(second, second));
     }
@@ -34,7 +50,7 @@ pub(crate) fn read(text: &str, now: i64) -> Reading {
             Some(day) => day_and_time(i128::from(day) * 86_400, rest),
         };
     }
-    if let Some(seconds) = span_of(text.as_bytes()) {
+    if let Some(seconds) = span_of(text.strip_prefix('-').unwrap_or(text).as_bytes()) {
         let second = i128::from(now) - seconds;
         return match i64::try_from(second) {
             Ok(second) if seconds <= i128::from(LONGEST_SPAN) => Reading::Window(second, second),
@@ -42,6 +58,32 @@ pub(crate) fn read(text: &str, now: i64) -> Reading {
         };
     }
     Reading::NotSaid
+}
+
+/// Eight, twelve or fourteen digits that are a date of 1900 to 2100, with or without a time of day; and what seconds of 1973
+/// to 2286 are in a smaller unit. The ends of 64 bits are no bound, and no time.
+fn looks_like_another_unit(text: &str) -> bool {
+    let Some(number) = whole_number(text.as_bytes()) else {
+        return false;
+    };
+    let is_compact = || {
+        let (date, time) = text.split_at_checked(8)?;
+        let date = digits(date.as_bytes())?;
+        let time = match time.len() {
+            0 => 0,
+            4 => digits(time.as_bytes())? * 100,
+            6 => digits(time.as_bytes())?,
+            _ => return None,
+        };
+        let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
+        let (hour, minute, second) = (time / 10_000, time / 100 % 100, time % 100);
+        let is_date = (1900..=2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        (is_date && hour < 24 && minute < 60 && second < 60).then_some(())
+    };
+    let size = number.unsigned_abs();
+    let is_within = |digits: u32| (10_u64.pow(digits)..10_u64.pow(digits + 2)).contains(&size);
+    let is_smaller = is_within(11) || is_within(14) || size >= 10_u64.pow(17);
+    number != i64::MIN && number != i64::MAX && (is_compact().is_some() || is_smaller)
 }
 
 /// What follows `YYYY-MM-DD`, which starts at this second.

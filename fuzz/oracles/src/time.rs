@@ -42,7 +42,7 @@ fn is_what_the_help_says(text: &str, time: Option<Time>) {
     };
     let expected = match time.written() {
         Written::Second(_) => [0, 0],
-        Written::Day(_) => [86_399, 86_399],
+        Written::Day(_) | Written::DaysAgo(_) => [86_399, 86_399],
         // A window that starts and ends within one second, but not on it, holds no second.
         Written::Instant(_) | Written::Ago(..) => [-1, 0],
     };
@@ -60,6 +60,11 @@ fn is_read_again(time: Time) {
         Written::Second(text) | Written::Instant(text) | Written::Day(text) => text,
         // Of several units, so much is accepted; of seconds alone, it is not.
         Written::Ago(seconds, _) if seconds > plain::LONGEST_SPAN => return,
+        Written::DaysAgo(0) => "today".to_owned(),
+        Written::DaysAgo(days) => {
+            assert_eq!(days, 1, "no word says {days} days ago");
+            "yesterday".to_owned()
+        }
         Written::Ago(seconds, nanoseconds) => format!("{seconds}.{nanoseconds:09}s"),
     };
     assert_eq!(Time::parse(&written), Ok(time), "{written:?}");

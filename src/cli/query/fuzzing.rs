@@ -1,6 +1,7 @@
 //! The times and windows of the command line, for the fuzz oracles.
 
 use super::{Environment, Flags, ModeArg};
+use crate::cli::Variables;
 use crate::cli::time::{self, Time as Parsed};
 use crate::config::QueryRequest;
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ pub enum Written {
     Day(String),
     /// How far back from now: whole seconds, and nanoseconds beyond those.
     Ago(i64, i32),
+    /// How many days before today's.
+    DaysAgo(i64),
 }
 
 impl Time {
@@ -60,10 +63,11 @@ impl Time {
     #[must_use]
     pub fn written(self) -> Written {
         match self.0 {
-            Parsed::Second(second) => Written::Second(second.to_string()),
+            Parsed::Second(second) => Written::Second(format!("@{second}")),
             Parsed::Instant(instant) => Written::Instant(instant.to_string()),
             Parsed::Day(day) => Written::Day(day.to_string()),
             Parsed::Ago(back) => Written::Ago(back.as_secs(), back.subsec_nanos()),
+            Parsed::DaysAgo(days) => Written::DaysAgo(days),
         }
     }
 }
@@ -89,6 +93,7 @@ pub fn window(from: Option<Time>, to: Option<Time>, now: Option<Time>, clock: i6
         threads: None,
     };
     let environment = Environment {
+        variables: Variables::UNSET,
         stdout_is_terminal: false,
         stderr_is_terminal: false,
         no_color: false,

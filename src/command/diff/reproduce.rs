@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::request::Request;
 use crate::command::reproduce::{batch, program};
+use crate::model::epoch::second_text;
 use crate::model::{Filter, Position, Query};
 use crate::shell::{is_safe, quote};
 use crate::storage::data_dir::DataDir;
@@ -28,10 +29,10 @@ fn conditions(filter: &Filter) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     if filter.from_ts != Filter::ALL.from_ts {
-        let _ = write!(text, " --from={}", filter.from_ts);
+        let _ = write!(text, " --from={}", second_text(filter.from_ts));
     }
     if filter.to_ts != Filter::ALL.to_ts {
-        let _ = write!(text, " --to={}", filter.to_ts);
+        let _ = write!(text, " --to={}", second_text(filter.to_ts));
     }
     if let Some(actor_id) = filter.actor_id {
         let _ = write!(text, " --actor={actor_id}");
