@@ -28,6 +28,7 @@ mod keyset;
 mod live_log;
 mod locked_database;
 mod locked_directory;
+mod other_anchor;
 mod parity;
 mod path_changes;
 mod permissions;

@@ -83,7 +83,7 @@ fn frozen_check(dir: &Path, file: &FrozenFile, origin: &str, found: Option<Strin
 }
 
 fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
-    let spec = DatasetSpec::of_dir(dir.root());
+    let spec = DatasetSpec::of_dir(dir);
     let label = (!spec.is_contract()).then(|| spec.name());
     let progress = ProgressBar::new(display, "verifying");
     let (payloads, (database, expected)) = parallel::join(

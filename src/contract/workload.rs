@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::dataset::{ACTORS, ANCHOR, SEED};
+use super::dataset::{ACTORS, SEED};
 use super::python_random::PythonRandom;
 use crate::model::{Filter, Position, Query};
 
@@ -35,48 +35,49 @@ impl Workload {
         }
     }
 
-    /// Its requests from the first one, without end.
+    /// Its requests from the first one, without end, as the live service asks them on a log whose dataset was made at
+    /// `anchor`, in epoch seconds.
     #[must_use]
-    pub fn stream(self) -> Box<dyn Iterator<Item = Query> + Send> {
+    pub fn stream(self, anchor: i64) -> Box<dyn Iterator<Item = Query> + Send> {
         match self {
-            Workload::Legacy => Box::new(legacy()),
-            Workload::Deep => Box::new(deep()),
+            Workload::Legacy => Box::new(legacy(anchor)),
+            Workload::Deep => Box::new(deep(anchor)),
         }
     }
 }
 
 /// The legacy stream, without end.
-pub fn legacy() -> impl Iterator<Item = Query> + Send {
+pub fn legacy(anchor: i64) -> impl Iterator<Item = Query> + Send {
     let mut random = PythonRandom::new(SEED);
-    iter::from_fn(move || legacy_query(&mut random))
+    iter::from_fn(move || legacy_query(&mut random, anchor))
 }
 
 /// The deep stream, without end.
-pub fn deep() -> impl Iterator<Item = Query> + Send {
+pub fn deep(anchor: i64) -> impl Iterator<Item = Query> + Send {
     let mut random = PythonRandom::new(SEED);
-    iter::from_fn(move || deep_query(&mut random))
+    iter::from_fn(move || deep_query(&mut random, anchor))
 }
 
-fn legacy_query(random: &mut PythonRandom) -> Option<Query> {
+fn legacy_query(random: &mut PythonRandom, anchor: i64) -> Option<Query> {
     // The candidate is drawn also where the request turns out to have no actor.
     let candidate = random.randint(1, ACTORS).into();
     let actor_id = random.choice(&[None, Some(candidate)]);
     let action = random.choice(&LEGACY_ACTIONS).map(str::to_owned);
     let filter = Filter {
-        from_ts: ANCHOR - LEGACY_WINDOW,
-        to_ts: ANCHOR,
+        from_ts: anchor.saturating_sub(LEGACY_WINDOW),
+        to_ts: anchor,
         actor_id,
         action,
     };
     page(random, filter)
 }
 
-fn deep_query(random: &mut PythonRandom) -> Option<Query> {
+fn deep_query(random: &mut PythonRandom, anchor: i64) -> Option<Query> {
     page(
         random,
         Filter {
             from_ts: 0,
-            to_ts: ANCHOR,
+            to_ts: anchor,
             actor_id: None,
             action: None,
         },
@@ -94,6 +95,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::contract::dataset::ANCHOR;
     use crate::contract::digests::{LEGACY_REQUESTS, LEGACY_REQUESTS_SHA256, hex};
 
     /// The request as Python's `json.dumps` prints it by default.
@@ -117,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_legacy_stream_starts_as_the_contract_says() {
-        let first: Vec<_> = legacy().take(3).collect();
+        let first: Vec<_> = legacy(ANCHOR).take(3).collect();
         let expected = [
             (Some(1266), Some("UPDATE"), 1588, 20),
             (Some(786), Some("CREATE"), 802, 50),
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn the_legacy_requests_have_the_contracts_digest() {
         let mut digest = Sha256::new();
-        for query in legacy().take(LEGACY_REQUESTS) {
+        for query in legacy(ANCHOR).take(LEGACY_REQUESTS) {
             digest.update(python_json(&query));
             digest.update("\n");
         }
@@ -155,13 +157,13 @@ mod tests {
         };
         let expected = [(1266, 50), (1454, 20), (1170, 50), (1499, 10)]
             .map(|(page, size)| Query::new(everything.clone(), Position::Page(page), size).unwrap());
-        assert_eq!(deep().take(4).collect::<Vec<_>>(), expected);
+        assert_eq!(deep(ANCHOR).take(4).collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn no_stream_ends_at_a_request_that_is_out_of_range() {
         for workload in [Workload::Legacy, Workload::Deep] {
-            assert_eq!(workload.stream().take(20_000).count(), 20_000);
+            assert_eq!(workload.stream(ANCHOR).take(20_000).count(), 20_000);
         }
     }
 }

@@ -126,11 +126,3 @@ pub(super) fn write(mut file: &File, spec: DatasetSpec) -> io::Result<()> {
     file.write_all(&text)?;
     file.sync_all()
 }
-
-impl DatasetSpec {
-    /// What the data directory is labelled as; the contract's where it has no label, or one that cannot be true.
-    pub(crate) fn of_dir(root: &Path) -> Self {
-        let labelled = read(root).filter(|spec| is_plausible(root, *spec));
-        labelled.unwrap_or(Self::CONTRACT)
-    }
-}

@@ -29,6 +29,9 @@ impl DatasetSpec {
         if self.is_contract() {
             return "the contract dataset".to_owned();
         }
+        if self.events == EVENTS {
+            return format!("the contract dataset, made at the anchor {}", self.anchor);
+        }
         format!(
             "a scale study of {} events up to {}, not the contract dataset",
             self.events, self.anchor

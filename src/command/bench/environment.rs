@@ -110,7 +110,7 @@ pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
         payloads: payloads.sha256,
         rows,
     };
-    let spec = DatasetSpec::of_dir(dir.root());
+    let spec = DatasetSpec::of_dir(dir);
     let is_contract = found == Digests::of_contract();
     let label = match (is_contract, spec.is_contract()) {
         (true, _) => DatasetSpec::CONTRACT.name(),

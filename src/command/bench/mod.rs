@@ -7,6 +7,7 @@ use crate::error::{Exit, Result};
 use crate::model::{Mode, Page};
 use crate::output::progress::ProgressBar;
 use crate::output::{self, Stdout, jsonl, plot, unless_closed};
+use crate::seed;
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Journal;
 
@@ -30,12 +31,13 @@ pub use settings::{Pace, Settings, Work};
 pub use worker_pool::{Round, Sample};
 
 pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
+    let anchor = seed::stream_anchor(&config.data_dir);
     let works: Vec<_> = args
         .workloads
         .iter()
         .map(|workload| Work {
             name: workload.name().to_owned(),
-            requests: workload.stream().take(args.requests).collect(),
+            requests: workload.stream(anchor).take(args.requests).collect(),
         })
         .collect();
     if args.dry_run {
@@ -162,7 +164,7 @@ fn engines(display: &Display, dir: &DataDir) -> Result<[Box<dyn Engine>; 2]> {
     let baseline = open(Mode::Baseline, Lifetime::LongLived)?;
     let enhanced = open(Mode::Enhanced, Lifetime::LongLived)?;
     // Where no index could be written, this one makes its own while the baseline's answers are collected.
-    if let Some(query) = crate::contract::workload::deep().next() {
+    if let Some(query) = crate::contract::workload::deep(seed::stream_anchor(dir)).next() {
         // What cannot be answered is said in its turn.
         let _ = enhanced.page(&query, &mut Page::default());
     }

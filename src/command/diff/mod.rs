@@ -16,6 +16,7 @@ use crate::output::diff::Report;
 use crate::output::progress::{ProgressBar, note};
 use crate::output::unless_closed;
 use crate::parallel::Pool;
+use crate::seed;
 use crate::storage::data_dir::DataDir;
 
 mod compare;
@@ -92,9 +93,10 @@ impl Setting<'_> {
                 &format!("only {started} of {threads} threads could be started"),
             );
         }
+        let anchor = seed::stream_anchor(self.dir);
         let mut verdicts = Vec::new();
         for workload in &self.args.workloads {
-            let plan = Plan::of(*workload, self.args.requests, model, self_check::REQUESTS)?;
+            let plan = Plan::of(*workload, anchor, self.args.requests, model, self_check::REQUESTS)?;
             verdicts.push(self.workload(&pool, Engines { model, candidate }, plan, report)?);
         }
         conclude(&verdicts)

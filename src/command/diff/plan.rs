@@ -24,20 +24,26 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan of a workload with so many requests, or as many as it has by itself.
+    /// The plan of a workload with so many requests, or as many as it has by itself; a stream ends at `anchor`.
     ///
     /// # Errors
     /// The sweep is made from the log: those of [`Engine::all`] on the model.
-    pub(super) fn of(workload: DiffWorkload, requests: Option<usize>, model: &dyn Engine, most: usize) -> Result<Self> {
+    pub(super) fn of(
+        workload: DiffWorkload,
+        anchor: i64,
+        requests: Option<usize>,
+        model: &dyn Engine,
+        most: usize,
+    ) -> Result<Self> {
         match workload {
-            DiffWorkload::Stream(workload) => Ok(Self::stream(workload, requests, most)),
+            DiffWorkload::Stream(workload) => Ok(Self::stream(workload, anchor, requests, most)),
             DiffWorkload::Sweep => Self::sweep(requests, model, most),
         }
     }
 
-    fn stream(workload: Workload, requests: Option<usize>, most: usize) -> Self {
+    fn stream(workload: Workload, anchor: i64, requests: Option<usize>, most: usize) -> Self {
         let total = requests.unwrap_or(STREAM_REQUESTS);
-        let requests = move || workload.stream().take(total).map(Request::Page);
+        let requests = move || workload.stream(anchor).take(total).map(Request::Page);
         Plan {
             workload: workload.name(),
             total,
