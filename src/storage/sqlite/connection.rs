@@ -39,7 +39,7 @@ enum Locks {
     /// SQLite's locks. Dropped after the connection.
     Held { _registered: Locking },
     /// None: what must hold for anything read to count.
-    None(ImmutableSnapshot),
+    None(Box<ImmutableSnapshot>),
 }
 
 impl Connection {
@@ -122,7 +122,7 @@ impl Connection {
         Ok(Connection {
             sqlite: immutable::open(dir.database())?,
             path: dir.database().to_owned(),
-            locks: Locks::None(snapshot),
+            locks: Locks::None(Box::new(snapshot)),
         })
     }
 
