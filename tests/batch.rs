@@ -213,13 +213,13 @@ fn bytes_that_are_no_text() {
 #[test]
 fn a_line_that_is_too_long_is_answered_and_not_kept() {
     let log = Log::plain(100);
-    for length in [70_000, 5_000_000] {
+    for length in [17_000_000, 25_000_000] {
         let long = format!("{{\"action\": \"{}\"}}", "x".repeat(length));
         for mode in MODES {
             let input = format!("{{}}\n{long}\n{{\"page\": 2}}\n{long}");
             let answers = failing(&log, mode, input.as_bytes(), 2);
             assert_eq!(answers.len(), 4);
-            for (place, line) in [(1, "line 2: longer than 65536"), (3, "line 4: longer than 65536")] {
+            for (place, line) in [(1, "line 2: longer than 16777216"), (3, "line 4: longer than 16777216")] {
                 assert!(answers[place]["error"].as_str().unwrap().starts_with(line));
                 assert_eq!(answers[place]["query"], Value::Null);
             }
@@ -227,7 +227,7 @@ fn a_line_that_is_too_long_is_answered_and_not_kept() {
         }
     }
     // As long as a line may be.
-    let room = 65_536 - "{\"action\": \"\"}".len();
+    let room = 16_777_216 - "{\"action\": \"\"}".len();
     let longest = format!("{{\"action\": \"{}\"}}", "x".repeat(room));
     for end in ["\n", ""] {
         let output = batch(&log, &[], format!("{longest}{end}").as_bytes());

@@ -11,7 +11,8 @@ const MEMORY: usize = 8 << 20;
 const TEXT: u64 = 4 << 20;
 
 /// A row's five numbers and the lengths of its three texts, which follow.
-const HEADER: usize = size_of::<[u64; 8]>();
+const HEADER: usize = NUMBERS * size_of::<u64>();
+const NUMBERS: usize = 8;
 
 /// Takes rows in the order in which they are to be read.
 pub(super) struct RowSpool {

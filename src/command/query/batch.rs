@@ -20,8 +20,12 @@ use crate::output::progress::note;
 use crate::parallel::Pool;
 use crate::storage::fs::open::open_stream;
 
-/// The longest request line, in bytes; a longer one is refused and not kept in memory.
-const MAX_LINE: usize = 64 * 1024;
+/// The longest request line, in bytes; a longer one is refused and not kept in memory. The live service answers for any
+/// text that SQLite can compare with, however long.
+const MAX_LINE: usize = 16 << 20;
+
+/// How many bytes are read at once.
+const BUFFER: usize = 64 << 10;
 
 /// How many requests are read at once for each thread, if they have arrived.
 const PER_THREAD: usize = 8;
@@ -39,7 +43,7 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         ),
     };
     let mut lines = Lines {
-        input: BufReader::with_capacity(MAX_LINE, input),
+        input: BufReader::with_capacity(BUFFER, input),
         number: 0,
     };
     let pool = Pool::at_most(threads);
@@ -99,14 +103,20 @@ struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// The next line, waited for, and as many more as have come already. Empty at the end of the input.
+    /// The next line, waited for, and as many more as have come already, but for what would take too much memory. Empty
+    /// at the end of the input.
     fn next_chunk(&mut self, most: usize) -> std::io::Result<Vec<Line>> {
         let mut chunk = Vec::new();
-        while chunk.len() < most && (chunk.is_empty() || self.input.buffer().contains(&b'\n')) {
+        let mut bytes = 0;
+        let has_room = |chunk: &[Line], bytes| chunk.len() < most && bytes < MAX_LINE;
+        while has_room(&chunk, bytes) && (chunk.is_empty() || self.input.buffer().contains(&b'\n')) {
             match self.next_line()? {
                 None => break,
                 Some(line) if line.text.as_ref().is_some_and(|text| text.trim_ascii().is_empty()) => {}
-                Some(line) => chunk.push(line),
+                Some(line) => {
+                    bytes += line.text.as_ref().map_or(0, Vec::len);
+                    chunk.push(line);
+                }
             }
         }
         Ok(chunk)

@@ -30,7 +30,7 @@ pub struct Answered {
 /// None: the input is in memory.
 pub fn answer_batch(data: &[u8], engine: &dyn Engine) -> std::io::Result<Vec<Answered>> {
     let mut lines = Lines {
-        input: BufReader::with_capacity(MAX_LINE, data),
+        input: BufReader::with_capacity(super::BUFFER, data),
         number: 0,
     };
     let responder = Responder {
