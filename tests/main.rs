@@ -24,6 +24,7 @@ mod io_errors;
 mod keyset;
 mod live_log;
 mod locked_database;
+mod odd_paths;
 mod parity;
 mod path_changes;
 mod permissions;

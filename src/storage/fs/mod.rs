@@ -10,4 +10,4 @@ pub(crate) mod platform;
 pub(crate) mod read_descriptor;
 pub(crate) mod scratch_dir;
 pub(crate) mod staging;
-mod temp_name;
+pub(crate) mod temp_name;

@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, OpenFlags};
 
 use super::immutable::{self, ImmutableSnapshot};
+use super::name::plain_name;
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
 use crate::storage::data_dir::DataDir;
@@ -35,7 +36,7 @@ impl Connection {
         // Read-write, because a read-only connection cannot roll back the journal that a killed writer left;
         // SQLite itself falls back to read-only where the file or its file system is.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connected = rusqlite::Connection::open_with_flags(path, flags)
+        let connected = rusqlite::Connection::open_with_flags(plain_name(path), flags)
             .and_then(|sqlite| sqlite.busy_timeout(BUSY_TIMEOUT).map(|()| sqlite));
         match connected {
             Ok(sqlite) => Ok(Connection {

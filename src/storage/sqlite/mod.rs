@@ -4,6 +4,7 @@ pub(crate) mod btree;
 mod committer;
 mod connection;
 mod immutable;
+mod name;
 mod pages;
 mod queries;
 mod row;
