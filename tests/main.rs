@@ -35,5 +35,6 @@ mod seed;
 mod soak;
 mod special_files;
 mod staging;
+mod streams;
 mod terminal_escaping;
 mod verify;
