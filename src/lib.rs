@@ -27,6 +27,7 @@
 //! storage), never reversed. `docs/architecture.md` has the table of which part may import which, and a test reads it.
 
 // Public is what `main`, the integration tests and the fuzz oracles use; this is no library.
+mod blocking;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -40,6 +40,7 @@ pub(super) fn run(config: &Config, args: &SeedArgs) -> Result<Exit> {
         anchor: args.anchor,
     };
     fs::create_dir_all(dir.root()).map_err(Error::io(dir.root(), "cannot create the data directory"))?;
+    dir.require_short_path()?;
     let lock = lock(dir.root(), display)?;
     lock.remove_leftovers(&[LABEL]);
     // With --force, an interrupted run that cannot be finished is kept until there is a new dataset.

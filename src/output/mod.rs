@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use serde::Serialize;
 
+use crate::blocking::Blocking;
 use crate::error::{Error, Result};
 
 pub(crate) mod bench;
@@ -22,7 +23,7 @@ const BUFFER: usize = 64 * 1024;
 /// Standard output for results, locked and buffered. Bytes not flushed by [`Stdout::flush`] may be lost.
 #[derive(Debug)]
 pub struct Stdout {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Blocking<StdoutLock<'static>>>,
 }
 
 impl Stdout {
@@ -30,7 +31,7 @@ impl Stdout {
     #[must_use]
     pub fn lock() -> Self {
         Stdout {
-            out: BufWriter::with_capacity(BUFFER, io::stdout().lock()),
+            out: BufWriter::with_capacity(BUFFER, Blocking::new(io::stdout().lock())),
         }
     }
 

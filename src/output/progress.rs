@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressDrawTarget, ProgressStyle};
 
+use crate::blocking::Blocking;
 use crate::config::Display;
 use crate::error::Error;
 use crate::escape::escape_for_terminal;
@@ -28,13 +29,13 @@ pub fn note(display: &Display, line: &str) {
 /// Prints the help for a call without arguments.
 pub fn help(text: &str) {
     // Best effort: there is no other stream to report to.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = Blocking::new(io::stderr().lock()).write_all(text.as_bytes());
 }
 
 fn print_line(line: &str) {
     // One write, so that lines of several processes do not mix.
     let line = format!("auditq: {}\n", escape_for_terminal(line));
-    let _ = io::stderr().lock().write_all(line.as_bytes());
+    let _ = Blocking::new(io::stderr().lock()).write_all(line.as_bytes());
 }
 
 /// The message, and each cause that it does not name itself.

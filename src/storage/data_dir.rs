@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::db_files::DatabaseFiles;
+use super::db_files::{DatabaseFiles, refuse_long};
 use super::fs::open::refuse_special;
-use super::fs::staging::find_staged;
+use super::fs::staging::{STAGED_PREFIX, find_staged};
+use super::fs::temp_name::RANDOM_LEN;
 use crate::error::{Error, Result};
 
 /// A directory that holds, or is to hold, one audit log.
@@ -93,6 +94,14 @@ impl DataDir {
         }
     }
 
+    /// Refuses a directory that no database can be made in.
+    ///
+    /// # Errors
+    /// Its path is longer than SQLite takes, counting the staging directory.
+    pub(crate) fn require_short_path(&self) -> Result<()> {
+        refuse_long(&self.database, STAGED_PREFIX.len() + RANDOM_LEN + 1)
+    }
+
     /// Checks that a log is there at all, so that a wrong directory gets an error of its own.
     ///
     /// # Errors
@@ -116,6 +125,7 @@ impl DataDir {
         if !self.payloads().exists() {
             return missing(&self.payloads(), "the data directory has no payload file");
         }
+        refuse_long(&self.database, 0)?;
         DatabaseFiles::refuse_special(&self.database)?;
         refuse_special(&self.payloads()).map_err(Error::io(&self.payloads(), "cannot open"))
     }

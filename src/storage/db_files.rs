@@ -80,3 +80,41 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
     name.push(suffix);
     PathBuf::from(name)
 }
+
+/// The longest path of a database that SQLite opens, in bytes, from the root on and without links: its own bound of 512, less
+/// the ending of a journal.
+const LONGEST_PATH: usize = 504;
+
+/// Refuses a path that SQLite could not open, with the reason that SQLite does not give. An index may know the answer all the
+/// same, but the two modes would not say the same. `staging` is how many bytes the path has more while the database is made.
+///
+/// # Errors
+/// The path of the database is too long.
+pub(crate) fn refuse_long(database: &Path, staging: usize) -> Result<()> {
+    let Some(len) = resolved_len(database) else {
+        return Ok(());
+    };
+    let most = LONGEST_PATH - staging;
+    if len <= most {
+        return Ok(());
+    }
+    Err(Error::Unreadable {
+        path: database.to_owned(),
+        problem: format!("its path has {len} bytes from the root on, and SQLite takes {most} here: move it further up"),
+    })
+}
+
+/// How many bytes the path has from the root on and without links; `None` where it leads nowhere. The file itself may not be
+/// there yet.
+fn resolved_len(database: &Path) -> Option<usize> {
+    if let Ok(resolved) = database.canonicalize() {
+        return Some(resolved.as_os_str().len());
+    }
+    let (parent, name) = (database.parent()?, database.file_name()?);
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
+    Some(parent.canonicalize().ok()?.join(name).as_os_str().len())
+}

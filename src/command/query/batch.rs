@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::request;
+use crate::blocking::Blocking;
 use crate::config::{BatchSource, Display};
 use crate::engine::Engine;
 use crate::error::{Error, Exit, Result};
@@ -36,7 +37,7 @@ const MAX_WAITING: usize = 64 << 20;
 /// Answers every line of the batch. Requests that have arrived are answered before more are waited for.
 pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, threads: usize) -> Result<Exit> {
     let (name, input): (&Path, Box<dyn Read>) = match source {
-        BatchSource::Stdin => (Path::new("standard input"), Box::new(std::io::stdin())),
+        BatchSource::Stdin => (Path::new("standard input"), Box::new(Blocking::new(std::io::stdin()))),
         BatchSource::File(path) => (
             path,
             Box::new(open_stream(path).map_err(Error::io(path, "cannot open"))?),

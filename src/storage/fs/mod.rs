@@ -12,4 +12,4 @@ pub(crate) mod read_descriptor;
 pub(crate) mod scratch_dir;
 pub(crate) mod spool;
 pub(crate) mod staging;
-mod temp_name;
+pub(crate) mod temp_name;

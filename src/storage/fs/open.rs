@@ -41,7 +41,8 @@ pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
     let file = open_without_waiting(path).map_err(|error| refuse_special(path).err().unwrap_or(error))?;
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
-    if kind.is_file() || is_null(&metadata) {
+    // A directory is refused by its first read, in the system's words.
+    if kind.is_file() || kind.is_dir() || is_null(&metadata) {
         return Ok(file);
     }
     if kind.is_fifo() && !is_nameless(&file)? {
@@ -115,7 +116,8 @@ mod tests {
         for path in [dir.path(), Path::new("/dev/zero"), &fifo] {
             assert!(refuse_special(path).is_err(), "{}", path.display());
             assert!(open_regular(path).is_err(), "{}", path.display());
-            assert!(open_stream(path).is_err(), "{}", path.display());
+            let read = open_stream(path).and_then(|mut stream| io::Read::read(&mut stream, &mut [0]));
+            assert!(read.is_err(), "{}", path.display());
         }
         let file = dir.path().join("file");
         std::fs::write(&file, "four").unwrap();

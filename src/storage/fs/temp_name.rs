@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 /// letters and digits at random.
 pub(super) const PREFIX: &str = ".auditq-";
 /// How many random letters and digits end a temp name.
-pub(super) const RANDOM_LEN: usize = 6;
+pub(crate) const RANDOM_LEN: usize = 6;
 
 /// Whether a name is one that a temp file for `target` can have.
 pub(super) fn is_temp_name(name: &OsStr, target: &str) -> bool {

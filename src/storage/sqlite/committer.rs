@@ -7,6 +7,7 @@ use rusqlite::{Connection as Sqlite, MAIN_DB, OpenFlags};
 
 use super::connection::Connection;
 use super::hardening::distrust_schema;
+use super::name::plain_name;
 use super::writer::{insert, write_error};
 use crate::error::{Error, Result};
 use crate::model::Row;
@@ -32,7 +33,9 @@ impl Connection {
     pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
         // In one read transaction: a writer would else make the copy begin anew with each commit.
         self.snapshot(|| {
-            let copied = self.sqlite.backup(MAIN_DB, path, rusqlite::backup::NO_PROGRESS);
+            let copied = self
+                .sqlite
+                .backup(MAIN_DB, plain_name(path), rusqlite::backup::NO_PROGRESS);
             copied.map_err(|error| write_error(path, &error))
         })
     }
@@ -56,7 +59,7 @@ impl Committer {
             Journal::Rollback => ("delete", "FULL"),
             Journal::Wal => ("wal", "NORMAL"),
         };
-        let opened = Sqlite::open_with_flags(path, flags).and_then(|sqlite| {
+        let opened = Sqlite::open_with_flags(plain_name(path), flags).and_then(|sqlite| {
             sqlite.busy_timeout(BUSY_TIMEOUT)?;
             distrust_schema(&sqlite)?;
             let now: String = sqlite.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get(0))?;

@@ -8,6 +8,7 @@ use rusqlite::{ErrorCode, OpenFlags};
 
 use super::hardening::only_read;
 use super::immutable::{self, ImmutableSnapshot};
+use super::name::plain_name;
 use super::posix_locks::{self, Locking};
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
@@ -60,7 +61,7 @@ impl Connection {
         // SQLite itself falls back to read-only where the file or its file system is.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         DatabaseFiles::refuse_special(path)?;
-        let connected = rusqlite::Connection::open_with_flags(path, flags).and_then(|sqlite| {
+        let connected = rusqlite::Connection::open_with_flags(plain_name(path), flags).and_then(|sqlite| {
             sqlite.busy_timeout(BUSY_TIMEOUT)?;
             only_read(&sqlite).map(|()| sqlite)
         });

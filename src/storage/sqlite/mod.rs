@@ -5,6 +5,7 @@ mod committer;
 mod connection;
 mod hardening;
 mod immutable;
+mod name;
 mod pages;
 mod posix_locks;
 mod queries;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OpenFlags, params};
 
+use super::name::plain_name;
 use crate::error::{Error, Result};
 use crate::model::Row;
 
@@ -29,7 +30,7 @@ impl Writer {
         let before = count_descriptors(file);
         // Without SQLITE_OPEN_CREATE: the file is there, so nothing is made where a planted link leads.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = rusqlite::Connection::open_with_flags(path, flags);
+        let opened = rusqlite::Connection::open_with_flags(plain_name(path), flags);
         let opened = opened.map_err(|error| write_error(path, &error))?;
         // SQLite opens by name. Before anything is written, look whether it opened the same file.
         if count_descriptors(file) != before.map(|count| count + 1) {

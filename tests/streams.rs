@@ -1,0 +1,136 @@
+//! Standard streams as a parent may have left them: non-blocking, slow, in pieces.
+
+use std::io::{Read, Write, pipe};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::Log;
+use crate::harness::faults::auditq_on;
+use crate::harness::program::{MODES, run_with_input};
+
+/// What a command said: exit code, standard output, standard error.
+type Said = (Option<i32>, Vec<u8>, Vec<u8>);
+
+/// Runs a command whose three streams would block, gives it `input` in pieces with pauses between, reads what it says
+/// slowly, and sends it signals that mean nothing meanwhile.
+fn run_unwilling(mut command: Command, input: &[u8], piece: usize) -> Said {
+    let [(stdin, mut to), (mut from, stdout), (mut errors, stderr)] =
+        [pipe().unwrap(), pipe().unwrap(), pipe().unwrap()];
+    fcntl_setfl(&stdin, OFlags::NONBLOCK).unwrap();
+    fcntl_setfl(&stdout, OFlags::NONBLOCK).unwrap();
+    fcntl_setfl(&stderr, OFlags::NONBLOCK).unwrap();
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    let mut child = command.spawn().unwrap();
+    // The command holds this process's copies of its ends.
+    drop(command);
+    let id = Pid::from_raw(child.id() as i32).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for piece in input.chunks(piece) {
+                std::thread::sleep(Duration::from_millis(2));
+                let _ = kill_process(id, Signal::XFSZ);
+                if to.write_all(piece).is_err() {
+                    return;
+                }
+            }
+        });
+        let said = scope.spawn(move || {
+            let mut said = Vec::new();
+            errors.read_to_end(&mut said).unwrap();
+            said
+        });
+        let (mut output, mut piece) = (Vec::new(), vec![0; 8192]);
+        std::thread::sleep(Duration::from_millis(50));
+        while let read @ 1.. = from.read(&mut piece).unwrap() {
+            output.extend_from_slice(&piece[..read]);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (child.wait().unwrap().code(), output, said.join().unwrap())
+    })
+}
+
+#[test]
+fn streams_that_would_block_are_waited_for() {
+    let log = Log::plain(4_000);
+    let requests: String = (1..40)
+        .map(|page| format!("{{\"page\": {page}, \"page_size\": 100}}\n"))
+        .collect();
+    let questions: [(&[&str], &[u8], usize); 5] = [
+        (&["query", "--all"], b"", 1),
+        (&["query", "--all", "--format", "table"], b"", 1),
+        (&["query", "--batch", "-"], requests.as_bytes(), 7),
+        (
+            &["query", "--batch", "-", "--threads", "1"],
+            b"{\"page\": 2}\n{\"page\": 3}",
+            1,
+        ),
+        (&["diff", "--workload", "deep", "--requests", "20"], b"", 1),
+    ];
+    for (question, input, piece) in questions {
+        for mode in MODES {
+            let command = || {
+                let mode: &[&str] = if question[0] == "query" { &["--mode", mode] } else { &[] };
+                auditq_on(log.root(), &[question, mode].concat())
+            };
+            let expected = run_with_input(command(), input);
+            let found = run_unwilling(command(), input, piece);
+            let what = format!("{question:?} {mode}: {}", String::from_utf8_lossy(&found.2));
+            assert_eq!(found.0, expected.status.code(), "{what}");
+            assert!(
+                found.1 == expected.stdout,
+                "{what}: {} of {}",
+                found.1.len(),
+                expected.stdout.len()
+            );
+            assert_eq!(found.2, expected.stderr, "{what}");
+        }
+    }
+}
+
+/// A batch that waits for its first request, and one by one for the others.
+#[test]
+fn a_coprocess_with_non_blocking_input_answers_each_request() {
+    let log = Log::plain(300);
+    for mode in MODES {
+        let (stdin, mut to) = pipe().unwrap();
+        fcntl_setfl(&stdin, OFlags::NONBLOCK).unwrap();
+        let mut command = auditq_on(log.root(), &["query", "--batch", "-", "--mode", mode]);
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn().unwrap();
+        drop(command);
+        let mut answers = std::io::BufReader::new(child.stdout.take().unwrap());
+        for page in 1..4 {
+            std::thread::sleep(Duration::from_millis(60));
+            to.write_all(format!("{{\"page\": {page}}}\n").as_bytes()).unwrap();
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut answers, &mut line).unwrap();
+            assert!(line.contains(&format!("\"page\": {page},")), "{mode}: {line}");
+        }
+        drop(to);
+        assert!(child.wait().unwrap().success(), "{mode}");
+    }
+}
+
+/// Who closes the pipe in the middle ends an export quietly, non-blocking or not.
+#[test]
+fn a_closed_pipe_is_noticed_while_it_is_waited_for() {
+    let log = Log::plain(4_000);
+    for mode in MODES {
+        let (mut from, stdout) = pipe().unwrap();
+        fcntl_setfl(&stdout, OFlags::NONBLOCK).unwrap();
+        let mut command = auditq_on(log.root(), &["query", "--all", "--mode", mode]);
+        let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        drop(command);
+        from.read_exact(&mut [0; 100]).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        drop(from);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            (output.status.code(), &output.stderr[..]),
+            (Some(0), &b""[..]),
+            "{mode}"
+        );
+    }
+}
