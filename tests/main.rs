@@ -25,6 +25,7 @@ mod io_errors;
 mod keyset;
 mod live_log;
 mod locked_database;
+mod misplaced;
 mod parity;
 mod path_changes;
 mod permissions;

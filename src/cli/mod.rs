@@ -234,9 +234,10 @@ impl Environment {
 }
 
 fn parse_from(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Invocation> {
-    match Cli::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli.resolve(environment),
-        Err(error) => usage::explain(&error, environment),
+        Err(error) => usage::explain(&error, &arguments, environment),
     }
 }
 

@@ -26,11 +26,6 @@ Examples:
   auditq query --batch - < requests.jsonl                one request a line, one response a line";
 
 const DETAILS: &str = "\
-Times:
-  1767052800, -1, @20251230 epoch seconds; behind an @, also those that look like a date or milliseconds
-  2025-12-30T01:00:00+01:00 RFC 3339
-  2025-12-30 00:00[:00]     UTC; a T may stand between date and time
-  2025-12-30                the whole day, UTC: --from takes its first second, --to its last
   today, yesterday          the whole day, UTC
   now, 7d, -36h, 2w, 1h30m  so long before --now, with or without the minus; a day has 24 hours, m is minutes
   Both ends belong to the window. A window that ends before it starts is empty, and no error.
@@ -48,7 +43,7 @@ Batches:
 /// Events come by created_at, then id, both descending. A JSON line is byte for byte what the live service
 /// prints for the event. A page past the end is empty, and no error.
 #[derive(Debug, Args)]
-#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = DETAILS)]
+#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = format!("{}\n{DETAILS}", time::HELP))]
 pub(super) struct Flags {
     /// The engine that answers; both print the same bytes
     #[arg(long, value_enum, default_value_t = ModeArg::Enhanced)]

@@ -344,3 +344,32 @@ fn a_word_of_another_tool_leads_to_the_right_flag() {
         );
     }
 }
+
+#[test]
+fn a_message_refers_to_a_help_that_speaks_of_it() {
+    for (line, speaks_of) in [
+        ("query --from x", "2025-12-30 "),
+        ("query --from 20251230", "@20251230"),
+        ("--data-dir query query --to x", "RFC 3339"),
+        ("--format=jsonl query --now x", "epoch seconds"),
+        ("-q query --after x", "Cursors:"),
+        ("query --page x", "--page"),
+        ("query --mode x", "--mode"),
+        ("query --sizee 3", "--size"),
+        ("query --batch f --threads x", "--threads"),
+        ("seed --anchor x", "RFC 3339"),
+        ("seed --events x", "--events"),
+        ("bench --rate x", "--rate"),
+        ("diff --requests x", "--requests"),
+        ("--generate x", "--generate"),
+        ("nonsense", "auditq query"),
+    ] {
+        let message = refused(line);
+        let (_, help) = message.rsplit_once("; `auditq").expect(line);
+        let (help, _) = help.split_once("` says more").expect(line);
+        let Ok(Invocation::Show(text)) = invoke(help, &PLAIN) else {
+            panic!("{line}: {message}")
+        };
+        assert!(text.contains(speaks_of), "{line}: {message} leads to {text}");
+    }
+}
