@@ -56,6 +56,7 @@ fn a_bare_query_is_the_newest_page_of_everything() {
         query(""),
         QueryArgs {
             mode: Mode::Enhanced,
+            cursor: false,
             request: QueryRequest::Page(first)
         }
     );
@@ -75,6 +76,7 @@ fn every_filter_arrives() {
         args,
         QueryArgs {
             mode: Mode::Baseline,
+            cursor: false,
             request
         }
     );
@@ -108,6 +110,14 @@ fn a_cursor_takes_the_place_of_the_page() {
 }
 
 #[test]
+fn everything_may_begin_behind_a_cursor() {
+    let args = query("--all --after 5:7 --cursor");
+    let after = Key { created_at: 5, id: 7 };
+    assert_eq!(args.request, QueryRequest::All(Filter::ALL, Some(after)));
+    assert!(args.cursor && !query("--all").cursor);
+}
+
+#[test]
 fn a_batch_has_a_source_and_threads() {
     let batch = |source, threads| QueryRequest::Batch { source, threads };
     assert_eq!(query("--batch -").request, batch(BatchSource::Stdin, 2));
@@ -124,7 +134,8 @@ fn what_makes_no_sense_together_is_refused() {
         "--count --page 1",
         "--all --size 5",
         "--count --after 1:1",
-        "--all --after 1:1",
+        "--count --cursor",
+        "--batch - --cursor",
         "--page 1 --after 1:1",
         "--batch - --page 1",
         "--batch - --count",
