@@ -48,7 +48,7 @@ impl Kind {
                 remove(path);
                 fs::write(path, "x").unwrap();
             }
-            fs::set_permissions(path, Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o0)).unwrap();
             return true;
         }
         remove(path);
@@ -386,7 +386,7 @@ fn a_data_directory_that_is_none() {
     }
     remove(&root);
     fs::create_dir(&root).unwrap();
-    fs::set_permissions(&root, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&root, Permissions::from_mode(0o0)).unwrap();
     for mode in MODES {
         let output = ended(&bound_by_permissions(&root, &["query", "--mode", mode]), mode);
         assert_refused(&output, &["data"], mode);
