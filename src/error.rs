@@ -155,6 +155,8 @@ pub enum Error {
         event: i64,
         /// The column and its value.
         problem: String,
+        /// Epoch seconds; `None` where that column itself holds none.
+        created_at: Option<i64>,
     },
 
     /// A payload of the page cannot be read or decoded.
@@ -168,6 +170,15 @@ pub enum Error {
         len: i64,
         /// Why the payload is invalid.
         problem: String,
+    },
+
+    /// Every event was asked for, and one cannot be shown.
+    #[error("{error}: every event before it is shown, and --after {cursor} goes on behind it")]
+    Interrupted {
+        /// What is wrong with the event.
+        error: Box<Error>,
+        /// The event's own cursor, `CREATED_AT:ID`.
+        cursor: String,
     },
 
     /// A file operation failed.
@@ -196,6 +207,15 @@ impl Error {
     pub fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Error::Io { path, action, source }
+    }
+
+    /// Whether one event of the log is at fault, and the others can be shown.
+    #[must_use]
+    pub fn is_of_one_event(&self) -> bool {
+        matches!(
+            self,
+            Error::Row { .. } | Error::Payload { .. } | Error::Interrupted { .. }
+        )
     }
 
     /// Whether the reader of standard output closed the pipe, which is no failure.

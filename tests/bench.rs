@@ -370,6 +370,39 @@ fn the_open_loop_measures_from_the_intended_start() {
     );
 }
 
+#[test]
+fn an_open_loop_neither_judges_nor_gates_what_the_rate_sets() {
+    let log = log();
+    let output = small(&log, &["--workload", "deep", "--rate", "50", "--min-speedup", "0.001"]);
+    assert!(output.status.success(), "{output:?}");
+    let lines = json_lines(&output.stdout);
+    let of = |kind: &str| lines.iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
+    let metrics: Vec<_> = of("ratio").iter().map(|line| line["metric"].clone()).collect();
+    assert_eq!(metrics, ["p50", "p90", "p95", "p99"]);
+    assert!(of("summary").iter().all(|line| line["kept_up"] == true), "{lines:?}");
+    assert_eq!(of("gate")[0]["passed"], true);
+
+    // No processor begins so many a second.
+    let hopeless = ["--workload", "deep", "--rate", "1000000000"];
+    let lines = json_lines(&small(&log, &hopeless).stdout);
+    let summaries: Vec<_> = lines.iter().filter(|line| line["type"] == "summary").collect();
+    assert!(summaries.iter().all(|line| line["kept_up"] == false), "{summaries:?}");
+    let table = small(&log, &[&hopeless[..], &["--format", "table"]].concat());
+    let text = String::from_utf8(table.stdout).unwrap();
+    assert!(
+        text.contains("COULD NOT KEEP UP") && text.contains("deep baseline: "),
+        "{text}"
+    );
+    assert!(
+        text.contains("no verdict") && !text.lines().any(|line| line.starts_with("RPS ")),
+        "{text}"
+    );
+
+    let closed = json_lines(&small(&log, &["--workload", "deep"]).stdout);
+    let summary = closed.iter().find(|line| line["type"] == "summary").unwrap();
+    assert!(summary.get("kept_up").is_none() && closed.iter().any(|line| line["metric"] == "rps"));
+}
+
 /// Runs beside a writer on a copy of a log in a directory of its own; gives the `write` records and the last line.
 fn beside_a_writer(log: &Log, arguments: &[&str]) -> (std::process::Output, Vec<Value>) {
     let home = tempfile::tempdir().unwrap();

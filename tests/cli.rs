@@ -167,7 +167,7 @@ fn other_values_and_combinations() {
         (&["--count"], &["--all"]),
         (&["--count"], &["--page", "2"]),
         (&["--count"], &["--size", "2"]),
-        (&["--all"], &["--after", "1:2"]),
+        (&["--count"], &["--cursor"]),
         (&["--all"], &["--size", "2"]),
         (&["--batch", "-"], &["--page", "2"]),
         (&["--batch", "-"], &["--action", "X"]),

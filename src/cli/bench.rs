@@ -45,7 +45,8 @@ JSON lines, told apart by their type:
   depth      the same by depth: shallow (the newest tenth of the matching events), middle (the newer half), deep,
              past_the_end
   histogram  with --histogram: buckets of from_us, to_us, count
-  ratio      of a metric: ratio, low, high, verdict (faster, slower, inconclusive), improvement_percent
+             with --rate also started_per_s and kept_up; where a subject did not keep up, its latencies are of a queue
+  ratio      of a metric (with --rate not of RPS, which the rate sets for all): ratio, low, high, verdict (faster, slower, inconclusive), improvement_percent
   cost       from one thread: us_per_request, and of_floor: ratio, low, high
   gate       with --min-speedup: passed, failures
   write      with --write-rate, in the place of all but run and gate: of a journal, write_rate_per_s, workload and

@@ -51,7 +51,7 @@ Examples:
   auditq query --page 2000 --size 20              a page at any depth, at the cost of the first
   auditq query --actor 42 --action UPDATE --from 7d --now 2025-12-30
   auditq query --from 2025-12-01 --to 2025-12-07 --count
-  auditq query --all --format jsonl | jq -r .resource_id | sort | uniq -c
+  auditq query --all --format jsonl | sed 's/, \"payload\": .*/}/' | jq -r .action | sort | uniq -c
   auditq query --batch requests.jsonl --threads 16 > responses.jsonl
   auditq diff                                     do both engines answer alike?
   auditq bench                                    how much faster, and how sure that is
@@ -234,9 +234,10 @@ impl Environment {
 }
 
 fn parse_from(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> Result<Invocation> {
-    match Cli::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli.resolve(environment),
-        Err(error) => usage::explain(&error, environment),
+        Err(error) => usage::explain(&error, &arguments, environment),
     }
 }
 

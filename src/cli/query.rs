@@ -26,17 +26,16 @@ Examples:
   auditq query --batch - < requests.jsonl                one request a line, one response a line";
 
 const DETAILS: &str = "\
-Times:
-  1767052800, -1, @20251230 epoch seconds; behind an @, also those that look like a date or milliseconds
-  2025-12-30T01:00:00+01:00 RFC 3339
-  2025-12-30 00:00[:00]     UTC; a T may stand between date and time
-  2025-12-30                the whole day, UTC: --from takes its first second, --to its last
   today, yesterday          the whole day, UTC
   now, 7d, -36h, 2w, 1h30m  so long before --now, with or without the minus; a day has 24 hours, m is minutes
   Both ends belong to the window. A window that ends before it starts is empty, and no error.
 
 Cursors:
-  --after takes the place of an event that any JSON line yields: jq -r '\"\\(.created_at):\\(.id)\"'
+  --cursor prints the last event's CREATED_AT:ID on standard error, behind the page; --after takes it. Every page:
+    after=
+    while auditq -q query --size 1000 ${after:+--after \"$after\"} --cursor 2> cursor
+    do after=$(cat cursor); [ \"$after\" ] || break; done; cat cursor >&2
+  Where an event cannot be read, --all shows all before it, and its message says the cursor to go on behind it.
 
 Batches:
   A request line is {\"from_ts\": 0, \"to_ts\": 1767052800, \"actor_id\": null, \"action\": null, \"page\": 1,
@@ -48,7 +47,7 @@ Batches:
 /// Events come by created_at, then id, both descending. A JSON line is byte for byte what the live service
 /// prints for the event. A page past the end is empty, and no error.
 #[derive(Debug, Args)]
-#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = DETAILS)]
+#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = format!("{}\n{DETAILS}", time::HELP))]
 pub(super) struct Flags {
     /// The engine that answers; both print the same bytes
     #[arg(long, value_enum, default_value_t = ModeArg::Enhanced)]
@@ -83,21 +82,25 @@ pub(super) struct Flags {
     #[arg(conflicts_with = "page")]
     after: Option<Key>,
 
+    /// Print the cursor of the page that follows on standard error, and nothing where no event is left
+    #[arg(long)]
+    cursor: bool,
+
     /// What spans such as 7d count back from [default: the wall clock]
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     now: Option<Time>,
 
     /// Print how many events match
-    #[arg(long, conflicts_with_all = ["all", "page", "size", "after"])]
+    #[arg(long, conflicts_with_all = ["all", "page", "size", "after", "cursor"])]
     count: bool,
 
-    /// Show every matching event
-    #[arg(long, conflicts_with_all = ["page", "size", "after"])]
+    /// Show every matching event, with --after those behind that event
+    #[arg(long, conflicts_with_all = ["page", "size"])]
     all: bool,
 
     /// Answer the requests in FILE, one a line; - is standard input, answered as they arrive
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "now", "count", "all"])]
+    #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "cursor", "now", "count", "all"])]
     batch: Option<PathBuf>,
 
     /// Threads for a batch, 1 to 1024 [default: the number of CPUs]
@@ -128,6 +131,7 @@ impl Flags {
     pub(super) fn resolve(self, environment: &Environment) -> Result<QueryArgs> {
         Ok(QueryArgs {
             mode: self.mode.into(),
+            cursor: self.cursor,
             request: self.request(environment)?,
         })
     }
@@ -157,7 +161,7 @@ impl Flags {
             return Ok(QueryRequest::Count(filter));
         }
         if self.all {
-            return Ok(QueryRequest::All(filter));
+            return Ok(QueryRequest::All(filter, self.after));
         }
         let page = Position::Page(self.page.unwrap_or(FIRST_PAGE));
         let position = self.after.map_or(page, Position::After);

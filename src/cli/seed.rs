@@ -18,7 +18,7 @@ Examples:
 /// contract's digests. Killed at any moment, it leaves the old dataset or none. An existing contract dataset is kept
 /// as it is.
 #[derive(Debug, Args)]
-#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = super::verify::FIELDS)]
+#[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = format!("{}\n\n{}", time::HELP, super::verify::FIELDS))]
 pub(super) struct Flags {
     /// Replace an existing dataset
     #[arg(long)]

@@ -34,6 +34,7 @@ const FLAGS: &[(&str, &str)] = &[
         "--action --workload",
     ),
     ("method event-name", "--action"),
+    ("show-cursor print-cursor next-cursor cursor-file", "--cursor"),
     ("everything no-limit unlimited full no-paginate no-pager dump", "--all"),
     ("engine backend implementation", "--mode"),
     ("as-of reference-time current-time time", "--now"),

@@ -56,6 +56,7 @@ fn a_bare_query_is_the_newest_page_of_everything() {
         query(""),
         QueryArgs {
             mode: Mode::Enhanced,
+            cursor: false,
             request: QueryRequest::Page(first)
         }
     );
@@ -75,6 +76,7 @@ fn every_filter_arrives() {
         args,
         QueryArgs {
             mode: Mode::Baseline,
+            cursor: false,
             request
         }
     );
@@ -108,6 +110,14 @@ fn a_cursor_takes_the_place_of_the_page() {
 }
 
 #[test]
+fn everything_may_begin_behind_a_cursor() {
+    let args = query("--all --after 5:7 --cursor");
+    let after = Key { created_at: 5, id: 7 };
+    assert_eq!(args.request, QueryRequest::All(Filter::ALL, Some(after)));
+    assert!(args.cursor && !query("--all").cursor);
+}
+
+#[test]
 fn a_batch_has_a_source_and_threads() {
     let batch = |source, threads| QueryRequest::Batch { source, threads };
     assert_eq!(query("--batch -").request, batch(BatchSource::Stdin, 2));
@@ -124,7 +134,8 @@ fn what_makes_no_sense_together_is_refused() {
         "--count --page 1",
         "--all --size 5",
         "--count --after 1:1",
-        "--all --after 1:1",
+        "--count --cursor",
+        "--batch - --cursor",
         "--page 1 --after 1:1",
         "--batch - --page 1",
         "--batch - --count",
@@ -342,5 +353,34 @@ fn a_word_of_another_tool_leads_to_the_right_flag() {
             !message.contains("--color") && !message.contains("--all"),
             "{line}: {message}"
         );
+    }
+}
+
+#[test]
+fn a_message_refers_to_a_help_that_speaks_of_it() {
+    for (line, speaks_of) in [
+        ("query --from x", "2025-12-30 "),
+        ("query --from 20251230", "@20251230"),
+        ("--data-dir query query --to x", "RFC 3339"),
+        ("--format=jsonl query --now x", "epoch seconds"),
+        ("-q query --after x", "Cursors:"),
+        ("query --page x", "--page"),
+        ("query --mode x", "--mode"),
+        ("query --sizee 3", "--size"),
+        ("query --batch f --threads x", "--threads"),
+        ("seed --anchor x", "RFC 3339"),
+        ("seed --events x", "--events"),
+        ("bench --rate x", "--rate"),
+        ("diff --requests x", "--requests"),
+        ("--generate x", "--generate"),
+        ("nonsense", "auditq query"),
+    ] {
+        let message = refused(line);
+        let (_, help) = message.rsplit_once("; `auditq").expect(line);
+        let (help, _) = help.split_once("` says more").expect(line);
+        let Ok(Invocation::Show(text)) = invoke(help, &PLAIN) else {
+            panic!("{line}: {message}")
+        };
+        assert!(text.contains(speaks_of), "{line}: {message} leads to {text}");
     }
 }

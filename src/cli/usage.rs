@@ -1,6 +1,7 @@
 //! The argument parser's errors, in one line each.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use clap::CommandFactory;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Help and the version are no errors; everything else becomes one line that names the value and what is
 /// accepted.
-pub(super) fn explain(error: &clap::Error, environment: &Environment) -> Result<Invocation> {
+pub(super) fn explain(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> Result<Invocation> {
     let colored = |is_terminal: bool| {
         let text = error.render();
         if is_terminal && !environment.no_color {
@@ -27,15 +28,17 @@ pub(super) fn explain(error: &clap::Error, environment: &Environment) -> Result<
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Ok(Invocation::NothingAsked(colored(std::io::stderr().is_terminal())))
         }
-        _ => Err(Error::usage(format!(
-            "{}; `{} --help` says more",
-            problem(error),
-            command(error)
-        ))),
+        _ => {
+            let command = command_of(arguments);
+            Err(Error::usage(format!(
+                "{}; `{command} --help` says more",
+                problem(error, &command)
+            )))
+        }
     }
 }
 
-fn problem(error: &clap::Error) -> String {
+fn problem(error: &clap::Error, command: &str) -> String {
     let argument = text(error, ContextKind::InvalidArg).map(|argument| flag(&argument));
     let value = text(error, ContextKind::InvalidValue);
     let accepted = match error.get(ContextKind::ValidValue) {
@@ -57,7 +60,7 @@ fn problem(error: &clap::Error) -> String {
             format!("{argument} {value:?}: accepted are {accepted}")
         }
         (ErrorKind::UnknownArgument, Some(argument), _) => {
-            let hint = hint(error, &argument).map_or_else(String::new, |hint| format!(": {hint}"));
+            let hint = hint(error, command, &argument).map_or_else(String::new, |hint| format!(": {hint}"));
             format!("there is no argument {argument:?}{hint}")
         }
         (ErrorKind::ArgumentConflict, Some(argument), _) => match names(error, ContextKind::PriorArg) {
@@ -80,10 +83,9 @@ fn problem(error: &clap::Error) -> String {
 
 /// Where an argument that is not there leads: first by the words of other tools, then by its letters, by which clap finds
 /// more than is alike.
-fn hint(error: &clap::Error, argument: &str) -> Option<String> {
+fn hint(error: &clap::Error, command: &str, argument: &str) -> Option<String> {
     let cli = Cli::command();
-    let name = command(error);
-    let asked = name.split(' ').nth(1).and_then(|name| cli.find_subcommand(name));
+    let asked = command.split(' ').nth(1).and_then(|name| cli.find_subcommand(name));
     let has = |flag: &str| {
         let flags = cli.get_arguments().filter(|flag| flag.is_global_set());
         let mut flags = flags.chain(asked.unwrap_or(&cli).get_arguments());
@@ -123,18 +125,23 @@ fn flag(argument: &str) -> String {
     argument.split(" <").next().unwrap_or(argument).to_owned()
 }
 
-/// `auditq query`, from the usage line that clap made for the error.
-fn command(error: &clap::Error) -> String {
-    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else {
-        return "auditq".to_owned();
+/// `auditq query`: the command that was asked for, for the name of its help.
+fn command_of(arguments: &[OsString]) -> String {
+    let cli = Cli::command();
+    let takes_value = |word: &str| {
+        let argument = cli
+            .get_arguments()
+            .find(|known| known.get_long() == word.strip_prefix("--"));
+        argument.is_some_and(|argument| argument.get_action().takes_values())
     };
-    let usage = usage.to_string();
-    let words = usage.split_whitespace().skip_while(|word| *word != "auditq");
-    let words = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
-    let words: Vec<_> = words.take_while(|word| !word.starts_with('-')).collect();
-    if words.is_empty() {
-        "auditq".to_owned()
-    } else {
-        words.join(" ")
+    let mut words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        if cli.find_subcommand(word).is_some() {
+            return format!("auditq {word}");
+        }
+        if takes_value(word) {
+            words.next();
+        }
     }
+    "auditq".to_owned()
 }

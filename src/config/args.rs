@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::contract::workload::Workload;
-use crate::model::{Filter, Mode, Query};
+use crate::model::{Filter, Key, Mode, Query};
 
 /// What `seed` makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct QueryArgs {
     pub mode: Mode,
     /// What is asked.
     pub request: QueryRequest,
+    /// Print the cursor of what follows on standard error.
+    pub cursor: bool,
 }
 
 /// What `query` asks an engine.
@@ -40,8 +42,8 @@ pub enum QueryRequest {
     Page(Query),
     /// How many events match.
     Count(Filter),
-    /// Every event that matches.
-    All(Filter),
+    /// Every event that matches, behind this one if there is one.
+    All(Filter, Option<Key>),
     /// One request a line.
     Batch {
         /// Where the requests come from.

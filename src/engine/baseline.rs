@@ -2,7 +2,7 @@
 
 use super::{Engine, Find, retry, stream};
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Query};
+use crate::model::{Filter, Key, Page, Query};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::payload;
@@ -48,8 +48,12 @@ impl Engine for Baseline {
     }
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        self.all_after(filter, None, sink)
+    }
+
+    fn all_after(&self, filter: &Filter, after: Option<Key>, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let fill = |page: &mut Page, find: Find<'_>| payload::fill_baseline(&self.dir, page, find);
-        stream::rows(&self.dir, filter, fill, sink)
+        stream::rows(&self.dir, filter, after, fill, sink)
     }
 
     fn maintain(&self, _progress: Progress<'_>) -> Result<()> {

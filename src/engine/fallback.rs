@@ -7,6 +7,7 @@ use thread_local::ThreadLocal;
 use super::retry;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Query, Rows};
+use crate::storage::absent::require_database;
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::JournalMode;
 use crate::storage::fs::platform::{FileState, Identity};
@@ -80,6 +81,7 @@ impl Fallback {
     fn connect(&self) -> Result<CachedConnection> {
         let unopened = |error| Error::io(self.dir.database(), "cannot open")(error);
         loop {
+            require_database(self.dir.database())?;
             let identity = Identity::of_path(self.dir.database()).map_err(unopened)?;
             let state = FileState::of_path(self.dir.database()).map_err(unopened)?;
             let connection = Connection::open(&self.dir)?;

@@ -10,7 +10,7 @@ use super::refresh::BackgroundRefresh;
 use super::stream::Interrupted;
 use super::{Engine, Find, Lifetime, Notify, RefreshCounts, cost, retry, stream};
 use crate::error::{Error, Result};
-use crate::model::{Filter, Page, Query, Rows};
+use crate::model::{Filter, Key, Page, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::permissions::is_replaceable;
@@ -185,6 +185,10 @@ impl Engine for Enhanced {
     }
 
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        self.all_after(filter, None, sink)
+    }
+
+    fn all_after(&self, filter: &Filter, after: Option<Key>, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
         let by_sqlite = |index: Option<&Index>| cost::all_by_sqlite(index, filter);
         // Reading everything costs more than an index does, and from an index it takes no lock.
         if !self.live.is_known()
@@ -199,7 +203,7 @@ impl Engine for Enhanced {
         if let Some(state) = self.ask_state(by_sqlite, indexed)
             && let Ok(index) = &state.index
         {
-            let Some(Interrupted { why, last }) = stream::index(index, &self.payloads, filter, sink)? else {
+            let Some(Interrupted { why, last }) = stream::index(index, &self.payloads, filter, after, sink)? else {
                 return Ok(());
             };
             self.forget(why);
@@ -209,7 +213,7 @@ impl Engine for Enhanced {
         self.payloads.forget();
         let fill = |page: &mut Page, find: Find<'_>| self.payloads.fill(page, find);
         let Some((last, state)) = rest else {
-            return stream::rows(&self.dir, filter, fill, sink);
+            return stream::rows(&self.dir, filter, after, fill, sink);
         };
         let (is_later, spooled) = retry::until_confirmed(|| {
             let connection = Connection::open(&self.dir)?;

@@ -14,7 +14,7 @@ mod stream;
 mod turns;
 
 use crate::error::Result;
-use crate::model::{Filter, Mode, Page, Query, Rows};
+use crate::model::{Filter, Key, Mode, Page, Position, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 
@@ -41,8 +41,29 @@ pub trait Engine: Send + Sync {
     /// Gives every matching event to `sink`, newest first, a few at a time, all from one moment of the log.
     ///
     /// # Errors
-    /// Those of [`Engine::page`], for the first event that has one, and those of `sink`.
+    /// [`Error::Interrupted`] for the first event that is none, once those before it were given; and those of `sink`.
     fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()>;
+
+    /// The same for the events behind `after`, where one is given. Unless an engine does better, page by page, each of a
+    /// moment of its own.
+    ///
+    /// # Errors
+    /// Those of [`Engine::all`].
+    fn all_after(&self, filter: &Filter, after: Option<Key>, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        let Some(after) = after else {
+            return self.all(filter, sink);
+        };
+        let mut query = Query::new(filter.clone(), Position::After(after), PAGE)?;
+        let mut page = Page::default();
+        loop {
+            self.page(&query, &mut page)?;
+            let Some(last) = page.events().last().map(|event| event.key()) else {
+                return Ok(());
+            };
+            sink(&page)?;
+            query.move_after(last);
+        }
+    }
 
     /// Does what the answers left to be done, when no answer waits for it: `progress` is called with how much of
     /// it is done and how much there is.
@@ -61,6 +82,9 @@ pub trait Engine: Send + Sync {
         RefreshCounts::default()
     }
 }
+
+/// How many events a page holds where every event is asked for by pages.
+const PAGE: u64 = 500;
 
 /// How often an index was brought up to date, and how often it could not answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -26,6 +26,11 @@ pub fn note(display: &Display, line: &str) {
     }
 }
 
+/// Prints a cursor that was asked for, alone on its line, so that a script can read it.
+pub fn cursor(cursor: &str) {
+    let _ = io::stderr().lock().write_all(format!("{cursor}\n").as_bytes());
+}
+
 /// Prints the help for a call without arguments.
 pub fn help(text: &str) {
     // Best effort: there is no other stream to report to.

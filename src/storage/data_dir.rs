@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::absent;
 use super::db_files::{DatabaseFiles, refuse_long};
 use super::fs::open::refuse_special;
 use super::fs::staging::{STAGED_PREFIX, find_staged};
@@ -108,23 +109,10 @@ impl DataDir {
     /// The directory, the database or the payload file is missing, or something else than a regular file is in the place of
     /// one.
     pub fn require(&self) -> Result<()> {
-        let seed = "`auditq seed` makes the contract dataset, --data-dir names another directory";
-        let missing = |path: &Path, problem: &str| {
-            Err(Error::Missing {
-                path: path.to_owned(),
-                problem: format!("{problem}: {seed}"),
-            })
-        };
-        if !self.root.is_dir() {
-            return missing(&self.root, "there is no such data directory");
-        }
+        absent::require_directory(&self.root)?;
         self.refuse_staged()?;
-        if !self.database.exists() {
-            return missing(&self.database, "the data directory has no database");
-        }
-        if !self.payloads().exists() {
-            return missing(&self.payloads(), "the data directory has no payload file");
-        }
+        absent::require_database(&self.database)?;
+        absent::require_payloads(&self.payloads())?;
         refuse_long(&self.database, 0)?;
         DatabaseFiles::refuse_special(&self.database)?;
         refuse_special(&self.payloads()).map_err(Error::io(&self.payloads(), "cannot open"))

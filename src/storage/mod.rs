@@ -1,5 +1,6 @@
 //! A data directory: the metadata, the payload file, the rank index, and whether the index is still current.
 
+pub(crate) mod absent;
 pub mod data_dir;
 pub(crate) mod db_files;
 pub(crate) mod db_version;

@@ -44,7 +44,7 @@ pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
         .subjects
         .iter()
         .zip(&rounds)
-        .map(|(timed, rounds)| subject(timed, rounds, &measured.depths))
+        .map(|(timed, rounds)| subject(timed, rounds, measured))
         .collect::<Result<_>>()?;
     // The last is the floor: it answers nothing, so it is no faster than anything.
     let others = 1..subjects.len().saturating_sub(1);
@@ -53,8 +53,11 @@ pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
         rounds: &rounds[place],
         is_p99_weak: subjects[place].total.latency.p99_is_weak,
     };
+    // The rate of an open loop sets RPS for all alike: its ratio would be 1, whoever is faster.
+    let is_open = measured.requests_per_s.is_some();
+    let metrics: Vec<_> = METRICS.into_iter().filter(|it| !(is_open && it.is_rate())).collect();
     let of_others: Vec<_> = others
-        .map(|other| ratios(&side(0), &side(other)))
+        .map(|other| ratios_of(&metrics, &side(0), &side(other)))
         .collect::<Result<_>>()?;
     Ok(report::Workload {
         workload: measured.workload.clone(),
@@ -92,7 +95,31 @@ pub(super) fn gate(min_speedup: f64, workloads: &[report::Workload], writes: &[r
     }
 }
 
-fn subject(timed: &Timed, rounds: &[Summary], depths: &[Depth]) -> Result<report::Subject> {
+/// Below this part of an open loop's rate, a subject did not keep up.
+const KEPT_UP: f64 = 0.95;
+
+/// Whether the requests were begun at the rate: from the first to the last of each round, however long those took.
+fn open(timed: &Timed, requests_per_s: f64) -> report::Open {
+    let intervals: usize = timed
+        .rounds
+        .iter()
+        .map(|round| round.samples.len().saturating_sub(1))
+        .sum();
+    let took: f64 = timed.rounds.iter().map(|round| round.last_start.as_secs_f64()).sum();
+    let is_rate_known = intervals > 0 && took > 0.0;
+    let started_per_s = if is_rate_known {
+        intervals as f64 / took
+    } else {
+        requests_per_s
+    };
+    report::Open {
+        started_per_s,
+        kept_up: started_per_s >= KEPT_UP * requests_per_s,
+    }
+}
+
+fn subject(timed: &Timed, rounds: &[Summary], measured: &Measured) -> Result<report::Subject> {
+    let depths = &measured.depths;
     let mut all = latencies(&timed.rounds, |_| true);
     all.sort_unstable();
     let by_depth = Depth::ALL.iter().filter_map(|depth| {
@@ -108,6 +135,7 @@ fn subject(timed: &Timed, rounds: &[Summary], depths: &[Depth]) -> Result<report
         subject: timed.name.clone(),
         passes_per_round: timed.passes,
         total: shown(&summary(&timed.rounds)?),
+        open: measured.requests_per_s.map(|rate| open(timed, rate)),
         depths: by_depth.collect(),
         histogram: histogram(&all).into_iter().map(bucket).collect(),
         rounds: raw
@@ -146,7 +174,11 @@ pub(super) struct Side<'a> {
 
 /// Of each metric.
 pub(super) fn ratios(model: &Side<'_>, other: &Side<'_>) -> Result<Vec<report::Ratio>> {
-    METRICS.into_iter().map(|metric| ratio(metric, model, other)).collect()
+    ratios_of(&METRICS, model, other)
+}
+
+fn ratios_of(metrics: &[Metric], model: &Side<'_>, other: &Side<'_>) -> Result<Vec<report::Ratio>> {
+    metrics.iter().map(|metric| ratio(*metric, model, other)).collect()
 }
 
 fn ratio(metric: Metric, model: &Side<'_>, other: &Side<'_>) -> Result<report::Ratio> {
@@ -246,156 +278,4 @@ fn us(ns: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::command::bench::Sample;
-    use crate::output::bench::Line;
-
-    /// Two requests, each asked twice a round, in two rounds of a second.
-    fn timed(name: &str, latencies_ns: [u64; 2]) -> Timed {
-        let sample = |request: u32| Sample {
-            request,
-            latency_ns: latencies_ns[request as usize],
-        };
-        let samples = [0, 1, 0, 1].map(sample).to_vec();
-        let round = Round {
-            wall: Duration::from_secs(1),
-            errors: 1,
-            samples,
-        };
-        Timed {
-            name: name.to_owned(),
-            passes: 2,
-            rounds: vec![round.clone(), round],
-            turns: vec![0, 1],
-        }
-    }
-
-    fn measured() -> Measured {
-        let cost = |name: &str, ns| Cost {
-            name: name.to_owned(),
-            n: 2,
-            rounds_ns: vec![ns, ns],
-        };
-        Measured {
-            workload: "legacy".to_owned(),
-            depths: vec![Depth::Shallow, Depth::PastTheEnd],
-            offsets: vec![0, 90],
-            subjects: vec![
-                timed("baseline", [8_000, 40_000]),
-                timed("enhanced", [1_000, 4_000]),
-                timed("floor", [500, 30]),
-            ],
-            costs: vec![cost("enhanced", 3_000.0), cost("floor", 1_500.0)],
-        }
-    }
-
-    #[test]
-    fn the_depth_classes_are_the_whole() {
-        for subject in workload(&measured()).unwrap().subjects {
-            let classes: usize = subject.depths.iter().map(|depth| depth.latency.n).sum();
-            let buckets: usize = subject.histogram.iter().map(|bucket| bucket.count).sum();
-            let rounds: usize = subject.rounds.iter().map(|round| round.summary.latency.n).sum();
-            assert_eq!([classes, buckets, rounds], [subject.total.latency.n; 3]);
-            assert_eq!((subject.total.errors, subject.total.rps), (2, 4.0));
-        }
-    }
-
-    #[test]
-    fn above_one_is_faster_in_every_metric() {
-        let figures = workload(&measured()).unwrap();
-        let ratios: Vec<_> = figures
-            .ratios
-            .iter()
-            .map(|it| (it.metric, it.speedup.ratio.round()))
-            .collect();
-        assert_eq!(
-            ratios,
-            [("rps", 1.0), ("p50", 10.0), ("p90", 10.0), ("p95", 10.0), ("p99", 10.0)]
-        );
-        assert_eq!(figures.ratios[0].verdict, "inconclusive");
-        assert_eq!(figures.ratios[1].verdict, "faster");
-        assert!((figures.ratios[4].improvement_percent - 90.0).abs() < 1.0 && figures.ratios[4].is_weak);
-    }
-
-    #[test]
-    fn the_cost_is_told_in_floors() {
-        let costs = workload(&measured()).unwrap().costs;
-        assert_eq!(costs[0].us_per_request, 3.0);
-        assert!((costs[0].of_floor.unwrap().ratio - 2.0).abs() < 1e-9);
-        assert!(costs[1].of_floor.is_none());
-    }
-
-    #[test]
-    fn the_gate_fails_only_where_the_whole_interval_is_below() {
-        let mut figures = workload(&measured()).unwrap();
-        let names = |gate: &report::Gate| gate.failures.iter().map(|it| it.ratio.metric).collect::<Vec<_>>();
-        let strict = gate(1.5, std::slice::from_ref(&figures), &[]);
-        assert_eq!((strict.passed, names(&strict)), (false, vec!["rps"]));
-        figures.ratios[0].speedup.high = Some(1.5);
-        assert!(gate(1.5, std::slice::from_ref(&figures), &[]).passed);
-        figures.ratios[0].speedup.high = None;
-        assert!(
-            gate(
-                1e6,
-                &[report::Workload {
-                    ratios: figures.ratios[..1].to_vec(),
-                    ..figures
-                }],
-                &[]
-            )
-            .passed
-        );
-    }
-
-    #[test]
-    fn the_lines_have_the_documented_shape() {
-        let figures = workload(&measured()).unwrap();
-        let line = |line: Line<'_>| serde_json::to_string(&line).unwrap();
-        let total = figures.subjects[1].total;
-        assert_eq!(
-            line(Line::Summary {
-                workload: "legacy",
-                subject: "enhanced",
-                passes_per_round: 2,
-                total
-            }),
-            "{\"type\":\"summary\",\"workload\":\"legacy\",\"subject\":\"enhanced\",\"passes_per_round\":2,\"rps\":4.0,\
-             \"errors\":2,\"n\":8,\"mean_us\":2.5,\"p50_us\":2.5,\"p90_us\":4.0,\"p95_us\":4.0,\"p99_us\":4.0,\"max_us\":4.0,\
-             \"p99_is_weak\":true}"
-        );
-        let depth = line(Line::Depth {
-            workload: "legacy",
-            subject: "floor",
-            depth: &figures.subjects[2].depths[1],
-        });
-        assert!(depth.starts_with(
-            "{\"type\":\"depth\",\"workload\":\"legacy\",\"subject\":\"floor\",\"depth\":\"past_the_end\",\"n\":4,\"mean_us\":0.03,"
-        ));
-        let ratio = line(Line::Ratio {
-            workload: "legacy",
-            ratio: &figures.ratios[0],
-        });
-        assert_eq!(
-            ratio,
-            "{\"type\":\"ratio\",\"workload\":\"legacy\",\"subject\":\"enhanced\",\"against\":\"baseline\",\"metric\":\"rps\",\
-             \"ratio\":1.0,\"low\":1.0,\"high\":1.0,\"verdict\":\"inconclusive\",\"improvement_percent\":0.0,\"is_weak\":false}"
-        );
-        let cost = line(Line::Cost {
-            workload: "legacy",
-            cost: &figures.costs[1],
-        });
-        assert_eq!(
-            cost,
-            "{\"type\":\"cost\",\"workload\":\"legacy\",\"subject\":\"floor\",\"n\":4,\"us_per_request\":1.5,\
-             \"rounds_us_per_request\":[1.5,1.5],\"of_floor\":null}"
-        );
-        let gate = gate(2.0, &[], &[]);
-        assert_eq!(
-            line(Line::Gate(&gate)),
-            "{\"type\":\"gate\",\"min_speedup\":2.0,\"passed\":true,\"failures\":[]}"
-        );
-    }
-}
+mod tests;

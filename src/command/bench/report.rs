@@ -84,6 +84,9 @@ pub(crate) struct Subject {
     /// How often each round asked all requests.
     pub(crate) passes_per_round: usize,
     pub(crate) total: Summary,
+    /// Not there in a closed loop.
+    #[serde(flatten)]
+    pub(crate) open: Option<Open>,
     pub(crate) depths: Vec<Depth>,
     pub(crate) histogram: Vec<Bucket>,
     pub(crate) rounds: Vec<Round>,
@@ -108,6 +111,16 @@ pub(crate) struct Latency {
     pub(crate) max_us: f64,
     /// Fewer than 1,000 samples: fewer than ten lie beyond the P99.
     pub(crate) p99_is_weak: bool,
+}
+
+/// Whether a subject kept up with the rate of an open loop. Where it did not, its latencies are those of a queue that
+/// grows as long as the round lasts.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Open {
+    /// Requests a second that were begun.
+    pub(crate) started_per_s: f64,
+    /// Whether that is nearly the rate.
+    pub(crate) kept_up: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -141,7 +154,7 @@ pub(crate) struct Round {
 pub(crate) struct Ratio {
     pub(crate) subject: String,
     pub(crate) against: String,
-    /// "rps", "p50", "p90", "p95" or "p99".
+    /// "rps", "p50", "p90", "p95" or "p99"; no "rps" in an open loop, where the rate sets it.
     pub(crate) metric: &'static str,
     #[serde(flatten)]
     pub(crate) speedup: Speedup,

@@ -29,6 +29,8 @@ const MAX_TURNS: usize = 2_000_000;
 pub struct Measured {
     /// The workload's name.
     pub workload: String,
+    /// The rate of an open loop; `None` in a closed one.
+    pub requests_per_s: Option<f64>,
     /// How deep each request's page lies.
     pub depths: Vec<Depth>,
     /// Events before each request's page.
@@ -142,6 +144,10 @@ impl Bench<'_> {
         self.checker.check_again(work, checked)?;
         Ok(Measured {
             workload: work.name.clone(),
+            requests_per_s: match self.settings.pace {
+                Pace::Closed => None,
+                Pace::Open { requests_per_s } => Some(requests_per_s),
+            },
             depths: self.checker.depths(work, checked)?,
             offsets: work.requests.iter().map(Query::offset).collect(),
             subjects: timed,

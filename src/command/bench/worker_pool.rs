@@ -24,6 +24,8 @@ pub struct Sample {
 pub struct Round {
     /// From the start of all threads to the last answer.
     pub wall: Duration,
+    /// From the start to when the last request was begun; 0 in a closed loop.
+    pub last_start: Duration,
     /// Requests that failed; they have a latency all the same.
     pub errors: usize,
     /// Every request's, in no order.
@@ -50,6 +52,7 @@ struct Worker {
     scratch: Scratch,
     samples: Vec<Sample>,
     errors: usize,
+    last_start: Duration,
     /// A request that was answered otherwise than expected.
     mismatch: Option<usize>,
 }
@@ -95,6 +98,7 @@ impl WorkerPool {
     fn collect(&self, wall: Duration) -> (Round, Option<usize>) {
         let mut round = Round {
             wall,
+            last_start: Duration::ZERO,
             errors: 0,
             samples: Vec::new(),
         };
@@ -103,6 +107,7 @@ impl WorkerPool {
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
             round.samples.append(&mut worker.samples);
             round.errors += worker.errors;
+            round.last_start = round.last_start.max(worker.last_start);
             mismatch = mismatch.or(worker.mismatch);
         }
         (round, mismatch)
@@ -115,6 +120,7 @@ impl Worker {
         self.samples.clear();
         self.samples.reserve(task.turns());
         self.errors = 0;
+        self.last_start = Duration::ZERO;
         self.mismatch = None;
     }
 
@@ -140,6 +146,7 @@ impl Worker {
         while let Some((turn, request)) = task.take(next) {
             let intended = started + Duration::from_secs_f64(turn as f64 / requests_per_s);
             std::thread::sleep(intended.saturating_duration_since(Instant::now()));
+            self.last_start = started.elapsed();
             let events = subject.ask(&task.requests[request], &task.expected[request], &mut self.scratch);
             self.note(task, request, intended.elapsed(), events);
         }

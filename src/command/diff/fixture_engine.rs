@@ -53,6 +53,7 @@ impl FixtureEngine {
                 return Err(Error::Row {
                     event: EVENTS[0].id,
                     problem: "planted".to_owned(),
+                    created_at: Some(EVENTS[0].created_at),
                 });
             }
         }

@@ -4,7 +4,7 @@ use crate::command::notify::notify;
 use crate::config::{Config, Display, Format, QueryArgs, QueryRequest};
 use crate::engine::{self, Engine, Lifetime, Notice, Notify};
 use crate::error::{Error, Exit, Result};
-use crate::model::{Filter, Page, Query};
+use crate::model::{Filter, Key, Page, Query};
 use crate::output::Stdout;
 use crate::output::jsonl::{self, Jsonl};
 use crate::output::progress::{self, ProgressBar};
@@ -25,7 +25,7 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     let display = config.display;
     let lifetime = match args.request {
         QueryRequest::Batch { .. } => Lifetime::LongLived,
-        QueryRequest::Page(_) | QueryRequest::Count(_) | QueryRequest::All(_) => Lifetime::OneShot,
+        QueryRequest::Page(_) | QueryRequest::Count(_) | QueryRequest::All(..) => Lifetime::OneShot,
     };
     // Notes are printed after the answer: if there is none, the error alone is printed.
     let (notes, noted) = std::sync::mpsc::channel();
@@ -39,16 +39,17 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     };
     let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
     let engine = engine.as_ref();
+    let mut cursor = None;
     match &args.request {
         QueryRequest::Page(query) => {
-            page(&display, engine, query)?;
+            cursor = page(&display, engine, query)?;
             refresh_for_later(&display, engine);
         }
         QueryRequest::Count(filter) => {
             count(&display, engine, filter)?;
             refresh_for_later(&display, engine);
         }
-        QueryRequest::All(filter) => {
+        QueryRequest::All(filter, after) => {
             // Reading everything is faster from an index, and holds no lock while a slow reader reads.
             let built = if engine.needs_build() {
                 refresh_index(&display, engine)
@@ -59,7 +60,7 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
                 // It has timed out once already.
                 return Err(error);
             }
-            all(&display, engine, filter)?;
+            cursor = all(&display, engine, filter, *after)?;
             match built {
                 Ok(()) => refresh_for_later(&display, engine),
                 failed => note_failure(&display, failed),
@@ -72,23 +73,39 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     noted
         .try_iter()
         .for_each(|line: String| progress::note(&display, &line));
+    if let Some(cursor) = cursor.filter(|_| args.cursor) {
+        // Last, so that it is the last line whatever there was to note.
+        progress::cursor(&cursor.to_string());
+    }
     Ok(Exit::Fine)
 }
 
-fn page(display: &Display, engine: &dyn Engine, query: &Query) -> Result<()> {
+/// Prints a page; gives the cursor of the next.
+fn page(display: &Display, engine: &dyn Engine, query: &Query) -> Result<Option<Key>> {
     let mut page = Page::default();
     engine.page(query, &mut page)?;
     let mut printer = Printer::new(display);
     printer.add(&page)?;
-    printer.finish()
+    printer.finish()?;
+    Ok(last(&page))
 }
 
-fn all(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> {
+/// Prints every event behind `after`; gives the cursor of what may come to follow.
+fn all(display: &Display, engine: &dyn Engine, filter: &Filter, after: Option<Key>) -> Result<Option<Key>> {
     let mut printer = Printer::new(display);
-    let shown = engine.all(filter, &mut |page| printer.add(page));
+    let mut cursor = None;
+    let shown = engine.all_after(filter, after, &mut |page| {
+        cursor = last(page).or(cursor);
+        printer.add(page)
+    });
     // The events before an unreadable one are printed before the error.
     let flushed = printer.finish();
-    shown.and(flushed)
+    shown.and(flushed)?;
+    Ok(cursor)
+}
+
+fn last(page: &Page) -> Option<Key> {
+    page.events().last().map(|event| event.key())
 }
 
 fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> {

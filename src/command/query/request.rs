@@ -53,6 +53,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
              page (or after) and page_size"
         ))
     };
+    if let Some(problem) = other_encoding(line) {
+        return Err(Error::usage(problem));
+    }
     // serde would accept an array of the values.
     if line.trim_ascii_start().first() != Some(&b'{') {
         return Err(not_understood("no object"));
@@ -72,6 +75,19 @@ pub(super) fn parse(line: &[u8]) -> Result<Query> {
         action: wire.action,
     };
     Query::new(filter, position, wire.page_size)
+}
+
+/// What is wrong with a line in another encoding than UTF-8, as editors of other systems save it.
+fn other_encoding(line: &[u8]) -> Option<&'static str> {
+    const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
+    let is_utf_16 = line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") || line.contains(&0);
+    if line.starts_with(UTF_8_MARK) {
+        Some("it starts with a byte order mark (EF BB BF), which is not JSON: save it as UTF-8 without one")
+    } else if is_utf_16 {
+        Some("it holds NUL bytes or the mark of UTF-16: save it as UTF-8 without a byte order mark")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::command::bench::report::{Bucket, Cost, Depth, Gate, Ratio, Report, Run, Summary, Write};
+use crate::command::bench::report::{Bucket, Cost, Depth, Gate, Open, Ratio, Report, Run, Summary, Write};
 
 /// One JSON line.
 #[derive(Debug, Serialize)]
@@ -15,6 +15,8 @@ pub(crate) enum Line<'a> {
         passes_per_round: usize,
         #[serde(flatten)]
         total: Summary,
+        #[serde(flatten)]
+        open: Option<Open>,
     },
     Depth {
         workload: &'a str,
@@ -54,6 +56,7 @@ pub(super) fn lines(report: &Report, with_histogram: bool) -> Vec<Line<'_>> {
                 subject,
                 passes_per_round,
                 total,
+                open: it.open,
             });
             lines.extend(it.depths.iter().map(|depth| Line::Depth {
                 workload,

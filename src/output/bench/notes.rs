@@ -3,7 +3,7 @@
 use super::tables::interval;
 use super::writes;
 use crate::command::bench::report::{FLOOR, Failure, Gate, Report};
-use crate::output::units::times;
+use crate::output::units::{digits, times};
 
 /// A paragraph each.
 pub(super) fn notes(report: &Report) -> Vec<String> {
@@ -24,7 +24,12 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         );
     }
     if method.pace == "open" {
-        notes.push("In the open loop, a latency includes the moment a sleeping thread takes to wake.".to_owned());
+        notes.push(
+            "In the open loop, a latency includes the moment a sleeping thread takes to wake. The rate sets RPS for every \
+             subject, so there is no ratio of it, no verdict and no gate on it."
+                .to_owned(),
+        );
+        notes.extend(behind(report));
     }
     let depths = subjects()
         .flat_map(|subject| &subject.depths)
@@ -48,6 +53,32 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     }
     notes.extend(report.gate.as_ref().map(gate));
     notes
+}
+
+/// Which subjects the rate was too high for.
+fn behind(report: &Report) -> Option<String> {
+    let rate = report.run.method.rate_requests_per_s?;
+    let behind = report.workloads.iter().flat_map(|work| {
+        let subjects = work.subjects.iter();
+        subjects.filter_map(|it| {
+            let open = it.open.filter(|open| !open.kept_up)?;
+            Some(format!(
+                "{} {}: {} of {} a second",
+                work.workload,
+                it.subject,
+                digits(open.started_per_s),
+                digits(rate)
+            ))
+        })
+    });
+    let behind: Vec<_> = behind.collect();
+    (!behind.is_empty()).then(|| {
+        format!(
+            "COULD NOT KEEP UP with the rate: {}. Such latencies are of a queue that grows with the round: ask for a \
+             lower --rate.",
+            behind.join("; ")
+        )
+    })
 }
 
 fn gate(gate: &Gate) -> String {

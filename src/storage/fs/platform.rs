@@ -130,6 +130,22 @@ pub(crate) fn is_unreadable(path: &Path) -> bool {
     may == Err(rustix::io::Errno::ACCESS)
 }
 
+/// Whether a path was not followed because its links lead in a circle, or there are too many.
+pub(crate) fn is_link_loop(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP)
+}
+
+/// Whether the limit of open files leaves no room for the few that a database takes: itself, its log or journal, its
+/// directory.
+pub(crate) fn is_out_of_descriptors() -> bool {
+    use rustix::io::Errno;
+    // Held together until all are there; a directory that always exists, and no file that could be waited for.
+    let opened: std::result::Result<Vec<_>, Errno> = (0..4)
+        .map(|_| rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()))
+        .collect();
+    matches!(opened, Err(Errno::MFILE | Errno::NFILE))
+}
+
 /// How many threads this process has; 1 where the system does not say.
 pub(crate) fn running_threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count).max(1)

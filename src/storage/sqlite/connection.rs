@@ -12,9 +12,11 @@ use super::name::plain_name;
 use super::posix_locks::{self, Locking};
 use crate::error::{Error, Result};
 use crate::escape::escape_for_terminal;
+use crate::storage::absent::require_database;
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_files::DatabaseFiles;
 use crate::storage::db_version::JournalMode;
+use crate::storage::fs::platform::is_out_of_descriptors;
 
 /// How long a lock held by another process is waited for: the default of Python's sqlite3 module, which the
 /// live service uses.
@@ -244,12 +246,7 @@ fn to_error(path: &Path, error: &rusqlite::Error) -> Error {
                 seconds: BUSY_TIMEOUT.as_secs(),
             };
         }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            return unreadable(
-                path,
-                "the database cannot be opened: look at its rights and those of its directory",
-            );
-        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => return unopened(path),
         Some(ErrorCode::ReadOnly) => {
             return unreadable(
                 path,
@@ -275,6 +272,22 @@ fn to_error(path: &Path, error: &rusqlite::Error) -> Error {
         }
     };
     Error::Database { path, problem }
+}
+
+/// Why a database cannot be opened, which SQLite says of all reasons alike.
+fn unopened(path: PathBuf) -> Error {
+    if let Err(absent) = require_database(&path) {
+        return absent;
+    }
+    let problem = if is_out_of_descriptors() {
+        "the database cannot be opened, because too many files are open: raise the limit (`ulimit -n`)"
+    } else {
+        "the database cannot be opened: look at its permissions and those of its directory"
+    };
+    Error::Unreadable {
+        path,
+        problem: problem.to_owned(),
+    }
 }
 
 /// SQLite's own words, safe to show.

@@ -183,6 +183,7 @@ impl Connection {
             if texts > MAX_VALUE as usize {
                 return Err(Error::Row {
                     event: row.id,
+                    created_at: Some(row.created_at),
                     problem: "the page's texts are more than 256 MiB: ask for a smaller page".to_owned(),
                 });
             }

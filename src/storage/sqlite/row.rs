@@ -24,15 +24,20 @@ pub(super) const COLUMNS: [&str; 8] = [
 pub(super) fn read<'row>(row: &'row rusqlite::Row<'_>) -> Result<Row<'row>> {
     let id = match value(row, 0) {
         ValueRef::Integer(id) => id,
-        other => return Err(mismatch(0, 0, other)),
+        other => return Err(mismatch((0, None), 0, other)),
     };
+    let created_at = match value(row, 1) {
+        ValueRef::Integer(second) => Some(second),
+        _ => None,
+    };
+    let event = (id, created_at);
     let integer = |column| match value(row, column) {
         ValueRef::Integer(value) => Ok(value),
-        other => Err(mismatch(id, column, other)),
+        other => Err(mismatch(event, column, other)),
     };
     let text = |column| match value(row, column) {
-        ValueRef::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| problem(id, column, "is not UTF-8")),
-        other => Err(mismatch(id, column, other)),
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes).map_err(|_| problem(event, column, "is not UTF-8")),
+        other => Err(mismatch(event, column, other)),
     };
     Ok(Row {
         id,
@@ -53,7 +58,7 @@ fn value<'row>(row: &'row rusqlite::Row<'_>, column: usize) -> ValueRef<'row> {
     row.get_ref(column).unwrap_or(ValueRef::Null)
 }
 
-fn mismatch(event: i64, column: usize, found: ValueRef<'_>) -> Error {
+fn mismatch(event: (i64, Option<i64>), column: usize, found: ValueRef<'_>) -> Error {
     let holds = match found {
         ValueRef::Null => "holds nothing (NULL)".to_owned(),
         ValueRef::Integer(value) => format!("holds the number {value}, not text"),
@@ -67,9 +72,11 @@ fn mismatch(event: i64, column: usize, found: ValueRef<'_>) -> Error {
     problem(event, column, &holds)
 }
 
-fn problem(event: i64, column: usize, holds: &str) -> Error {
+/// `event` is its id and, if it has one, its time.
+fn problem((event, created_at): (i64, Option<i64>), column: usize, holds: &str) -> Error {
     Error::Row {
         event,
         problem: format!("column {} {holds}", COLUMNS[column]),
+        created_at,
     }
 }

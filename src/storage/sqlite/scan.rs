@@ -152,6 +152,7 @@ impl Connection {
 fn too_long(event: i64) -> Error {
     Error::Row {
         event,
+        created_at: None,
         problem: "a text of more than 64 KiB is too long for an index".to_owned(),
     }
 }

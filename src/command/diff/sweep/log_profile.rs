@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Event, Filter, Key, Page, Position, Query};
 
 /// The log without its payloads, newest event first.
@@ -27,11 +27,6 @@ fn nth(page: u64, size: u64) -> Result<Query> {
     Query::new(Filter::ALL, Position::Page(page), size)
 }
 
-/// Whether one event is at fault: the pages that hold it are compared too, both engines must fail alike.
-fn is_of_one_event(error: &Error) -> bool {
-    matches!(error, Error::Row { .. } | Error::Payload { .. })
-}
-
 impl LogProfile {
     /// Reads the model's whole log.
     pub(super) fn of(model: &dyn Engine) -> Result<Self> {
@@ -41,7 +36,8 @@ impl LogProfile {
             Ok(())
         };
         match model.all(&Filter::ALL, &mut add) {
-            Err(error) if is_of_one_event(&error) => Self::piece_by_piece(model),
+            // The pages that hold it are compared too: both engines must fail alike.
+            Err(error) if error.is_of_one_event() => Self::piece_by_piece(model),
             read => read.map(|()| profile),
         }
     }
@@ -54,7 +50,7 @@ impl LogProfile {
             match model.page(&nth(number, PIECE)?, &mut page) {
                 Ok(()) if page.is_empty() => break,
                 Ok(()) => profile.add_page(&page),
-                Err(error) if is_of_one_event(&error) => profile.one_by_one(model, number)?,
+                Err(error) if error.is_of_one_event() => profile.one_by_one(model, number)?,
                 Err(error) => return Err(error),
             }
         }
@@ -67,7 +63,7 @@ impl LogProfile {
         for number in (piece - 1) * PIECE + 1..=piece * PIECE {
             match model.page(&nth(number, 1)?, &mut page) {
                 Ok(()) => self.add_page(&page),
-                Err(error) if is_of_one_event(&error) => self.unreadable += 1,
+                Err(error) if error.is_of_one_event() => self.unreadable += 1,
                 Err(error) => return Err(error),
             }
         }

@@ -131,7 +131,11 @@ impl PartScan {
             is_too_long = self.texts > LONG_TEXTS.saturating_add(self.part.rows.len() * TEXTS_OF_A_ROW);
             if is_too_long {
                 let problem = "the texts up to it are too long for an index".to_owned();
-                return Err(Error::Row { event: row.id, problem });
+                return Err(Error::Row {
+                    event: row.id,
+                    created_at: Some(row.created_at),
+                    problem,
+                });
             }
             self.part.push(row);
             self.sum = self.sum.wrapping_add(entry_hash(key, row.created_at, row.id));

@@ -71,7 +71,7 @@ impl From<Error> for RefreshError {
     fn from(error: Error) -> Self {
         match error {
             // Whether such a database can be indexed, a build decides.
-            Error::Row { event, problem } => RefreshError::Row { event, problem },
+            Error::Row { event, problem, .. } => RefreshError::Row { event, problem },
             Error::Database { .. } => RefreshError::Rebuild(error.to_string()),
             error => RefreshError::Failed(error),
         }

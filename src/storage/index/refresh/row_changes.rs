@@ -46,6 +46,7 @@ pub(super) fn compare(
                 if *texts > MAX_TEXTS {
                     return Err(Error::Row {
                         event: row.id,
+                        created_at: Some(row.created_at),
                         problem: "the texts of the rows that changed are longer than 64 MiB".to_owned(),
                     });
                 }
