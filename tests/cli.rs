@@ -149,7 +149,7 @@ fn other_values_and_combinations() {
             ["--batch", "no/such/file"],
             ["no/such/file", "cannot open", "No such file"],
         ),
-        (["--batch", "."], [".", "cannot open", "directory"]),
+        (["--batch", "."], [".", "cannot read", "directory"]),
         (["--threads", "4"], ["--batch", "is missing", "--help"]),
         (["--page", "\u{1b}[2J"], ["--page", "\\u{1b}[2J", "a whole number"]),
     ] {
