@@ -47,7 +47,10 @@ const TAKEN: [(&str, &str); 4] = [
 
 fn main() {
     let mut rows = Rows::new(EVENTS, ANCHOR);
-    let payloads: Vec<Vec<u8>> = (0..PAYLOADS).map(|_| rows.next_row().unwrap().line.to_vec()).collect();
+    // Without the end of the line, as the engines check it.
+    let payloads: Vec<Vec<u8>> = (0..PAYLOADS)
+        .map(|_| rows.next_row().unwrap().line.trim_ascii_end().to_vec())
+        .collect();
     let bytes: usize = payloads.iter().map(Vec::len).sum();
     let mut best = [f64::INFINITY; CHECKS.len()];
     for _ in 0..ROUNDS {
