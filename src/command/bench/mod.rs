@@ -2,6 +2,8 @@
 
 use crate::command::notify::notify;
 use crate::config::{BenchArgs, Config, Display, JournalMode, WriteArgs};
+use crate::contract::dataset::ANCHOR;
+use crate::contract::workload;
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Exit, Result};
 use crate::model::{Mode, Page};
@@ -164,7 +166,7 @@ fn engines(display: &Display, dir: &DataDir) -> Result<[Box<dyn Engine>; 2]> {
     let baseline = open(Mode::Baseline, Lifetime::LongLived)?;
     let enhanced = open(Mode::Enhanced, Lifetime::LongLived)?;
     // Where no index could be written, this one makes its own while the baseline's answers are collected.
-    if let Some(query) = crate::contract::workload::deep(seed::stream_anchor(dir)).next() {
+    if let Some(query) = workload::deep(ANCHOR).next() {
         // What cannot be answered is said in its turn.
         let _ = enhanced.page(&query, &mut Page::default());
     }
