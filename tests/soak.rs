@@ -3,6 +3,7 @@
 //!
 //! `AUDITQ_SOAK_SECONDS` says for how long at least. A soak also goes on until the writer has committed and the index
 //! was refreshed often enough to say anything, however slow the machine is, and fails where that never comes.
+//! `AUDITQ_SOAK_RATE` says how many commits a second the writer makes while it works; without it, as many as it can.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -22,8 +23,9 @@ const THREADS: u64 = 16;
 /// How many events there are before the writer comes.
 const EVENTS: i64 = 5_000;
 
-/// How long the writer works, at least, before it is told to rest.
+/// How long the writer works, at least, before it is told to rest: as many commits as it can, or at a given rate.
 const WORK: Duration = Duration::from_millis(100);
+const WORK_AT_A_RATE: Duration = Duration::from_secs(5);
 
 /// How often the writer works and rests before there is a level to hold, and again to see whether it holds.
 const TURNS: u32 = 2;
@@ -31,23 +33,31 @@ const TURNS: u32 = 2;
 /// What has not come so long after it was due does not come.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// Commits a second while the writer works.
+const RATE: &str = "AUDITQ_SOAK_RATE";
+
 /// Set for the process that a soak runs in.
 const ALONE: &str = "AUDITQ_SOAK_IS_ALONE";
 
 /// Commits events at the new end, each with a payload of its own, for as long as it is not told to rest. It says
 /// the newest id after each commit, and `rest` when it rests.
 const WRITER: &str = "
-import select, sqlite3, sys
+import select, sqlite3, sys, time
+pause = 1 / float(sys.argv[1]) if sys.argv[1:] else 0
 c = sqlite3.connect('audit.db', isolation_level=None, timeout=60)
 p = open('payloads.jsonl', 'ab')
 n = c.execute('SELECT max(id) FROM audit_events').fetchone()[0]
+due = time.monotonic()
 while True:
-    if select.select([sys.stdin], [], [], 0)[0]:
+    if select.select([sys.stdin], [], [], max(0, due - time.monotonic()))[0]:
         if sys.stdin.readline() != 'rest\\n':
             break
         print('rest', flush=True)
         if sys.stdin.readline() != 'go\\n':
             break
+        due = time.monotonic()
+        continue
+    due += pause
     n += 1
     line = b'{\"event\": %d}\\n' % n
     at = p.tell()
@@ -65,6 +75,7 @@ struct Writer {
 impl Writer {
     fn start(log: &Log) -> Self {
         let mut child = python(WRITER)
+            .args(std::env::var_os(RATE))
             .current_dir(log.root())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -185,7 +196,6 @@ fn ask(soak: &Soak, enhanced: &Enhanced, thread: u64) {
     }
 }
 
-/// Counts the index files that come one after the other in the same place.
 /// Counts how often the index was brought to another state.
 fn watcher(soak: &Soak, enhanced: &Enhanced) {
     while !soak.over.load(Ordering::Relaxed) {
@@ -251,6 +261,11 @@ fn soak(journal_mode: &str, time: Duration) {
         ..Soak::default()
     };
     let replies = BufReader::new(writer.child.stdout.take().unwrap());
+    let work = if std::env::var_os(RATE).is_some() {
+        WORK_AT_A_RATE
+    } else {
+        WORK
+    };
     let start = Instant::now();
     // The first third warms up.
     let (mut turns, mut turns_before, mut first) = (0, 0, None);
@@ -294,7 +309,7 @@ fn soak(journal_mode: &str, time: Duration) {
             let committed = soak.committed.load(Ordering::SeqCst);
             let refreshes = soak.refreshes.load(Ordering::SeqCst);
             wait_for("a commit", &|| {
-                soak.committed.load(Ordering::SeqCst) > committed && turn.elapsed() > WORK
+                soak.committed.load(Ordering::SeqCst) > committed && turn.elapsed() > work
             });
             soak.rests.store(false, Ordering::SeqCst);
             writer.order("rest\n");
