@@ -10,11 +10,14 @@ use rustix::io::Errno;
 
 /// Where Linux keeps a POSIX access control list.
 const ACL: &str = "system.posix_acl_access";
-/// The largest extended attribute that Linux has, in bytes.
+/// Bytes of a list with two dozen entries, and of the largest extended attribute that Linux has.
+const USUAL_ACL: usize = 256;
 const MAX_XATTR: usize = 1 << 16;
 
 const WRITE_BY_OTHERS: u32 = 0o022;
 const READ_BY_OTHERS: u32 = 0o044;
+/// The bits that a copy gets.
+const COPIED: u32 = 0o666;
 
 /// Owner, mode and access control list of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,32 +31,22 @@ struct Permissions {
 
 impl Permissions {
     fn of_path(path: &Path) -> io::Result<Self> {
-        let mut acl = vec![0; MAX_XATTR];
-        let found = rustix::fs::getxattr(path, ACL, &mut acl[..]);
-        Self::new(&rustix::fs::stat(path)?, acl, found)
+        let acl = read_acl(|buffer| rustix::fs::getxattr(path, ACL, buffer))?;
+        Ok(Self::new(&rustix::fs::stat(path)?, acl))
     }
 
     fn of_open(file: &File) -> io::Result<Self> {
-        let mut acl = vec![0; MAX_XATTR];
-        let found = rustix::fs::fgetxattr(file, ACL, &mut acl[..]);
-        Self::new(&rustix::fs::fstat(file)?, acl, found)
+        let acl = read_acl(|buffer| rustix::fs::fgetxattr(file, ACL, buffer))?;
+        Ok(Self::new(&rustix::fs::fstat(file)?, acl))
     }
 
-    fn new(stat: &Stat, mut acl: Vec<u8>, found: rustix::io::Result<usize>) -> io::Result<Self> {
-        let acl = match found {
-            Ok(len) => {
-                acl.truncate(len);
-                Some(acl)
-            }
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => None,
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Permissions {
+    fn new(stat: &Stat, acl: Option<Vec<u8>>) -> Self {
+        Permissions {
             uid: stat.st_uid,
             gid: stat.st_gid,
             mode: stat.st_mode & 0o7777,
             acl,
-        })
+        }
     }
 
     /// Those of a file that only this process's user can use.
@@ -71,6 +64,21 @@ impl Permissions {
         [model.uid, 0, rustix::process::geteuid().as_raw()].contains(&self.uid)
     }
 
+    /// Whether a copy with these permissions has the owner and the permissions of `model`, less any execute bit.
+    fn are_copied_from(&self, model: &Self) -> bool {
+        (self.uid, self.gid, self.mode, &self.acl) == (model.uid, model.gid, model.mode & COPIED, &model.acl)
+    }
+
+    /// An error unless the owner is trusted and nobody else can write who cannot write the model.
+    fn check_trust(&self, model: &Self) -> io::Result<()> {
+        if self.has_trusted_owner(model) && self.grants_no_more(model, WRITE_BY_OTHERS) {
+            return Ok(());
+        }
+        Err(not_trusted(
+            "somebody can have written it who cannot write the database",
+        ))
+    }
+
     /// Whether nobody but the owner has any of these rights who has it not to the model.
     fn grants_no_more(&self, model: &Self, rights: u32) -> bool {
         let shared = self.mode & rights;
@@ -78,6 +86,23 @@ impl Permissions {
         // The same bits mean other people where the group or an access control list is another one.
         shared == 0 || (is_same && shared & !model.mode == 0)
     }
+}
+
+/// Reads an access control list by `read`, which fills a buffer; `None` where a file has none.
+fn read_acl(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<Option<Vec<u8>>> {
+    let mut usual = [0; USUAL_ACL];
+    let acl = match read(&mut usual) {
+        Ok(len) => usual[..len].to_vec(),
+        Err(Errno::RANGE) => {
+            let mut large = vec![0; MAX_XATTR];
+            let len = read(&mut large)?;
+            large.truncate(len);
+            large
+        }
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Some(acl))
 }
 
 /// Opens a regular file of ours, whoever may have put another one there. A link is not followed, a FIFO is not waited
@@ -106,12 +131,8 @@ pub(crate) fn open_trusted(path: &Path, database: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Permissions::private(&own),
         model => model?,
     };
-    if own.has_trusted_owner(&model) && own.grants_no_more(&model, WRITE_BY_OTHERS) {
-        return Ok(file);
-    }
-    Err(not_trusted(
-        "somebody can have written it who cannot write the database",
-    ))
+    own.check_trust(&model)?;
+    Ok(file)
 }
 
 /// Opens a file of ours that holds what `database` holds: it is trusted as by [`open_trusted`], and nobody can read it
@@ -120,12 +141,18 @@ pub(crate) fn open_trusted(path: &Path, database: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of [`open_trusted`]; or it can be read by more people than `database`, and that cannot be mended.
 pub(crate) fn open_copy_of(path: &Path, database: &Path) -> io::Result<File> {
-    let file = open_trusted(path, database)?;
+    let file = open_untrusted(path)?;
+    let look = || Ok::<_, io::Error>((Permissions::of_open(&file)?, Permissions::of_path(database)?));
+    let (own, model) = look()?;
+    own.check_trust(&model)?;
+    if own.are_copied_from(&model) {
+        return Ok(file);
+    }
     // Best effort: what counts is what the file has then.
     let _ = copy_permissions(database, &file);
-    let (own, model) = (Permissions::of_open(&file)?, Permissions::of_path(database)?);
-    let is_trusted = own.has_trusted_owner(&model) && own.grants_no_more(&model, WRITE_BY_OTHERS);
-    if is_trusted && own.grants_no_more(&model, READ_BY_OTHERS) {
+    let (own, model) = look()?;
+    own.check_trust(&model)?;
+    if own.grants_no_more(&model, READ_BY_OTHERS) {
         return Ok(file);
     }
     Err(not_trusted("more people can read it than can read the database"))
@@ -142,10 +169,10 @@ fn not_trusted(why: &str) -> io::Error {
 /// The system refused.
 pub(crate) fn copy_permissions(model: &Path, file: &File) -> io::Result<()> {
     let (like, own) = (Permissions::of_path(model)?, Permissions::of_open(file)?);
-    let mode = like.mode & 0o666;
-    if (like.uid, like.gid, mode, &like.acl) == (own.uid, own.gid, own.mode, &own.acl) {
+    if own.are_copied_from(&like) {
         return Ok(());
     }
+    let mode = like.mode & COPIED;
     if (like.uid, like.gid) != (own.uid, own.gid) {
         let (owner, group) = (Uid::from_raw(like.uid), Gid::from_raw(like.gid));
         // Only root may give a file away.
@@ -316,6 +343,22 @@ mod tests {
         let mut copied = [0; 99];
         let len = rustix::fs::getxattr(files.path("file"), ACL, &mut copied[..]).unwrap();
         assert_eq!(copied[..len], acl_for(12_345, 4));
+    }
+
+    #[test]
+    fn a_list_of_any_length_is_read() {
+        let files = Files::new(0o600, 0o600);
+        let mut entries = vec![(1, 6, NOBODY)];
+        entries.extend((0..100).map(|user| (2, 4, 20_000 + user)));
+        entries.extend([(4, 0, NOBODY), (16, 4, NOBODY), (32, 0, NOBODY)]);
+        let long = acl(&entries);
+        assert!(long.len() > USUAL_ACL);
+        if !set_acl(&files.path("db"), &long) {
+            eprintln!("skipped: access control lists: this file system has none");
+            return;
+        }
+        assert_eq!(files.mode_of_copy(), Some(0o640));
+        assert_eq!(Permissions::of_path(&files.path("file")).unwrap().acl, Some(long));
     }
 
     #[test]
