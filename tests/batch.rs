@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::harness::dataset::{value, values};
 use crate::harness::faults::with_memory_limit;
+use crate::harness::needs::needs;
 use crate::harness::program::{Coprocess, MODES, assert_quiet, run_with_input};
 use crate::harness::{Log, auditq};
 
@@ -128,6 +129,7 @@ fn a_coprocess_answers_each_request_as_it_comes() {
 /// What another process has committed before a request is in its answer.
 #[test]
 fn a_coprocess_sees_every_commit() {
+    needs!(Python);
     let log = Log::plain(300);
     for mode in MODES {
         let mut coprocess = Coprocess::start(log.root(), &["--mode", mode]);

@@ -14,7 +14,7 @@ use auditq::storage::data_dir::DataDir;
 use serde_json::Value;
 
 use crate::faulty_engines::{Fault, Faulty};
-use crate::harness::{Log, auditq, page};
+use crate::harness::{Log, auditq, page, program_path};
 
 const EVENTS: i64 = 100;
 
@@ -103,7 +103,7 @@ fn the_refusal_says_how_to_see_it() {
         .split(" with --mode baseline")
         .next()
         .unwrap();
-    let command = command.replace("auditq", env!("CARGO_BIN_EXE_auditq"));
+    let command = command.replace("auditq", program_path().to_str().unwrap());
     let output = std::process::Command::new("sh")
         .args(["-c", &command])
         .output()

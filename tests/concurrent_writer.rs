@@ -9,6 +9,7 @@ use auditq::engine::{Engine, Enhanced, Lifetime};
 use auditq::model::{Filter, Key, Page, Position, Query};
 
 use crate::harness::faults::auditq_on;
+use crate::harness::needs::needs;
 use crate::harness::verified::verified;
 use crate::harness::{Log, python, seconds};
 
@@ -125,16 +126,19 @@ fn race(journal_mode: &str, writer: &str) {
 
 #[test]
 fn with_a_rollback_journal() {
+    needs!(Python);
     race("delete", WRITER);
 }
 
 #[test]
 fn with_a_write_ahead_log() {
+    needs!(Python);
     race("wal", WRITER);
 }
 
 #[test]
 fn verified_with_a_rollback_journal() {
+    needs!(Python);
     verified("concurrent_writer::verified_with_a_rollback_journal", || {
         race("delete", ROTATING_WRITER);
     });
@@ -142,6 +146,7 @@ fn verified_with_a_rollback_journal() {
 
 #[test]
 fn verified_with_a_write_ahead_log() {
+    needs!(Python);
     verified("concurrent_writer::verified_with_a_write_ahead_log", || {
         race("wal", ROTATING_WRITER);
     });
@@ -182,6 +187,7 @@ fn commits_beside_a_slow_reader(log: &Log, arguments: &[&str]) {
 
 #[test]
 fn a_slow_reader_keeps_nobody_from_committing() {
+    needs!(Python);
     let log = Log::plain(5_000);
     for journal_mode in ["delete", "wal"] {
         log.journal_mode(journal_mode);

@@ -1,7 +1,6 @@
 //! The contract's digests, from what the program itself prints and writes.
 
 use std::fs;
-use std::path::PathBuf;
 
 use auditq::contract::dataset::EVENTS;
 use auditq::contract::digests::{
@@ -14,9 +13,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::harness::auditq;
 use crate::harness::dataset::{Dataset, sha256};
 use crate::harness::program::{MODES, assert_quiet, run_with_input};
+use crate::harness::{auditq, checkout};
 
 #[test]
 fn the_payload_file() {
@@ -153,7 +152,7 @@ struct Response<'line> {
 }
 
 fn golden(name: &str) -> Vec<u8> {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fixtures/golden", name].iter().collect();
+    let path = checkout("fixtures/golden").join(name);
     fs::read(path).unwrap()
 }
 

@@ -9,6 +9,7 @@ use auditq::model::{Filter, Key, Position, Query};
 
 use crate::harness::dataset::values;
 use crate::harness::faults::{number, report, with_memory_limit};
+use crate::harness::needs::needs;
 use crate::harness::program::MODES;
 use crate::harness::{Log, answer, filter, page};
 
@@ -322,6 +323,7 @@ fn payloads_of_every_kind() {
 /// Python's own decoder takes and refuses the same, but for how deep it goes.
 #[test]
 fn payloads_as_python_has_them() {
+    needs!(Python);
     let log = log_of_payloads(true);
     log.python(
         "import json, sqlite3\n\

@@ -9,12 +9,11 @@ use auditq::engine::Lifetime;
 
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::{
-    Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, skipped, stdout_of, time_of,
+    Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, stdout_of, time_of,
 };
+use crate::harness::needs::needs;
 use crate::harness::program::assert_refused;
-use crate::harness::{Log, answer, page};
-
-const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
+use crate::harness::{Log, answer, frozen, page};
 
 /// Sizes of the datasets that replace each other.
 const SIZES: [u64; 2] = [300, 900];
@@ -57,7 +56,7 @@ fn recover(dataset: &Dataset, what: &str) {
         let readers: [&[&str]; 3] = [
             &["query", "--count"],
             &["query", "--mode", "baseline"],
-            &["verify-baseline", "--dir", FROZEN],
+            &["verify-baseline", "--dir", frozen()],
         ];
         for reader in readers {
             let output = dataset.auditq(reader);
@@ -125,20 +124,15 @@ fn a_seed_that_replaces_a_dataset() {
 /// The same at every call that changes a name or a file's permissions or waits for the disk, one by one.
 #[test]
 fn a_seed_that_replaces_a_dataset_at_every_step() {
+    needs!(Strace);
     let both = both();
     let mut killed = 0;
     for calls in ["/^rename", "/^unlink", "/^f(data)?sync", "/^fchmod"] {
         for nth in 1.. {
             let dataset = Dataset::of(SIZES[0]);
             match kill_at_call(&seed(dataset.root(), 1), calls, nth) {
-                None => {
-                    return skipped(
-                        "kills at every step",
-                        "no strace that can inject; kills at random moments are tested",
-                    );
-                }
-                Some(Fate::Through) => break,
-                Some(Fate::Killed) => killed += 1,
+                Fate::Through => break,
+                Fate::Killed => killed += 1,
             }
             which(&dataset, &both, &format!("before call {nth} of {calls}"));
         }

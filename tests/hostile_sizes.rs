@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::Log;
 use crate::harness::faults::with_memory_limit;
+use crate::harness::needs::needs;
 
 /// Far more than any of it takes, also beside other work.
 const TIME: Duration = Duration::from_secs(30);
@@ -183,6 +184,7 @@ fn long_texts_are_left_to_sqlite() {
 /// A text at the limit, and one byte more, stored in UTF-8 and in UTF-16.
 #[test]
 fn a_text_at_the_limit_is_indexed() {
+    needs!(Python);
     for encoding in ["UTF-8", "UTF-16"] {
         let log = Log::plain(300);
         log.python(&format!(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use auditq::engine::{Engine, Enhanced, Lifetime};
 use auditq::model::{Filter, Key, Position, Query};
 
+use crate::harness::needs::needs;
 use crate::harness::{Log, answer, filter, page, python};
 
 /// Requests whose answers between them show every event, by every way into the index.
@@ -100,6 +101,7 @@ fn in_both_modes(test: impl Fn(&Watched)) {
 
 #[test]
 fn an_insert() {
+    needs!(Python);
     in_both_modes(|watched| {
         let payload = "0, (SELECT payload_len FROM audit_events WHERE id = 1)";
         watched.changed_by(
@@ -111,6 +113,7 @@ fn an_insert() {
 
 #[test]
 fn a_late_insert() {
+    needs!(Python);
     in_both_modes(|watched| {
         let sql = format!(
             "{INSERT} (1000020, 3, 'NEW', 'X', 'X-1', (SELECT payload_offset FROM audit_events WHERE id = 5), (SELECT payload_len FROM audit_events WHERE id = 5))"
@@ -121,6 +124,7 @@ fn a_late_insert() {
 
 #[test]
 fn an_update_of_each_column() {
+    needs!(Python);
     in_both_modes(|watched| {
         for change in [
             "created_at = 1000001",
@@ -137,6 +141,7 @@ fn an_update_of_each_column() {
 
 #[test]
 fn a_delete_and_a_reinsert_of_one_id() {
+    needs!(Python);
     in_both_modes(|watched| {
         watched.changed_by("delete", "DELETE FROM audit_events WHERE id IN (5, 250)");
         let again = "(250, 1000099, 3, 'AGAIN', 'X', 'X-2', 0, (SELECT payload_len FROM audit_events WHERE id = 1))";
@@ -151,6 +156,7 @@ fn a_delete_and_a_reinsert_of_one_id() {
 
 #[test]
 fn a_vacuum_a_checkpoint_and_a_change_of_schema() {
+    needs!(Python);
     in_both_modes(|watched| {
         watched.changed_by("no change: vacuum", "VACUUM");
         watched.changed_by(
@@ -169,6 +175,7 @@ fn a_vacuum_a_checkpoint_and_a_change_of_schema() {
 
 #[test]
 fn a_switch_of_journal_mode_and_back() {
+    needs!(Python);
     in_both_modes(|watched| {
         for round in 0..3 {
             let insert = format!(
@@ -188,6 +195,7 @@ fn a_switch_of_journal_mode_and_back() {
 /// A writer that stays connected keeps the write-ahead log from being copied away at its close.
 #[test]
 fn a_writer_that_stays_and_then_closes() {
+    needs!(Python);
     in_both_modes(|watched| {
         let mut writer = python(
             "import sqlite3, sys\nc = sqlite3.connect('audit.db', isolation_level=None)\nfor line in sys.stdin:\n    c.execute(line).fetchall()\n    print('done', flush=True)\nc.close()",
@@ -216,6 +224,7 @@ fn a_writer_that_stays_and_then_closes() {
 
 #[test]
 fn a_backup_copied_over_and_a_backup_moved_into_place() {
+    needs!(Python);
     in_both_modes(|watched| {
         let log = &watched.log;
         log.python("import sqlite3\na = sqlite3.connect('audit.db'); b = sqlite3.connect('backup.db')\na.backup(b)");
@@ -262,6 +271,7 @@ fn a_directory_moved_into_place() {
 /// A writer killed in the middle of a commit leaves a hot journal, or frames that no commit follows.
 #[test]
 fn a_writer_killed_in_the_middle_of_a_commit() {
+    needs!(Python);
     for mode in ["delete", "wal"] {
         for pages in [1, 50] {
             let watched = Watched::new(mode);
@@ -284,6 +294,7 @@ fn a_writer_killed_in_the_middle_of_a_commit() {
 
 #[test]
 fn the_payload_file_appended_to_and_replaced() {
+    needs!(Python);
     in_both_modes(|watched| {
         watched
             .log

@@ -8,10 +8,11 @@ use std::process::{Output, Stdio};
 
 use crate::harness::dataset::{Dataset, sha256};
 use crate::harness::faults::{
-    Mounted, SHORT_BENCH, auditq_on, leftovers, report, skipped, stdout_of, with_failing_calls, with_size_limit,
+    Mounted, SHORT_BENCH, auditq_on, leftovers, report, stdout_of, with_failing_calls, with_size_limit,
 };
+use crate::harness::needs::needs;
 use crate::harness::program::{MODES, assert_refused};
-use crate::harness::{Log, auditq};
+use crate::harness::{Log, frozen};
 
 /// Every file of a directory by its name and digest.
 fn digests(root: &Path) -> BTreeMap<String, String> {
@@ -114,11 +115,7 @@ fn printing() -> Vec<Vec<&'static str>> {
         vec!["--help"],
         vec!["--version"],
         vec!["seed", "-q", "--events", "300"],
-        vec![
-            "verify-baseline",
-            "--dir",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline"),
-        ],
+        vec!["verify-baseline", "--dir", frozen()],
     ];
     for mode in MODES {
         // None of these pages is empty: where there is nothing to print, nothing fails.
@@ -162,10 +159,6 @@ fn standard_output_into_a_file_that_meets_a_size_limit() {
 /// The file that `bench --export` writes is whole or not there.
 #[test]
 fn an_export_that_meets_a_size_limit() {
-    let help = auditq().arg("--help").output().unwrap();
-    if !String::from_utf8_lossy(&help.stdout).contains("\n  bench") {
-        return skipped("--export on a full disk", "this build has no bench");
-    }
     let dataset = Dataset::of(300);
     let place = tempfile::tempdir().unwrap();
     let target = place.path().join("figures.json");
@@ -226,6 +219,7 @@ fn a_query_on_a_full_file_system() {
 /// Each read and each look at a file fails, from the first on, from the second on, and so forth.
 #[test]
 fn a_query_on_a_disk_that_fails_to_read() {
+    needs!(Strace);
     let log = Log::plain(300);
     let expected = log.lines(&["query", "--size", "30"]);
     let mut tried = 0;
@@ -233,9 +227,7 @@ fn a_query_on_a_disk_that_fails_to_read() {
         let query = auditq_on(log.root(), &["query", "--size", "30", "--mode", mode]);
         for calls in ["pread64", "read", "lseek", "/^(new)?fstat(at)?", "flock,fcntl"] {
             for nth in 1..12 {
-                let Some(output) = with_failing_calls(&query, calls, "EIO", nth) else {
-                    return skipped("failing reads", "no strace that can inject");
-                };
+                let output = with_failing_calls(&query, calls, "EIO", nth);
                 let said = String::from_utf8_lossy(&output.stderr);
                 let what = format!("{mode}, {calls} {nth}: {said}");
                 if said.contains("error while loading shared libraries") {
@@ -259,6 +251,7 @@ fn a_query_on_a_disk_that_fails_to_read() {
 /// Each call that writes fails, from the first on, from the second on, and so forth.
 #[test]
 fn a_seed_on_a_disk_that_fails_to_write() {
+    needs!(Strace);
     let whole = |dataset: &Dataset| {
         let events = dataset.auditq(&["query", "--all"]);
         stdout_of(&events)
@@ -278,9 +271,7 @@ fn a_seed_on_a_disk_that_fails_to_write() {
             for nth in [1, 2, 3, 5, 8] {
                 let dataset = Dataset::of(300);
                 let seed = auditq_on(dataset.root(), &["seed", "--force", "--events", "900"]);
-                let Some(output) = with_failing_calls(&seed, calls, error, nth) else {
-                    return skipped("failing writes", "no strace that can inject");
-                };
+                let output = with_failing_calls(&seed, calls, error, nth);
                 tried += 1;
                 let said = String::from_utf8_lossy(&output.stderr);
                 let what = format!("{error} by {calls} {nth}: {said}");

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use serde_json::Value;
 
 use crate::harness::dataset::{value, values};
+use crate::harness::needs::needs;
 use crate::harness::program::MODES;
 use crate::harness::{Log, NewEvent, python};
 
@@ -238,10 +239,12 @@ fn walk_beside_a_writer(journal_mode: &str) {
 
 #[test]
 fn walking_while_another_process_inserts() {
+    needs!(Python);
     walk_beside_a_writer("delete");
 }
 
 #[test]
 fn walking_while_another_process_inserts_into_a_write_ahead_log() {
+    needs!(Python);
     walk_beside_a_writer("wal");
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::auditq_on;
+use crate::harness::needs::needs;
 use crate::harness::program::assert_refused;
-use crate::harness::{Log, python};
+use crate::harness::{Log, frozen, python};
 
 /// What the live service waits, and what is said of it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,12 +99,11 @@ fn queries_give_up(mode: &str, hold: &str) {
 }
 
 fn checks_give_up() {
-    const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
-    const CHECKS: [&[&str]; 2] = [&["seed", "--events", "300"], &["verify-baseline", "--dir", FROZEN]];
+    let checks: [&[&str]; 2] = [&["seed", "--events", "300"], &["verify-baseline", "--dir", frozen()]];
     let dataset = Dataset::of(300);
     let holder = Holder::new(dataset.root(), HOLD);
-    let commands = CHECKS.map(|check| auditq_on(dataset.root(), check));
-    all_give_up(commands.into(), &CHECKS);
+    let commands = checks.map(|check| auditq_on(dataset.root(), check));
+    all_give_up(commands.into(), &checks);
     drop(holder);
     dataset.seeded(&["--events", "300"]);
 }
@@ -111,6 +111,7 @@ fn checks_give_up() {
 /// All at the same time, because the waiting is what takes long.
 #[test]
 fn held_for_longer_than_the_timeout() {
+    needs!(Python);
     std::thread::scope(|scope| {
         scope.spawn(|| queries_give_up("delete", HOLD));
         scope.spawn(|| queries_give_up("wal", HOLD_WAL));
@@ -120,6 +121,7 @@ fn held_for_longer_than_the_timeout() {
 
 #[test]
 fn held_for_less() {
+    needs!(Python);
     let log = Log::plain(300);
     let expected: Vec<_> = WITHOUT_INDEX
         .iter()
@@ -152,6 +154,7 @@ fn held_for_less() {
 /// The holder has committed nothing, so what the index says is what is true: there is nothing to wait for.
 #[test]
 fn a_current_index_answers_at_once() {
+    needs!(Python);
     let log = Log::plain(300);
     let queries = &WITHOUT_INDEX[3..];
     let expected: Vec<_> = queries.iter().map(|it| log.lines(it)).collect();
@@ -167,6 +170,7 @@ fn a_current_index_answers_at_once() {
 /// In WAL mode even an exclusive transaction keeps no reader out.
 #[test]
 fn a_write_ahead_log_keeps_no_reader_out() {
+    needs!(Python);
     let log = Log::plain(300);
     log.journal_mode("wal");
     let expected = log.lines(&["query", "--mode", "baseline"]);
@@ -180,6 +184,7 @@ fn a_write_ahead_log_keeps_no_reader_out() {
 /// The index is built after the answer, and whoever reads the answer does not wait for that.
 #[test]
 fn standard_output_ends_before_the_index_is_built() {
+    needs!(Python);
     let dataset = Dataset::of(300);
     std::fs::remove_file(dataset.root().join("audit.idx")).unwrap();
     let mut query = auditq_on(dataset.root(), &["query", "--size", "200"])

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::harness::faults::{SHORT_BENCH, auditq_on, stdout_of};
+use crate::harness::needs::needs;
 use crate::harness::program::assert_refused;
 use crate::harness::{Log, python};
 
@@ -71,6 +72,7 @@ fn says_once(output: &Output, word: &str, expected: &str) {
 
 #[test]
 fn a_query_says_once_why_there_is_no_index() {
+    needs!(Python);
     let log = Log::plain(600);
     let batch = log.path("requests");
     std::fs::write(&batch, "{\"page\": 9}\n".repeat(500)).unwrap();
@@ -93,6 +95,7 @@ fn a_query_says_once_why_there_is_no_index() {
 
 #[test]
 fn a_seed_gives_up_after_a_while() {
+    needs!(Python);
     let dir = tempfile::tempdir().unwrap();
     let holder = Holder::new(dir.path());
     let seed = ["seed", "--events", "300"];
@@ -112,6 +115,7 @@ fn a_seed_gives_up_after_a_while() {
 
 #[test]
 fn an_export_waits_for_nobody() {
+    needs!(Python);
     let (log, exports) = (Log::plain(600), tempfile::tempdir().unwrap());
     let _holder = Holder::new(exports.path());
     let export = exports.path().join("figures.json");

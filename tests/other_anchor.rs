@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::harness::auditq;
 use crate::harness::faults::auditq_on;
+use crate::harness::{auditq, frozen};
 
 const ANCHOR: &str = "1790000000";
 
@@ -16,7 +16,7 @@ fn a_dataset_of_the_live_services_own_is_recognised_and_its_events_are_compared(
     assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
     // The service writes none.
     fs::remove_file(dir.path().join("scale-study.json")).unwrap();
-    let frozen = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
+    let frozen = frozen();
     let verified = auditq_on(dir.path(), &["verify-baseline", "--dir", frozen])
         .output()
         .unwrap();

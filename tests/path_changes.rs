@@ -7,7 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::Log;
-use crate::harness::faults::{auditq_on, skipped, stdout_of};
+use crate::harness::faults::{auditq_on, stdout_of};
+use crate::harness::needs::skipped;
 use crate::harness::program::{Coprocess, MODES, run_with_input};
 
 const REQUESTS: [&str; 3] = [

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::harness::faults::{Mounted, auditq_on, bound_by_permissions, is_root, skipped, stdout_of};
+use crate::harness::faults::{Mounted, auditq_on, bound_by_permissions, stdout_of};
+use crate::harness::needs::needs;
 use crate::harness::program::{MODES, assert_refused};
-use crate::harness::{Log, python};
+use crate::harness::{Log, frozen, python};
 
 const READING: [&[&str]; 6] = [
     &["query", "--page", "3"],
@@ -20,8 +21,6 @@ const READING: [&[&str]; 6] = [
 
 /// The last one has an empty write-ahead log and its index still lying there, as a killed reader leaves them.
 const JOURNALS: [&str; 6] = ["delete", "truncate", "persist", "memory", "wal", "wal, read"];
-
-const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
 
 /// Every command that reads, with what it says where everything can be written.
 struct Expected {
@@ -63,7 +62,7 @@ impl Expected {
                 "{what}: {said}"
             );
         }
-        let output = command(&["verify-baseline", "--dir", FROZEN]).output().unwrap();
+        let output = command(&["verify-baseline", "--dir", frozen()]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         // A verdict: this log is not the contract dataset.
         assert_eq!((output.status.code(), said.as_ref()), (Some(1), ""), "{what}");
@@ -134,6 +133,7 @@ fn log_in(journal: &str) -> Log {
 
 #[test]
 fn by_permissions() {
+    needs!(Python);
     for journal in JOURNALS {
         let (log, expected) = log_and_expected(journal);
         for (directory, files) in [(0o555, 0o444), (0o555, 0o644), (0o755, 0o444)] {
@@ -150,12 +150,7 @@ fn by_permissions() {
 
 #[test]
 fn somebody_elses_log() {
-    if !is_root() {
-        return skipped(
-            "somebody else's log",
-            "only root can give files away; permissions are tested",
-        );
-    }
+    needs!(Python, Root);
     for journal in JOURNALS {
         let (log, expected) = log_and_expected(journal);
         for name in ["", "audit.db", "payloads.jsonl"] {
@@ -169,6 +164,7 @@ fn somebody_elses_log() {
 
 #[test]
 fn a_file_system() {
+    needs!(Python);
     for journal in JOURNALS {
         let (log, expected) = log_and_expected(journal);
         let what = "a read-only file system; read-only permissions are tested";
@@ -222,6 +218,7 @@ fn a_seed_where_nothing_can_be_written() {
 /// What a killed writer left can be read only after it was recovered, which is to write.
 #[test]
 fn what_a_killed_writer_left() {
+    needs!(Python);
     for (journal, says) in [("delete", "killed writer"), ("wal", "cannot be opened")] {
         let log = log_in(journal);
         let mut writer = python(
@@ -273,6 +270,7 @@ fn a_writer_with_more_permissions() {
 /// A writer that is at it, and holds what it has written in its log.
 #[test]
 fn a_writer_that_stays() {
+    needs!(Python);
     let log = log_in("wal");
     let expected = Expected::of(&log);
     let mut writer = python(

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::harness::faults::skipped;
+use crate::harness::needs::{Need, skipped};
 use crate::harness::program::MODES;
-use crate::harness::{Log, NewEvent, auditq};
+use crate::harness::{Log, NewEvent, auditq, checkout};
 
 /// Beyond this, jq 1.6 and whatever else counts in floating point rounds whole numbers.
 const EXACT: i64 = 1 << 53;
@@ -67,7 +67,7 @@ fn is_left_to_others(recipe: &str) -> bool {
 #[test]
 fn what_the_help_and_the_readme_print_works() {
     let log = hostile_log();
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = std::fs::read_to_string(checkout("README.md")).unwrap();
     let mut all: Vec<_> = recipes(&readme).collect();
     all.extend(recipes(&help(&["--help"])));
     for command in ["seed", "verify-baseline", "query", "diff", "bench"] {
@@ -75,11 +75,11 @@ fn what_the_help_and_the_readme_print_works() {
     }
     all.sort();
     all.dedup();
-    let has_jq = Command::new("jq").arg("--version").output().is_ok();
+    let tools = [Need::Jq, Need::Sqlite, Need::Python];
     let mut run = 0;
     for recipe in all.iter().filter(|recipe| !is_left_to_others(recipe)) {
-        if recipe.contains("jq") && !has_jq {
-            skipped(recipe, "there is no jq");
+        if let Some(missing) = tools.iter().find(|tool| recipe.contains(tool.name()) && !tool.is_met()) {
+            skipped(recipe, missing.why());
             continue;
         }
         let recipe = recipe.replace("< requests.jsonl", "< ./requests.jsonl");

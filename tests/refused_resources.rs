@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 
 use crate::harness::auditq;
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{is_root, skipped};
+use crate::harness::faults::is_root;
+use crate::harness::needs::needs;
 use crate::harness::program::{MODES, run_with_input};
 
 /// A user of this test run's own, because the limit of threads is one on all that a user runs.
@@ -74,12 +75,6 @@ fn give_away(root: &Path, user: u32) {
     }
 }
 
-fn can_limit() -> bool {
-    let tool = if is_root() { "setpriv" } else { "prlimit" };
-    let is_there = |tool| Command::new(tool).arg("--version").output().is_ok();
-    is_there(tool) && is_there("prlimit")
-}
-
 const REQUESTS: &[u8] = b"{\"page\": 2}\n{\"actor_id\": 3}\n{\"action\": \"UPDATE\", \"page\": 3}\n{\"page\": 9}\n";
 
 /// The questions, each in the mode that is given.
@@ -115,9 +110,7 @@ fn whole_or_refused(output: &Output, expected: &[u8], what: &str) -> bool {
 /// From no thread besides the first to a few: every question is answered whole, and every other command does its work.
 #[test]
 fn fewer_threads_than_wanted_or_none() {
-    if !can_limit() {
-        return skipped("a limit of threads", "no setpriv or no prlimit");
-    }
+    needs!(Setpriv);
     let log = Limited::new(3_000);
     for question in QUESTIONS {
         let unlimited = run_with_input(log.command("core=0", question), REQUESTS);
@@ -200,9 +193,7 @@ fn fewer_threads_than_wanted_or_none() {
 /// From so few descriptors that not even the database can be opened.
 #[test]
 fn fewer_descriptors_than_wanted() {
-    if !can_limit() {
-        return skipped("a limit of descriptors", "no setpriv or no prlimit");
-    }
+    needs!(Setpriv);
     let log = Limited::new(300);
     for question in QUESTIONS {
         let unlimited = run_with_input(log.command("core=0", question), REQUESTS);
@@ -260,9 +251,7 @@ fn fewer_descriptors_than_wanted() {
 /// Memory for the answer, but none for an index.
 #[test]
 fn less_memory_than_an_index_takes() {
-    if !can_limit() {
-        return skipped("a limit of memory", "no setpriv or no prlimit");
-    }
+    needs!(Setpriv);
     let log = Limited::new(20_000);
     for (question, limits) in [
         (QUESTIONS[0], &[64, 96, 128, 160, 200, 300, 600][..]),

@@ -15,6 +15,7 @@ use auditq::error::Error;
 use auditq::model::{Filter, Key, Page, Position, Query};
 
 use crate::harness::faults::report;
+use crate::harness::needs::needs;
 use crate::harness::verified::verified;
 use crate::harness::{Log, answer, python, seconds};
 
@@ -385,16 +386,19 @@ fn soak_alone(test: &str, journal_mode: &str) {
 
 #[test]
 fn with_a_rollback_journal() {
+    needs!(Python);
     soak_alone("with_a_rollback_journal", "delete");
 }
 
 #[test]
 fn with_a_write_ahead_log() {
+    needs!(Python);
     soak_alone("with_a_write_ahead_log", "wal");
 }
 
 #[test]
 fn verified_with_a_rollback_journal() {
+    needs!(Python);
     verified("soak::verified_with_a_rollback_journal", || {
         soak("delete", seconds("AUDITQ_SOAK_SECONDS", 3));
     });
@@ -402,6 +406,7 @@ fn verified_with_a_rollback_journal() {
 
 #[test]
 fn verified_with_a_write_ahead_log() {
+    needs!(Python);
     verified("soak::verified_with_a_write_ahead_log", || {
         soak("wal", seconds("AUDITQ_SOAK_SECONDS", 3));
     });

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{auditq_on, bound_by_permissions, is_root, skipped};
+use crate::harness::faults::{auditq_on, bound_by_permissions, is_root};
+use crate::harness::needs::skipped;
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq};
 

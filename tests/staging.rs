@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{SHORT_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, skipped, stdout_of};
+use crate::harness::faults::{SHORT_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, stdout_of};
+use crate::harness::needs::{needs, skipped};
 use crate::harness::program::{MODES, assert_refused};
-use crate::harness::{Log, auditq, python};
+use crate::harness::{Log, auditq, frozen, python};
 
-const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
 const STAGED: &str = ".auditq-seed.Ab3dE6";
 
 /// Names that look like the program's own, and are not.
@@ -69,7 +69,7 @@ fn half_done(old: &Dataset, new: &Dataset) -> Dataset {
 
 fn readers() -> Vec<Vec<&'static str>> {
     let mut readers = vec![
-        vec!["verify-baseline", "--dir", FROZEN],
+        vec!["verify-baseline", "--dir", frozen()],
         vec!["diff"],
         vec!["bench", "--workload", "deep", "--requests", "20", "--rounds", "3"],
     ];
@@ -212,9 +212,7 @@ fn a_file_that_cannot_be_replaced() {
 /// The same by rights: in a sticky directory of somebody else only one's own files can be replaced.
 #[test]
 fn a_file_of_somebody_else_in_a_sticky_directory() {
-    if !is_root() {
-        return skipped("a sticky directory", "only root can give files away");
-    }
+    needs!(Root);
     let dataset = Dataset::of(300);
     for name in ["", "payloads.jsonl"] {
         std::os::unix::fs::chown(dataset.root().join(name), Some(65_534), Some(65_534)).unwrap();
@@ -236,6 +234,7 @@ fn a_file_of_somebody_else_in_a_sticky_directory() {
 /// A kill within the step, and then the live service connects, which creates an empty database.
 #[test]
 fn a_service_that_connects_after_a_kill_within_the_step() {
+    needs!(Python);
     let (old, new) = (Dataset::of(300), Dataset::of(400));
     let (whole_old, whole_new) = (everything(old.root()), everything(new.root()));
     let with_service = || {
@@ -284,9 +283,7 @@ fn an_unfinished_step_outlives_a_forced_run_that_fails() {
 /// Whoever may create files in the directory cannot make a `seed` take theirs for a dataset that it staged itself.
 #[test]
 fn a_staging_directory_of_somebody_else_is_not_trusted() {
-    if !is_root() {
-        return skipped("a planted staging directory", "only root can give files away");
-    }
+    needs!(Root);
     let dataset = half_done(&Dataset::of(300), &Dataset::of(400));
     std::os::unix::fs::chown(dataset.path(STAGED), Some(65_534), Some(65_534)).unwrap();
     let staged = snapshot(&dataset.path(STAGED));

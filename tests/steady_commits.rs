@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::harness::faults::{auditq_on, number, report, stdout_of};
+use crate::harness::needs::needs;
 use crate::harness::program::MODES;
 use crate::harness::{Log, python};
 
@@ -92,6 +93,7 @@ fn run(root: &Path, arguments: &[&str]) -> Output {
 /// A machine that is busy with something else can make any commit wait; a lock that is held for long does so each time.
 #[test]
 fn a_commit_beside_a_build_does_not_wait_for_it() {
+    needs!(Python);
     let events = number("AUDITQ_BUILD_EVENTS", EVENTS);
     let log = Log::plain(i64::try_from(events).unwrap());
     for journal_mode in ["delete", "wal"] {
@@ -124,6 +126,7 @@ fn a_commit_beside_a_build_does_not_wait_for_it() {
 
 #[test]
 fn no_commit_fails_beside_a_query() {
+    needs!(Python);
     let log = Log::plain(2_000);
     let requests = log.path("requests");
     std::fs::write(&requests, "{\"page\": 9}\n{\"actor_id\": 3}\n".repeat(50)).unwrap();

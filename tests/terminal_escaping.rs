@@ -6,6 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::harness::dataset::values;
+use crate::harness::needs::needs;
 use crate::harness::program::MODES;
 use crate::harness::{Log, NewEvent, auditq};
 
@@ -124,7 +125,7 @@ fn both(output: &Output, what: &str) {
 }
 
 /// What a person sees on a terminal: `script` makes one.
-fn on_a_terminal(log: &Log, arguments: &[&str]) -> Option<Vec<u8>> {
+fn on_a_terminal(log: &Log, arguments: &[&str]) -> Vec<u8> {
     let quoted: Vec<_> = arguments.iter().map(|it| format!("'{it}'")).collect();
     let program = auditq();
     let command = format!(
@@ -138,8 +139,9 @@ fn on_a_terminal(log: &Log, arguments: &[&str]) -> Option<Vec<u8>> {
         .stdin(std::process::Stdio::null())
         .env_remove("AUDITQ_FORMAT")
         .output()
-        .ok()?;
-    output.status.success().then_some(output.stdout)
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
 }
 
 #[test]
@@ -184,15 +186,11 @@ fn json_lines_say_the_same_escaped() {
 /// On a terminal, the payload too is written in ASCII, and is the same JSON value.
 #[test]
 fn json_lines_on_a_terminal() {
+    needs!(Script);
     let log = log();
     for mode in MODES {
         let arguments = ["query", "--all", "--mode", mode, "--format", "jsonl"];
-        let Some(shown) = on_a_terminal(&log, &arguments) else {
-            return crate::harness::faults::skipped(
-                "JSON lines on a terminal",
-                "no script(1) to make a terminal; its form is tested beside the code",
-            );
-        };
+        let shown = on_a_terminal(&log, &arguments);
         for line in shown.split(|&it| it == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             assert!(

@@ -9,13 +9,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::dataset::sha256;
-use crate::harness::faults::{SHORT_BENCH, is_root, skipped};
+use crate::harness::faults::SHORT_BENCH;
+use crate::harness::needs::{needs, skipped};
 use crate::harness::program::MODES;
-use crate::harness::{Log, auditq, python};
+use crate::harness::{Log, auditq, frozen, python};
 
 const OWNER: u32 = 65_534;
 const GROUP: u32 = 65_533;
-const FROZEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/baseline");
 
 /// Who reads, and as whom.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ fn commands(requests: &str) -> Vec<Vec<&str>> {
             commands.push([reading, &["--mode", mode]].concat());
         }
     }
-    commands.push(vec!["verify-baseline", "--dir", FROZEN]);
+    commands.push(vec!["verify-baseline", "--dir", frozen()]);
     commands.push(vec!["diff", "--workload", "deep", "--requests", "20"]);
     commands.push(SHORT_BENCH[..7].to_vec());
     commands
@@ -167,9 +167,7 @@ fn leaves_nothing(reader: Reader, permissions: u32, journal_mode: &str) {
 
 #[test]
 fn readers_leave_nothing_behind() {
-    if !is_root() {
-        return skipped("what readers leave behind", "only root can be several users");
-    }
+    needs!(Python, Root);
     if !can_run(Reader::Auditor) {
         return skipped("what readers leave behind", "others may not run the program");
     }

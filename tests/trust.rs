@@ -6,7 +6,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{as_user, auditq_on, is_root, set_acl, skipped, stdout_of};
+use crate::harness::faults::{as_user, auditq_on, is_root, set_acl, stdout_of};
+use crate::harness::needs::{needs, skipped};
 use crate::harness::{Log, auditq};
 
 const OWNER: u32 = 65_531;
@@ -102,12 +103,7 @@ fn an_index_that_somebody_else_can_have_written_is_made_anew() {
 /// A stranger's file lies where the index belongs, and the reader can neither believe nor replace it.
 #[test]
 fn an_index_that_cannot_be_replaced_leaves_the_answer_to_sqlite() {
-    if !is_root() {
-        return skipped(
-            "a stranger's index in a sticky directory",
-            "only root can give files away",
-        );
-    }
+    needs!(Root);
     let log = indexed();
     for name in ["audit.db", "payloads.jsonl"] {
         chown(log.path(name), Some(OWNER), Some(OWNER)).unwrap();
@@ -129,9 +125,7 @@ fn an_index_that_cannot_be_replaced_leaves_the_answer_to_sqlite() {
 /// Whoever reads makes an index of their own where they may, and others do not believe it.
 #[test]
 fn each_reader_believes_the_owner_root_and_itself() {
-    if !is_root() {
-        return skipped("indexes of several users", "only root can become another user");
-    }
+    needs!(Root);
     let log = indexed();
     for name in ["audit.db", "payloads.jsonl"] {
         chown(log.path(name), Some(OWNER), Some(OWNER)).unwrap();
@@ -311,9 +305,7 @@ fn that_a_log_cannot_be_indexed_is_remembered() {
 /// What is remembered is believed of nobody else, either.
 #[test]
 fn a_refusal_of_somebody_else_is_not_believed() {
-    if !is_root() {
-        return skipped("a stranger's refusal", "only root can give files away");
-    }
+    needs!(Root);
     let log = Log::plain(300);
     log.sql("UPDATE audit_events SET actor_id = 'x' WHERE id = 50");
     log.auditq(&PAGE);

@@ -8,12 +8,12 @@ use auditq::contract::digests::{PAYLOADS_SHA256, ROWS_SHA256, our_files};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::auditq;
 use crate::harness::dataset::{Dataset, sha256, values};
 use crate::harness::program::assert_quiet;
+use crate::harness::{auditq, checkout};
 
 fn frozen_dir() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "fixtures/baseline"].iter().collect()
+    checkout("fixtures/baseline")
 }
 
 /// A copy of the frozen files, for a test to change.
@@ -89,7 +89,7 @@ fn everything_is_as_the_contract_says() {
 fn the_default_directory_is_that_of_the_repository() {
     let dataset = Dataset::none();
     let output = auditq()
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(checkout(""))
         .arg("--data-dir")
         .arg(dataset.root())
         .arg("verify-baseline")

@@ -44,19 +44,22 @@ pub(crate) fn make<'lock>(
 ) -> Result<StagedDataset<'lock>> {
     let files = StagingDir::create(lock)?;
     let replaces = dir.database().exists();
-    let create = |name: &str| {
-        // Private where the old database's permissions cannot be copied.
-        let file = files.create_file(name, if replaces { 0o600 } else { 0o666 })?;
-        if replaces {
-            let copied = permissions::copy_permissions(dir.database(), &file);
-            copied.map_err(Error::io(&dir.root().join(name), "cannot set the permissions"))?;
+    // Private where the old database's permissions cannot be copied.
+    let create = |name: &str| files.create_file(name, if replaces { 0o600 } else { 0o666 });
+    let like_the_old = |file: &File, name: &str| {
+        if !replaces {
+            return Ok(());
         }
-        Ok(file)
+        let copied = permissions::copy_permissions(dir.database(), file);
+        copied.map_err(Error::io(&dir.root().join(name), "cannot set the permissions"))
     };
     let database = create(DATABASE)?;
     let payloads = create(PAYLOADS)?;
+    like_the_old(&payloads, PAYLOADS)?;
     if !spec.is_contract() {
-        label::write(&create(LABEL)?, spec).map_err(Error::io(&dir.root().join(LABEL), "cannot write"))?;
+        let file = create(LABEL)?;
+        like_the_old(&file, LABEL)?;
+        label::write(&file, spec).map_err(Error::io(&dir.root().join(LABEL), "cannot write"))?;
     }
     let database_path = files.path().join(DATABASE);
 
@@ -68,8 +71,6 @@ pub(crate) fn make<'lock>(
     // An error such as a full disk names the file as it will be called, not the staged one.
     let (payload_bytes, payloads_sha256) = written?;
     let given = inserted.map_err(|error| named(error, dir.database()))?;
-    database.sync_all().map_err(Error::io(dir.database(), "cannot write"))?;
-
     let rows = rows_of(&database_path)?;
     if rows != given {
         return Err(Error::Database {
@@ -78,6 +79,9 @@ pub(crate) fn make<'lock>(
                 .to_owned(),
         });
     }
+    // Last, because SQLite opens the database by its name: the old one may have been read-only for its owner.
+    like_the_old(&database, DATABASE)?;
+    database.sync_all().map_err(Error::io(dir.database(), "cannot write"))?;
     let digests = Digests {
         payload_bytes,
         payloads: payloads_sha256,

@@ -38,7 +38,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 
 #[test]
 fn sources_keep_the_arrows_of_the_page() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = &crate::harness::checkout("");
     let mut sources = Vec::new();
     files(&root.join("src"), "", &mut sources);
     let dependencies = dependencies(&fs::read_to_string(root.join("Cargo.toml")).unwrap());

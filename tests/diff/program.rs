@@ -7,7 +7,7 @@ use auditq::config::DiffArgs;
 
 use super::{diff, sweep};
 use crate::faulty_engines::{Fault, Faulty};
-use crate::harness::{Log, auditq};
+use crate::harness::{Log, auditq, program_path};
 
 #[test]
 fn a_command_line_reproduces_each_request() {
@@ -47,7 +47,7 @@ fn a_command_line_reproduces_each_request() {
 
 /// What a shell prints for a line; it must say nothing else.
 fn shell(line: &str) -> String {
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_auditq")).parent().unwrap();
+    let program = program_path().parent().unwrap().to_owned();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let output = Command::new("sh")
         .args(["-c", line])

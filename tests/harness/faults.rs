@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::auditq;
+use super::needs::skipped;
 
 /// What every data directory may hold once all is done.
 const KNOWN: [&str; 5] = [
@@ -29,12 +30,6 @@ pub(crate) const SHORT_BENCH: [&str; 8] = [
     "3",
     "--export",
 ];
-
-/// Says on standard error, past the capture of the test harness, that a form of a test was left out.
-pub(crate) fn skipped(what: &str, why: &str) {
-    let line = format!("skipped: {what}: {why}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
-}
 
 /// Says a figure that a run is worth citing for, past the capture of the test harness.
 pub(crate) fn report(line: &str) {
@@ -250,44 +245,35 @@ pub(crate) fn time_of(mut command: Command) -> Duration {
     start.elapsed()
 }
 
-/// Runs the command under strace and kills it before the `nth` system call of these, counted for each thread;
-/// `None` where there is no strace to do that.
-pub(crate) fn kill_at_call(command: &Command, calls: &str, nth: u32) -> Option<Fate> {
-    let output = traced(command, calls, &format!("signal=KILL:when={nth}"))?;
+/// Runs the command under strace and kills it before the `nth` system call of these, counted for each thread.
+pub(crate) fn kill_at_call(command: &Command, calls: &str, nth: u32) -> Fate {
+    let output = traced(command, calls, &format!("signal=KILL:when={nth}"));
     // strace ends as what it traced did.
-    Some(match output.status.code() {
+    match output.status.code() {
         Some(_) => Fate::Through,
         None => Fate::Killed,
-    })
+    }
 }
 
 /// Runs the command under strace, where the `nth` system call of these, counted for each thread, and every
-/// later one fails with this error; `None` where there is no strace to do that.
-pub(crate) fn with_failing_calls(command: &Command, calls: &str, error: &str, nth: u32) -> Option<Output> {
+/// later one fails with this error.
+pub(crate) fn with_failing_calls(command: &Command, calls: &str, error: &str, nth: u32) -> Output {
     traced(command, calls, &format!("error={error}:when={nth}+"))
 }
 
-fn traced(command: &Command, calls: &str, injection: &str) -> Option<Output> {
-    static CAN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    let traced = |command: &Command, injection: &str| {
-        let mut strace = Command::new("strace");
-        strace
-            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-            .arg(format!("trace={calls}"))
-            .arg("-e")
-            .arg(format!("inject={calls}:{injection}"))
-            .arg(command.get_program())
-            .args(command.get_args());
-        for (name, _) in command.get_envs() {
-            strace.env_remove(name);
-        }
-        strace.output()
-    };
-    let can = *CAN.get_or_init(|| {
-        let tried = traced(&Command::new("true"), "error=EIO:when=65535");
-        tried.is_ok_and(|output| output.status.success())
-    });
-    can.then(|| traced(command, injection).unwrap())
+fn traced(command: &Command, calls: &str, injection: &str) -> Output {
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+        .arg(format!("trace={calls}"))
+        .arg("-e")
+        .arg(format!("inject={calls}:{injection}"))
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, _) in command.get_envs() {
+        strace.env_remove(name);
+    }
+    strace.output().unwrap()
 }
 
 /// The names of all files but those that a data directory may hold.

@@ -1,7 +1,8 @@
 //! What the tests share: logs made to measure, the program, and writers that are other processes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use auditq::engine::{Baseline, Engine, Enhanced, Lifetime};
 use auditq::model::{Filter, Page, Position, Query};
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 
 pub(crate) mod dataset;
 pub(crate) mod faults;
+pub(crate) mod needs;
 pub(crate) mod program;
 pub(crate) mod verified;
 
@@ -154,11 +156,31 @@ impl Log {
 
 /// The program, its environment free of what could change its output.
 pub(crate) fn auditq() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_auditq"));
+    let mut command = Command::new(program_path());
     for name in ["AUDITQ_DATA_DIR", "AUDITQ_FORMAT", "NO_COLOR"] {
         command.env_remove(name);
     }
     command
+}
+
+/// Where the program is: where it was built, unless a user who cannot get there was given a copy.
+pub(crate) fn program_path() -> PathBuf {
+    let copy = std::env::var_os("AUDITQ_TEST_PROGRAM");
+    copy.map_or_else(|| env!("CARGO_BIN_EXE_auditq").into(), PathBuf::from)
+}
+
+/// A file or directory of the checkout, or of the copy of it that this user can read.
+pub(crate) fn checkout(path: &str) -> PathBuf {
+    let copy = std::env::var_os("AUDITQ_TEST_CHECKOUT");
+    let root = copy.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    root.join(path)
+}
+
+/// The directory of the frozen baseline files.
+pub(crate) fn frozen() -> &'static str {
+    static FROZEN: LazyLock<String> =
+        LazyLock::new(|| checkout("fixtures/baseline").into_os_string().into_string().unwrap());
+    &FROZEN
 }
 
 /// A Python process, the other side of the tests: the live service is one.

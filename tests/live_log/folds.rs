@@ -13,8 +13,9 @@ use super::random::Random;
 use super::watched::{Did, Watched};
 use crate::harness::Log;
 use crate::harness::faults::{
-    Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, skipped, stdout_of, time_of,
+    Fate, auditq_on, kill_at_call, kill_at_random, leftovers, number, report, stdout_of, time_of,
 };
+use crate::harness::needs::needs;
 
 /// Each event changed: one goes and one comes.
 const CHANGE: &str = "UPDATE audit_events SET actor_id = (actor_id + 1) % 9 WHERE id <= 4200";
@@ -44,6 +45,7 @@ fn talkative(log: &Log, lifetime: Lifetime) -> (Enhanced, Arc<Mutex<Vec<String>>
 
 #[test]
 fn a_fold_is_counted_and_a_new_process_opens_its_base_as_current() {
+    needs!(Python);
     for (mode, way) in [("wal", Did::FRAMES), ("delete", Did::HASHES)] {
         let mut watched = Watched::new(Log::plain(EVENTS), mode);
         for folds in 1..=2 {
@@ -134,6 +136,7 @@ impl FoldingBatch {
 
 #[test]
 fn kills_at_random_moments_of_a_refresh_and_a_fold() {
+    needs!(Python);
     let batch = FoldingBatch::new();
     batch.change();
     let before = inode(&batch.log);
@@ -160,6 +163,7 @@ fn kills_at_random_moments_of_a_refresh_and_a_fold() {
 /// The same at each write and at each change of a name or of permissions.
 #[test]
 fn kills_at_every_step_of_a_refresh_and_a_fold() {
+    needs!(Python, Strace);
     let mut killed = 0;
     for calls in ["pwrite64", "write", "/^rename", "/^fchmod", "/^unlink"] {
         let mut of_these = 0;
@@ -167,14 +171,8 @@ fn kills_at_every_step_of_a_refresh_and_a_fold() {
             let batch = FoldingBatch::new();
             batch.change();
             match kill_at_call(&batch.command(), calls, nth) {
-                None => {
-                    return skipped(
-                        "kills at every step of a fold",
-                        "no strace that can inject; kills at random moments are tested",
-                    );
-                }
-                Some(Fate::Through) => break,
-                Some(Fate::Killed) => of_these += 1,
+                Fate::Through => break,
+                Fate::Killed => of_these += 1,
             }
             is_as_the_baseline(&batch.log, &format!("before call {nth} of {calls}"));
         }

@@ -4,6 +4,7 @@ use auditq::engine::Lifetime;
 
 use super::watched::{Did, Watched};
 use crate::harness::Log;
+use crate::harness::needs::needs;
 
 /// An append by a connection that stays.
 const APPEND: &str = "commit_staying(INSERT)";
@@ -19,6 +20,7 @@ fn watched(count: i64, journal_mode: &str) -> Watched {
 
 #[test]
 fn a_commit_is_followed_by_its_frames_or_by_hashes_and_by_nothing_else() {
+    needs!(Python);
     let mut wal = watched(300, "wal");
     let mut rollback = watched(300, "delete");
     let (before_wal, before_rollback) = (wal.by_sqlite(), rollback.by_sqlite());
@@ -38,6 +40,7 @@ fn a_commit_is_followed_by_its_frames_or_by_hashes_and_by_nothing_else() {
 /// Frames of a transaction that is open lie in the log, some of them more than once, and are no commit.
 #[test]
 fn frames_that_are_not_committed_count_for_nothing() {
+    needs!(Python);
     for (end, is_seen) in [("COMMIT", true), ("ROLLBACK", false)] {
         let mut watched = watched(3000, "wal");
         watched.after(APPEND);
@@ -60,6 +63,7 @@ fn frames_that_are_not_committed_count_for_nothing() {
 
 #[test]
 fn a_writer_killed_with_frames_in_the_log_has_committed_nothing() {
+    needs!(Python);
     let mut watched = watched(3000, "wal");
     watched.after(APPEND);
     watched
@@ -76,6 +80,7 @@ fn a_writer_killed_with_frames_in_the_log_has_committed_nothing() {
 /// A checkpoint writes to the database file, of which the log then says nothing; the log it leaves is as good as any.
 #[test]
 fn a_checkpoint_is_followed_by_hashes_and_the_next_commit_by_frames() {
+    needs!(Python);
     for mode in ["PASSIVE", "FULL", "RESTART", "TRUNCATE"] {
         let mut watched = watched(300, "wal");
         assert_eq!(watched.after(APPEND), Did::FRAMES);
@@ -88,6 +93,7 @@ fn a_checkpoint_is_followed_by_hashes_and_the_next_commit_by_frames() {
 
 #[test]
 fn a_size_limit_cuts_the_log() {
+    needs!(Python);
     let mut watched = watched(300, "wal");
     watched.writer.run("run(staying(), 'PRAGMA journal_size_limit = 5000')");
     for _ in 0..30 {
@@ -105,6 +111,7 @@ fn a_size_limit_cuts_the_log() {
 
 #[test]
 fn the_last_close_removes_the_log() {
+    needs!(Python);
     let mut watched = watched(300, "wal");
     assert_eq!(watched.after(APPEND), Did::FRAMES);
     // The engine's own connection, kept for a moment, would be the last.
@@ -118,6 +125,7 @@ fn the_last_close_removes_the_log() {
 /// Who removes a log takes its commits back.
 #[test]
 fn a_log_that_is_removed() {
+    needs!(Python);
     let mut watched = watched(300, "wal");
     watched.after("commit_staying('PRAGMA wal_checkpoint(TRUNCATE)')");
     assert_eq!(
@@ -136,6 +144,7 @@ fn a_log_that_is_removed() {
 /// Where a reader holds a snapshot, no checkpoint reaches the end of the log, and each commit makes another try.
 #[test]
 fn a_reader_elsewhere_that_holds_a_snapshot() {
+    needs!(Python);
     let mut watched = watched(300, "wal");
     watched.writer.run(
         "reader = connect(); run(reader, 'BEGIN', 'SELECT count(*) FROM audit_events')\n\
@@ -159,6 +168,7 @@ fn a_reader_elsewhere_that_holds_a_snapshot() {
 /// A byte that is written past SQLite moves no counter of it.
 #[test]
 fn one_byte_written_past_sqlite() {
+    needs!(Python);
     for mode in ["wal", "delete"] {
         let mut watched = watched(300, mode);
         watched.after("commit_staying('PRAGMA wal_checkpoint(TRUNCATE)')");
@@ -177,6 +187,7 @@ fn one_byte_written_past_sqlite() {
 /// Pages of the freelist come back into use without ever being written to the journal as what they were.
 #[test]
 fn a_freelist_leaf_that_becomes_a_leaf_of_the_table() {
+    needs!(Python);
     for (mode, way) in [("wal", Did::FRAMES), ("delete", Did::HASHES)] {
         let mut watched = watched(6000, mode);
         for _ in 0..2 {
@@ -199,6 +210,7 @@ fn a_freelist_leaf_that_becomes_a_leaf_of_the_table() {
 /// A change deep in a long text need not touch the leaf that the text begins on.
 #[test]
 fn one_byte_deep_in_a_long_text() {
+    needs!(Python);
     for mode in ["wal", "delete"] {
         let mut watched = watched(300, mode);
         let long = |letter: char| {
@@ -223,6 +235,7 @@ fn one_byte_deep_in_a_long_text() {
 /// What moves the trees or changes what they are calls for a build, after which commits are followed again.
 #[test]
 fn changes_of_the_schema_are_built_anew() {
+    needs!(Python);
     for (mode, way) in [("wal", Did::FRAMES), ("delete", Did::HASHES)] {
         let mut watched = watched(300, mode);
         for statement in [
@@ -256,6 +269,7 @@ fn changes_of_the_schema_are_built_anew() {
 
 #[test]
 fn another_page_size_is_built_anew() {
+    needs!(Python);
     let mut watched = watched(300, "delete");
     for size in [512, 65536, 4096] {
         assert!(watched.after_build(&format!("close(); commit('PRAGMA page_size = {size}', 'VACUUM')")) > 0);
@@ -266,6 +280,7 @@ fn another_page_size_is_built_anew() {
 
 #[test]
 fn every_kind_of_rollback_journal_is_followed_by_hashes() {
+    needs!(Python);
     let mut watched = watched(300, "delete");
     for mode in ["truncate", "persist", "memory", "off", "delete"] {
         let statement = format!("commit('PRAGMA journal_mode = {mode}', INSERT)");
@@ -278,6 +293,7 @@ fn every_kind_of_rollback_journal_is_followed_by_hashes() {
 
 #[test]
 fn a_switch_of_journal_mode_is_followed() {
+    needs!(Python);
     let mut watched = watched(300, "wal");
     for _ in 0..3 {
         let did = watched.after("journal_mode('delete', INSERT)");
@@ -296,6 +312,7 @@ fn a_switch_of_journal_mode_is_followed() {
 /// A writer that keeps the log to itself writes no shared memory that anybody could read.
 #[test]
 fn an_exclusive_writer_in_a_write_ahead_log() {
+    needs!(Python);
     let mut watched = watched(300, "wal");
     for _ in 0..3 {
         watched.wait_until_disconnected();

@@ -9,6 +9,7 @@ use super::watched::wait_for_index;
 use super::writer::Writer;
 use crate::harness::Log;
 use crate::harness::faults::{number, report};
+use crate::harness::needs::needs;
 use crate::harness::verified::verified;
 
 /// Leaves frames of a transaction that was rolled back behind those that are committed.
@@ -368,6 +369,7 @@ fn seed() -> u64 {
 
 #[test]
 fn a_random_history_in_a_write_ahead_log() {
+    needs!(Python);
     verified("live_log::history::a_random_history_in_a_write_ahead_log", || {
         let (running, new) = run("wal", seed(), commits());
         report(&format!(
@@ -381,6 +383,7 @@ fn a_random_history_in_a_write_ahead_log() {
 
 #[test]
 fn a_random_history_in_a_rollback_journal() {
+    needs!(Python);
     verified("live_log::history::a_random_history_in_a_rollback_journal", || {
         let (running, new) = run("delete", seed(), commits());
         report(&format!(

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::random::Random;
 use super::watched::{Did, Watched};
 use crate::harness::faults::{number, report};
+use crate::harness::needs::needs;
 use crate::harness::{Log, answer, page, seconds};
 
 /// A commit of a connection that stays, with the next id.
@@ -39,6 +40,7 @@ fn commit_for(time: Duration) -> String {
 /// No checkpoint gets past the snapshot of a reader, so the log grows and each commit makes another try.
 #[test]
 fn a_reader_elsewhere_that_holds_a_snapshot_for_seconds_beside_a_writer() {
+    needs!(Python);
     let mut watched = Watched::new(Log::plain(300), "wal");
     let time = seconds("AUDITQ_SNAPSHOT_SECONDS", 3);
     let committed = |watched: &Watched| {
@@ -86,6 +88,7 @@ fn a_reader_elsewhere_that_holds_a_snapshot_for_seconds_beside_a_writer() {
 /// What does not fit into the cache goes into the database file before the commit; a rollback takes it back.
 #[test]
 fn a_spill_into_the_database_file_that_is_rolled_back() {
+    needs!(Python);
     let mut watched = Watched::new(Log::plain(3000), "delete");
     let read = |watched: &Watched| std::fs::read(watched.log.path("audit.db")).unwrap();
     let before = read(&watched);
@@ -246,6 +249,7 @@ fn stopped_writer(journal_mode: &str, is_enough: impl Fn(&Stops) -> bool) {
 
 #[test]
 fn a_writer_stopped_at_any_moment_with_a_write_ahead_log() {
+    needs!(Python);
     let enough = number("AUDITQ_STOPS", 40);
     stopped_writer("wal", |stops| stops.answered >= enough);
 }
@@ -253,6 +257,7 @@ fn a_writer_stopped_at_any_moment_with_a_write_ahead_log() {
 /// Each stop that leaves the log locked takes those who wait for it their five seconds.
 #[test]
 fn a_writer_stopped_at_any_moment_with_a_rollback_journal() {
+    needs!(Python);
     let enough = number("AUDITQ_STOPS", 40).div_ceil(20);
     stopped_writer("delete", |stops| {
         stops.answered >= enough && stops.locked >= enough && stops.with_journal >= enough

@@ -9,6 +9,7 @@ use auditq::model::Filter;
 
 use super::watched::{Did, Watched};
 use crate::harness::Log;
+use crate::harness::needs::needs;
 use crate::harness::program::Coprocess;
 
 const APPEND: &str = "commit_staying('INSERT INTO audit_events SELECT max(id) + 1, max(created_at) + 1, 3, \"NEW\", \"X\", \
@@ -50,6 +51,7 @@ fn linked(count: i64, link: Link) -> Log {
 
 #[test]
 fn commits_behind_a_link_are_followed_at_once() {
+    needs!(Python);
     for (mode, way) in [("wal", Did::FRAMES), ("delete", Did::HASHES)] {
         for (what, link) in LINKS {
             let mut watched = Watched::new(linked(300, link), mode);
@@ -86,6 +88,7 @@ fn commits_behind_a_link_are_followed_at_once() {
 /// A killed writer leaves commits in its log, and behind them what it had not committed.
 #[test]
 fn a_killed_writers_log_behind_a_link() {
+    needs!(Python);
     for (what, link) in LINKS {
         let mut watched = Watched::new(linked(3000, link), "wal");
         watched.after(APPEND);
@@ -120,6 +123,7 @@ pub(super) fn count_of(answer: &str) -> u64 {
 /// The link is made to lead to another database, and back, while a process answers one request after the other.
 #[test]
 fn a_link_that_is_switched_while_a_batch_runs() {
+    needs!(Python);
     for mode in ["wal", "delete"] {
         let log = linked(300, LINKS[0].1);
         log.journal_mode(mode);

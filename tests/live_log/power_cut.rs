@@ -16,7 +16,8 @@ use super::compare::{all, assert_answers, queries};
 use super::random::Random;
 use super::writer::Writer;
 use crate::harness::Log;
-use crate::harness::faults::{Mounted, auditq_on, report, run, skipped, stdout_of};
+use crate::harness::faults::{Mounted, auditq_on, report, run, stdout_of};
+use crate::harness::needs::{needs, skipped};
 
 const WHAT: &str = "power cuts";
 
@@ -133,6 +134,7 @@ fn cut(journal_mode: &str, delay: u64, is_refreshed: bool) -> Option<Back> {
 
 #[test]
 fn no_index_is_believed_that_a_power_cut_made_look_current() {
+    needs!(Python);
     for mode in ["persist", "wal", "delete"] {
         let (mut cuts, mut old, mut committed) = (0, 0, 0);
         for delay in DELAYS {

@@ -11,6 +11,7 @@ use highway::{HighwayHash, HighwayHasher, Key as HighwayKey};
 
 use super::links::count_of;
 use crate::harness::faults::{auditq_on, report, stdout_of};
+use crate::harness::needs::needs;
 use crate::harness::program::Coprocess;
 use crate::harness::verified::VARIABLE;
 use crate::harness::{Log, python, seconds};
@@ -199,10 +200,12 @@ fn several_under_a_writer(journal_mode: &str) {
 
 #[test]
 fn several_that_refresh_under_a_writer_with_a_write_ahead_log() {
+    needs!(Python);
     several_under_a_writer("wal");
 }
 
 #[test]
 fn several_that_refresh_under_a_writer_with_a_rollback_journal() {
+    needs!(Python);
     several_under_a_writer("delete");
 }

@@ -13,7 +13,8 @@ use auditq::storage::data_dir::DataDir;
 use super::compare::{all, assert_answers, queries};
 use super::random::Random;
 use super::writer::Writer;
-use crate::harness::faults::{auditq_on, report, run, skipped, stdout_of};
+use crate::harness::faults::{auditq_on, report, run, stdout_of};
+use crate::harness::needs::{needs, skipped};
 use crate::harness::program::Coprocess;
 use crate::harness::{Log, python};
 
@@ -75,6 +76,7 @@ fn state(root: &Path) -> [i64; 5] {
 
 #[test]
 fn commits_elsewhere_that_move_no_time_here() {
+    needs!(Python);
     let log = Log::plain(300);
     let Some(remote) = Remote::of(log.root()) else {
         return;
