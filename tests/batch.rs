@@ -153,7 +153,7 @@ fn a_malformed_line_is_answered_in_its_place() {
     for (line, says) in [
         (
             "nonsense",
-            "a JSON object with from_ts, to_ts, actor_id, action, page (or after) and page_size",
+            "a JSON object with from_ts, to_ts, actor_id, action, page (or after), page_size and as_of",
         ),
         ("7", "a JSON object"),
         ("[1, 2]", "a JSON object"),

@@ -34,6 +34,7 @@ mod other_anchor;
 mod parity;
 mod path_changes;
 mod permissions;
+mod pinned;
 mod read_only;
 mod recipes;
 mod refused_resources;

@@ -47,18 +47,23 @@ fn events() -> impl Strategy<Value = Vec<NewEvent>> {
 
 fn query() -> impl Strategy<Value = Query> {
     let end = || prop_oneof![2 => time(), 1 => Just(i64::MIN), 1 => Just(i64::MAX)];
-    let filter =
-        (end(), end(), option::of(actor()), option::of(name())).prop_map(|(from_ts, to_ts, actor_id, action)| Filter {
+    let key = || {
+        (time(), prop_oneof![-10..600_i64, Just(i64::MIN), Just(i64::MAX)])
+            .prop_map(|(created_at, id)| Key { created_at, id })
+    };
+    let filter = (end(), end(), option::of(actor()), option::of(name()), option::of(key())).prop_map(
+        |(from_ts, to_ts, actor_id, action, as_of)| Filter {
             from_ts,
             to_ts,
             actor_id,
             action,
-        });
+            as_of,
+        },
+    );
     let place = prop_oneof![
         4 => (1..12_u64).prop_map(Position::Page),
         1 => Just(Position::Page(u64::try_from(i64::MAX).unwrap() / 10_000)),
-        3 => (time(), prop_oneof![-10..600_i64, Just(i64::MIN), Just(i64::MAX)])
-            .prop_map(|(created_at, id)| Position::After(Key { created_at, id })),
+        3 => key().prop_map(Position::After),
     ];
     let size = prop_oneof![5 => 1..30_u64, 1 => Just(10_000)];
     (filter, place, size).prop_map(|(filter, place, size)| Query::new(filter, place, size).unwrap())

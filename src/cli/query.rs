@@ -12,7 +12,7 @@ use super::Environment;
 use super::time::{self, Time};
 use crate::config::{BatchSource, QueryArgs, QueryRequest};
 use crate::error::Result;
-use crate::model::{Filter, Key, Mode, Position, Query};
+use crate::model::{Filter, Key, Mode, Pin, Position, Query};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +21,7 @@ Examples:
   auditq query --actor 42 --action UPDATE --from 7d      one actor's updates of the last seven days
   auditq query --from 2025-12-01 --to 2025-12-07         both days included
   auditq query --after 1767052800:17                     the 20 events before that one
+  auditq query --as-of 1767052800:17 --page 7            page 7 of what there was when that event was the newest
   auditq query --all --format jsonl | wc -l              every event
   auditq query --count --action EXPORT                   how many
   auditq query --batch - < requests.jsonl                one request a line, one response a line";
@@ -37,9 +38,16 @@ Cursors:
     do after=$(cat cursor); [ \"$after\" ] || break; done; cat cursor >&2
   Where an event cannot be read, --all shows all before it, and its message says the cursor to go on behind it.
 
+Pins:
+  While events arrive, what was page 1 becomes page 2. --as-of leaves out whatever comes before an event, so that
+  pages, counts and --all stand still: --as-of newest pins to the newest event there is, and this says which it is:
+    pin=$(auditq -q query --size 1 --cursor 2>&1 > /dev/null); auditq query --as-of \"$pin\" --page 2
+  The event itself may be gone. What is inserted, changed or deleted behind it moves pages all the same.
+
 Batches:
   A request line is {\"from_ts\": 0, \"to_ts\": 1767052800, \"actor_id\": null, \"action\": null, \"page\": 1,
-  \"page_size\": 20}; its response is {\"query\": {...}, \"events\": [...], \"count\": N}, always as JSON. A request
+  \"page_size\": 20}; its response is {\"query\": {...}, \"events\": [...], \"count\": N}, always as JSON. A pin is
+  \"as_of\": \"1767052800:17\", or \"newest\", for which the response's query says the event. A request
   that fails is answered by {\"query\": ..., \"error\": \"...\"} in its place, and the exit code is 2.";
 
 /// Show events, newest first: a page, all, how many, or a batch of requests
@@ -82,6 +90,10 @@ pub(super) struct Flags {
     #[arg(conflicts_with = "page")]
     after: Option<Key>,
 
+    /// The pin: only this event and those behind it, so that page numbers stand still while newer ones arrive
+    #[arg(long, value_name = "CREATED_AT:ID|newest", value_parser = Pin::from_str, allow_hyphen_values = true)]
+    as_of: Option<Pin>,
+
     /// Print the cursor of the page that follows on standard error, and nothing where no event is left
     #[arg(long)]
     cursor: bool,
@@ -100,7 +112,7 @@ pub(super) struct Flags {
 
     /// Answer the requests in FILE, one a line; - is standard input, answered as they arrive
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "cursor", "now", "count", "all"])]
+    #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "as_of", "cursor", "now", "count", "all"])]
     batch: Option<PathBuf>,
 
     /// Threads for a batch, 1 to 1024 [default: the number of CPUs]
@@ -132,6 +144,7 @@ impl Flags {
         Ok(QueryArgs {
             mode: self.mode.into(),
             cursor: self.cursor,
+            is_pinned_to_newest: self.as_of == Some(Pin::Newest),
             request: self.request(environment)?,
         })
     }
@@ -156,6 +169,7 @@ impl Flags {
                 .map_or(Ok(Filter::ALL.to_ts), |time| time.last_second("--to", now))?,
             actor_id: self.actor,
             action: self.action,
+            as_of: self.as_of.and_then(Pin::key),
         };
         if self.count {
             return Ok(QueryRequest::Count(filter));

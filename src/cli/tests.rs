@@ -57,6 +57,7 @@ fn a_bare_query_is_the_newest_page_of_everything() {
         QueryArgs {
             mode: Mode::Enhanced,
             cursor: false,
+            is_pinned_to_newest: false,
             request: QueryRequest::Page(first)
         }
     );
@@ -70,6 +71,7 @@ fn every_filter_arrives() {
         to_ts: 1_767_139_199,
         actor_id: Some(-4),
         action: Some("-X".to_owned()),
+        as_of: None,
     };
     let request = QueryRequest::Page(Query::new(filter, Position::Page(7), 50).unwrap());
     assert_eq!(
@@ -77,6 +79,7 @@ fn every_filter_arrives() {
         QueryArgs {
             mode: Mode::Baseline,
             cursor: false,
+            is_pinned_to_newest: false,
             request
         }
     );
@@ -115,6 +118,31 @@ fn everything_may_begin_behind_a_cursor() {
     let after = Key { created_at: 5, id: 7 };
     assert_eq!(args.request, QueryRequest::All(Filter::ALL, Some(after)));
     assert!(args.cursor && !query("--all").cursor);
+}
+
+#[test]
+fn a_pin_arrives_with_pages_counts_and_everything() {
+    let pin = Some(Key { created_at: 5, id: -7 });
+    let filter_of = |arguments: &str| match query(arguments).request {
+        QueryRequest::Page(query) => query.filter().clone(),
+        QueryRequest::Count(filter) | QueryRequest::All(filter, _) => filter,
+        QueryRequest::Batch { .. } => panic!("{arguments}"),
+    };
+    for arguments in ["", "--page 3", "--after 9:9", "--count", "--all", "--all --after 1:2"] {
+        assert_eq!(
+            filter_of(&format!("--as-of 5:-7 {arguments}")).as_of,
+            pin,
+            "{arguments}"
+        );
+        let arguments = format!("--as-of newest {arguments}");
+        assert_eq!(filter_of(&arguments).as_of, None);
+        assert!(query(&arguments).is_pinned_to_newest, "{arguments}");
+    }
+    assert!(!query("--as-of 5:-7").is_pinned_to_newest);
+    let error = refused("query --as-of now");
+    assert!(error.contains("neither newest nor CREATED_AT:ID"), "{error}");
+    let error = refused("query --batch - --as-of newest");
+    assert!(error.contains("--as-of"), "{error}");
 }
 
 #[test]

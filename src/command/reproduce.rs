@@ -40,6 +40,7 @@ mod tests {
             to_ts: 9,
             actor_id: None,
             action: Some("it's".to_owned()),
+            as_of: None,
         };
         let query = Query::new(filter, Position::Page(3), 20).unwrap();
         let expected = r#"printf '%s\n' '{"from_ts": 0, "to_ts": 9, "actor_id": null, "action": "it'\''s", "page": 3, "page_size": 20}' | auditq --data-dir 'my data' query --mode enhanced --batch -"#;

@@ -33,6 +33,8 @@ pub struct QueryArgs {
     pub request: QueryRequest,
     /// Print the cursor of what follows on standard error.
     pub cursor: bool,
+    /// Pin the request to the newest event that there is once it is answered.
+    pub is_pinned_to_newest: bool,
 }
 
 /// What `query` asks an engine.
@@ -51,6 +53,24 @@ pub enum QueryRequest {
         /// How many threads answer, 1 to 1024.
         threads: usize,
     },
+}
+
+impl QueryRequest {
+    /// The same request, pinned to this event.
+    #[must_use]
+    pub fn pinned(self, as_of: Key) -> Self {
+        let pinned = |filter: Filter| Filter {
+            as_of: Some(as_of),
+            ..filter
+        };
+        match self {
+            QueryRequest::Page(query) => QueryRequest::Page(query.pinned(as_of)),
+            QueryRequest::Count(filter) => QueryRequest::Count(pinned(filter)),
+            QueryRequest::All(filter, after) => QueryRequest::All(pinned(filter), after),
+            // Each of its requests has a pin of its own.
+            QueryRequest::Batch { .. } => self,
+        }
+    }
 }
 
 /// Where a batch's requests come from.

@@ -68,6 +68,7 @@ fn legacy_query(random: &mut PythonRandom, anchor: i64) -> Option<Query> {
         to_ts: anchor,
         actor_id,
         action,
+        as_of: None,
     };
     page(random, filter)
 }
@@ -80,6 +81,7 @@ fn deep_query(random: &mut PythonRandom, anchor: i64) -> Option<Query> {
             to_ts: anchor,
             actor_id: None,
             action: None,
+            as_of: None,
         },
     )
 }
@@ -105,6 +107,7 @@ mod tests {
             to_ts,
             actor_id,
             action,
+            as_of: _,
         } = query.filter();
         let Position::Page(page) = query.position() else {
             panic!("no page: {query:?}")
@@ -131,6 +134,7 @@ mod tests {
                 to_ts: 1_767_052_800,
                 actor_id,
                 action: action.map(str::to_owned),
+                as_of: None,
             };
             Query::new(filter, Position::Page(page), page_size).unwrap()
         });
@@ -154,6 +158,7 @@ mod tests {
             to_ts: ANCHOR,
             actor_id: None,
             action: None,
+            as_of: None,
         };
         let expected = [(1266, 50), (1454, 20), (1170, 50), (1499, 10)]
             .map(|(page, size)| Query::new(everything.clone(), Position::Page(page), size).unwrap());

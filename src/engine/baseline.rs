@@ -1,8 +1,8 @@
 //! What the live service does for each request, and nothing else. Do not make this faster.
 
-use super::{Engine, Find, retry, stream};
+use super::{Engine, Find, newest_first, newest_of, retry, stream};
 use crate::error::{Error, Result};
-use crate::model::{Filter, Key, Page, Query};
+use crate::model::{Filter, Key, Page, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::payload;
@@ -41,6 +41,12 @@ impl Engine for Baseline {
         payload::fill_baseline(&self.dir, page, |rows| {
             self.ask(|connection| connection.baseline_page(query, rows))
         })
+    }
+
+    fn newest(&self) -> Result<Key> {
+        let mut rows = Rows::default();
+        self.ask(|connection| connection.baseline_page(&newest_first(1)?, &mut rows))?;
+        Ok(newest_of(&rows))
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {

@@ -8,7 +8,7 @@ use super::fallback::Fallback;
 use super::live::{Live, SqliteLeave};
 use super::refresh::BackgroundRefresh;
 use super::stream::Interrupted;
-use super::{Engine, Find, Lifetime, Notify, RefreshCounts, cost, retry, stream};
+use super::{Engine, Find, Lifetime, Notify, RefreshCounts, cost, newest_first, newest_of, retry, stream};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Page, Query, Rows};
 use crate::progress::Progress;
@@ -172,6 +172,12 @@ impl Enhanced {
 impl Engine for Enhanced {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
         self.payloads.fill(page, |rows| self.rows(query, rows))
+    }
+
+    fn newest(&self) -> Result<Key> {
+        let mut rows = Rows::default();
+        self.rows(&newest_first(1)?, &mut rows)?;
+        Ok(newest_of(&rows))
     }
 
     fn count(&self, filter: &Filter) -> Result<u64> {

@@ -32,6 +32,17 @@ pub trait Engine: Send + Sync {
     /// The log cannot be read, a row or a payload of the page is no event. The page then holds nothing.
     fn page(&self, query: &Query, page: &mut Page) -> Result<()>;
 
+    /// The key of the newest event there is: the pin with which page numbers stand still from now on. [`Key::MIN`] for an
+    /// empty log, before which nothing can come.
+    ///
+    /// # Errors
+    /// The log cannot be read, or its newest row is no event.
+    fn newest(&self) -> Result<Key> {
+        let mut page = Page::default();
+        self.page(&newest_first(1)?, &mut page)?;
+        Ok(page.events().next().map_or(Key::MIN, |event| event.key()))
+    }
+
     /// How many events match.
     ///
     /// # Errors
@@ -85,6 +96,16 @@ pub trait Engine: Send + Sync {
 
 /// How many events a page holds where every event is asked for by pages.
 const PAGE: u64 = 500;
+
+/// The first page of the whole log.
+fn newest_first(size: u64) -> Result<Query> {
+    Query::new(Filter::ALL, Position::Page(1), size)
+}
+
+/// The key of the first row, see [`Engine::newest`].
+fn newest_of(rows: &Rows) -> Key {
+    rows.iter().next().map_or(Key::MIN, |row| row.key())
+}
 
 /// How often an index was brought up to date, and how often it could not answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

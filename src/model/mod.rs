@@ -34,6 +34,26 @@ pub struct Key {
     pub id: i64,
 }
 
+impl Key {
+    /// The key before all others in the order.
+    pub const MIN: Key = Key {
+        created_at: i64::MIN,
+        id: i64::MIN,
+    };
+
+    /// The least key that is greater; `None` for the greatest there can be.
+    #[must_use]
+    pub fn successor(self) -> Option<Key> {
+        match self.id.checked_add(1) {
+            Some(id) => Some(Key { id, ..self }),
+            None => Some(Key {
+                created_at: self.created_at.checked_add(1)?,
+                id: i64::MIN,
+            }),
+        }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.created_at, self.id)
@@ -60,7 +80,44 @@ impl FromStr for Key {
     }
 }
 
-/// Which events: the window, both ends inclusive, and the filters given.
+/// The pin of a request, as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pin {
+    /// This event, whether it is there or not.
+    At(Key),
+    /// What is the newest event of the whole log when the request is answered.
+    Newest,
+}
+
+impl Pin {
+    /// The event, where it is known already.
+    #[must_use]
+    pub fn key(self) -> Option<Key> {
+        match self {
+            Pin::At(key) => Some(key),
+            Pin::Newest => None,
+        }
+    }
+}
+
+impl FromStr for Pin {
+    type Err = Error;
+
+    /// Reads `CREATED_AT:ID`, or `newest`.
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "newest" {
+            return Ok(Pin::Newest);
+        }
+        text.parse().map(Pin::At).map_err(|_| {
+            let shown = escape_for_terminal(&format!("{text:?}"));
+            Error::usage(format!(
+                "the pin {shown} is neither newest nor CREATED_AT:ID, two whole numbers such as 1767052800:17"
+            ))
+        })
+    }
+}
+
+/// Which events: the window, both ends inclusive, the filters given, and the pin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// The window's first second (epoch seconds).
@@ -71,6 +128,9 @@ pub struct Filter {
     pub actor_id: Option<i64>,
     /// Only events with exactly this action.
     pub action: Option<String>,
+    /// The pin: this event and those behind it, newest first, whether it is there or not. Page numbers stand still while
+    /// newer events arrive.
+    pub as_of: Option<Key>,
 }
 
 impl Filter {
@@ -80,9 +140,10 @@ impl Filter {
         to_ts: i64::MAX,
         actor_id: None,
         action: None,
+        as_of: None,
     };
 
-    /// Whether every event of the window matches.
+    /// Whether every event of the window matches, as far as the pin lets it.
     #[must_use]
     pub fn is_window_only(&self) -> bool {
         self.actor_id.is_none() && self.action.is_none()
@@ -154,6 +215,13 @@ impl Query {
     #[must_use]
     pub fn page_size(&self) -> u32 {
         self.page_size
+    }
+
+    /// Pins the request to this event.
+    #[must_use]
+    pub fn pinned(mut self, as_of: Key) -> Self {
+        self.filter.as_of = Some(as_of);
+        self
     }
 
     /// Moves on to the page that follows this event.

@@ -1,6 +1,6 @@
 //! JSON lines of events, byte for byte what CPython's `json.dumps` prints by default.
 
-use crate::model::{Event, Filter, Page, Position, Query};
+use crate::model::{Event, Filter, Key, Page, Position, Query};
 
 /// Writes events and batch responses into a buffer that the caller keeps: the hot path of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,13 +94,15 @@ pub fn count(out: &mut Vec<u8>, events: u64) {
     out.extend_from_slice(b"}\n");
 }
 
-/// Appends the contract's `query` object, without a newline. A keyset query has `after` in the place of `page`.
+/// Appends the contract's `query` object, without a newline. A keyset query has `after` in the place of `page`; `as_of`
+/// stands last, where there is one.
 pub fn request(out: &mut Vec<u8>, query: &Query) {
     let Filter {
         from_ts,
         to_ts,
         actor_id,
         action,
+        as_of,
     } = query.filter();
     out.extend_from_slice(b"{\"from_ts\": ");
     integer(out, *from_ts);
@@ -122,16 +124,26 @@ pub fn request(out: &mut Vec<u8>, query: &Query) {
             integer(out, page);
         }
         Position::After(key) => {
-            out.extend_from_slice(b", \"after\": \"");
-            integer(out, key.created_at);
-            out.push(b':');
-            integer(out, key.id);
-            out.push(b'"');
+            out.extend_from_slice(b", \"after\": ");
+            cursor(out, key);
         }
     }
     out.extend_from_slice(b", \"page_size\": ");
     integer(out, query.page_size());
+    if let Some(key) = as_of {
+        out.extend_from_slice(b", \"as_of\": ");
+        cursor(out, *key);
+    }
     out.push(b'}');
+}
+
+/// `"CREATED_AT:ID"`.
+fn cursor(out: &mut Vec<u8>, key: Key) {
+    out.push(b'"');
+    integer(out, key.created_at);
+    out.push(b':');
+    integer(out, key.id);
+    out.push(b'"');
 }
 
 fn integer(out: &mut Vec<u8>, number: impl itoa::Integer) {
@@ -193,7 +205,7 @@ fn ascii(out: &mut Vec<u8>, payload: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Key, PayloadRef, Row};
+    use crate::model::{PayloadRef, Row};
 
     fn printed(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -225,6 +237,7 @@ mod tests {
                 to_ts: 2,
                 actor_id: None,
                 action: None,
+                as_of: None,
             },
             position,
             20,

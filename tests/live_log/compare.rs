@@ -46,6 +46,7 @@ fn page(engine: &dyn Engine, query: &Query) -> Result<Vec<Kept>> {
 
 fn matches(event: &Kept, filter: &Filter) -> bool {
     (filter.from_ts..=filter.to_ts).contains(&event.key.created_at)
+        && filter.as_of.is_none_or(|pin| event.key <= pin)
         && filter.actor_id.is_none_or(|actor| actor == event.actor_id)
         && filter.action.as_ref().is_none_or(|action| *action == event.action)
 }
@@ -126,7 +127,27 @@ fn positions(random: &mut Random, events: &[Kept], size: u64) -> Vec<Position> {
     ]
 }
 
-/// Every filter in every window at every position.
+/// None, an event's place, one beside it, or one before all.
+fn pin(random: &mut Random, events: &[Kept]) -> Option<Key> {
+    let there = match events {
+        [] => Key::default(),
+        events => random.pick(events).key,
+    };
+    match random.below(6) {
+        0 | 1 => Some(there),
+        2 => Some(Key {
+            id: there.id.saturating_add(random.between(-1, 1)),
+            ..there
+        }),
+        3 => Some(Key {
+            created_at: i64::MAX,
+            id: i64::MAX,
+        }),
+        _ => None,
+    }
+}
+
+/// Every filter in every window, some of them pinned, at every position.
 pub(super) fn queries(random: &mut Random, events: &[Kept]) -> Vec<Query> {
     let mut queries = Vec::new();
     for filter in filters(random, events) {
@@ -134,6 +155,7 @@ pub(super) fn queries(random: &mut Random, events: &[Kept]) -> Vec<Query> {
             let filter = Filter {
                 from_ts,
                 to_ts,
+                as_of: pin(random, events),
                 ..filter.clone()
             };
             let size = 1 + random.below(30);

@@ -18,22 +18,25 @@ pub(crate) fn lines(data: &[u8]) -> impl Iterator<Item = (u64, Option<&[u8]>)> {
         .map(|(number, line)| (number, (line.len() <= MAX_LINE).then_some(line)))
 }
 
-/// A request, if the line is one by the rules of the help and the contract.
-pub(crate) fn parse(line: &[u8]) -> Option<Query> {
+/// A request, if the line is one by the rules of the help and the contract, and whether it is to be pinned to the newest
+/// event.
+pub(crate) fn parse(line: &[u8]) -> Option<(Query, bool)> {
     let Members(members) = serde_json::from_slice(line).ok()?;
     let (mut filter, mut page_size) = (Filter::ALL, 20);
-    let (mut page, mut after) = (None, None);
+    let (mut page, mut after, mut is_newest) = (None, None, false);
     for (name, value) in members {
         match name.as_str() {
             "from_ts" => filter.from_ts = value.as_i64()?,
             "to_ts" => filter.to_ts = value.as_i64()?,
             "page_size" => page_size = value.as_u64()?,
-            // Null is to leave these four out.
-            "actor_id" | "action" | "page" | "after" if value.is_null() => {}
+            // Null is to leave these five out.
+            "actor_id" | "action" | "page" | "after" | "as_of" if value.is_null() => {}
             "actor_id" => filter.actor_id = Some(value.as_i64()?),
             "action" => filter.action = Some(value.as_str()?.to_owned()),
             "page" => page = Some(value.as_u64()?),
             "after" => after = Some(plain_cursor(value.as_str()?)?),
+            "as_of" if value.as_str()? == "newest" => is_newest = true,
+            "as_of" => filter.as_of = Some(plain_cursor(value.as_str()?)?),
             _ => return None,
         }
     }
@@ -43,7 +46,7 @@ pub(crate) fn parse(line: &[u8]) -> Option<Query> {
         (page, None) => Position::Page(page.unwrap_or(1)),
     };
     // What is in range by the rules below is made without fail.
-    is_in_range(position, page_size).then(|| Query::new(filter, position, page_size).unwrap())
+    is_in_range(position, page_size).then(|| (Query::new(filter, position, page_size).unwrap(), is_newest))
 }
 
 /// Pages from 1, sizes from 1 to 10,000, offsets that a signed 64-bit number holds.

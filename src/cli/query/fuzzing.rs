@@ -86,6 +86,7 @@ pub fn window(from: Option<Time>, to: Option<Time>, now: Option<Time>, clock: i6
         actor: None,
         action: None,
         after: None,
+        as_of: None,
         cursor: false,
         now: now.map(|time| time.0),
         count: true,

@@ -34,6 +34,9 @@ fn conditions(filter: &Filter) -> String {
     if filter.to_ts != Filter::ALL.to_ts {
         let _ = write!(text, " --to={}", second_text(filter.to_ts));
     }
+    if let Some(as_of) = filter.as_of {
+        let _ = write!(text, " --as-of={as_of}");
+    }
     if let Some(actor_id) = filter.actor_id {
         let _ = write!(text, " --actor={actor_id}");
     }
@@ -78,6 +81,7 @@ mod tests {
             to_ts: 9,
             actor_id: Some(-1),
             action: Some("it's".to_owned()),
+            as_of: None,
         };
         let query = Query::new(filter, Position::Page(3), 20).unwrap();
         assert_eq!(

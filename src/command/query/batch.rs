@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::request;
+use super::request::{self, Parsed};
 use crate::blocking::Blocking;
 use crate::config::{BatchSource, Display};
 use crate::engine::Engine;
@@ -194,7 +194,11 @@ impl Responder<'_> {
             jsonl::error(out, None, &message);
             return false;
         };
-        let query = match request::parse(text) {
+        let pinned = |request: Parsed| match request.is_pinned_to_newest {
+            true => Ok(request.query.pinned(self.engine.newest()?)),
+            false => Ok(request.query),
+        };
+        let query = match request::parse(text).and_then(pinned) {
             Ok(query) => query,
             Err(error) => {
                 jsonl::error(out, object(text), &format!("line {}: {error}", line.number));

@@ -39,8 +39,12 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     };
     let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
     let engine = engine.as_ref();
+    let request = match args.is_pinned_to_newest {
+        true => args.request.clone().pinned(engine.newest()?),
+        false => args.request.clone(),
+    };
     let mut cursor = None;
-    match &args.request {
+    match &request {
         QueryRequest::Page(query) => {
             cursor = page(&display, engine, query)?;
             refresh_for_later(&display, engine);

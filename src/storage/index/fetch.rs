@@ -86,7 +86,7 @@ pub(crate) enum Slot {
     Added(Arc<OwnedRow>),
 }
 
-/// Appends the rows of a page. Each comes before the one before it in the order, and the first before `cursor`: whatever an
+/// Appends the rows of a page. Each comes before the one before it in the order, and the first before `bound`: whatever an
 /// index says, who walks it from cursor to cursor comes to its end.
 pub(crate) struct InOrder<'rows> {
     rows: &'rows mut Rows,
@@ -94,8 +94,8 @@ pub(crate) struct InOrder<'rows> {
 }
 
 impl<'rows> InOrder<'rows> {
-    pub(crate) fn new(rows: &'rows mut Rows, cursor: Option<Key>) -> Self {
-        InOrder { rows, newer: cursor }
+    pub(crate) fn new(rows: &'rows mut Rows, bound: Option<Key>) -> Self {
+        InOrder { rows, newer: bound }
     }
 
     /// # Errors
@@ -121,7 +121,7 @@ impl<'rows> InOrder<'rows> {
 pub(crate) fn push_slots(
     blocks: &Blocks,
     slots: &[Slot],
-    cursor: Option<Key>,
+    bound: Option<Key>,
     rows: &mut Rows,
 ) -> Result<(), Corrupted> {
     let of_base = slots.iter().filter_map(|slot| match slot {
@@ -130,7 +130,7 @@ pub(crate) fn push_slots(
     });
     let base_rows = BaseRows::read(blocks, of_base)?;
     let mut base_rows = base_rows.iter();
-    let mut rows = InOrder::new(rows, cursor);
+    let mut rows = InOrder::new(rows, bound);
     for slot in slots {
         match slot {
             Slot::Added(row) => rows.push(&row.as_row())?,

@@ -110,16 +110,20 @@ impl Index {
     /// A damaged block.
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Corrupted> {
         let list = self.base.list(filter, 0)?;
+        let pin = pin(filter);
         let (first, end) = match self.delta.list(filter) {
-            None => self.base.window(&list, filter)?,
-            Some(delta) => window(
-                &Merged {
-                    base: &self.base,
-                    list,
-                    delta,
-                },
-                filter,
-            )?,
+            None => {
+                let (first, end) = self.base.window(&list, filter)?;
+                let pinned = pin.map(|key| self.base.first_not_before(key, &list)).transpose()?;
+                (first, end.min(pinned.unwrap_or(end)))
+            }
+            Some(delta) => {
+                let base = &self.base;
+                let merged = Merged { base, list, delta };
+                let (first, end) = window(&merged, filter)?;
+                let pinned = pin.map(|key| merged.first_not_before(key)).transpose()?;
+                (first, end.min(pinned.unwrap_or(end)))
+            }
         };
         Ok(end.saturating_sub(first))
     }
@@ -132,15 +136,15 @@ impl Index {
             return Ok(());
         }
         let (first, mut end) = base.window(&list, query.filter())?;
-        let cursor = cursor(query);
-        if let Some(key) = cursor {
+        let bound = bound(query);
+        if let Some(key) = bound {
             end = end.min(base.first_not_before(key, &list)?);
         }
         let Some(positions) = positions(query, first, end) else {
             return Ok(());
         };
         let found = BaseRows::read(base.blocks(), positions.rev().map(|index| base.rank(&list, index)))?;
-        let mut in_order = InOrder::new(rows, cursor);
+        let mut in_order = InOrder::new(rows, bound);
         found.iter().try_for_each(|row| in_order.push(&row?))
     }
 
@@ -155,15 +159,15 @@ impl Index {
             return Ok(());
         }
         let (first, mut end) = window(merged, query.filter())?;
-        let cursor = cursor(query);
-        if let Some(key) = cursor {
+        let bound = bound(query);
+        if let Some(key) = bound {
             end = end.min(merged.first_not_before(key)?);
         }
         let Some(positions) = positions(query, first, end) else {
             return Ok(());
         };
         let slots = merged.newest_first(positions)?;
-        push_slots(self.base.blocks(), &slots, cursor, rows)
+        push_slots(self.base.blocks(), &slots, bound, rows)
     }
 }
 
@@ -183,7 +187,7 @@ fn window(merged: &Merged<'_>, filter: &Filter) -> Result<(u64, u64), Corrupted>
     Ok((first, end))
 }
 
-/// The positions of a page, of those that a window and a cursor leave; `None` where there is none.
+/// The positions of a page, of those that a window and a bound leave; `None` where there is none.
 fn positions(query: &Query, first: u64, end: u64) -> Option<std::ops::Range<u64>> {
     if end <= first {
         return None;
@@ -193,9 +197,16 @@ fn positions(query: &Query, first: u64, end: u64) -> Option<std::ops::Range<u64>
     Some(oldest..newest)
 }
 
-fn cursor(query: &Query) -> Option<Key> {
-    match query.position() {
+/// The least key that no event of a page reaches: its cursor, or what comes before its pin.
+fn bound(query: &Query) -> Option<Key> {
+    let cursor = match query.position() {
         Position::After(key) => Some(key),
         Position::Page(_) => None,
-    }
+    };
+    cursor.into_iter().chain(pin(query.filter())).min()
+}
+
+/// The least key that comes before a filter's pin; `None` where none does.
+fn pin(filter: &Filter) -> Option<Key> {
+    filter.as_of.and_then(Key::successor)
 }

@@ -1,6 +1,6 @@
 //! The statements that answer a request: the baseline's, which are the live service's own, and one that skips faster.
 
-use rusqlite::{Params, params};
+use rusqlite::{Params, ToSql};
 
 use super::connection::Connection;
 use super::hardening::MAX_VALUE;
@@ -8,26 +8,27 @@ use super::row;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Position, Query, Row, Rows};
 
-/// The live service's statement: one form for every request, both filters always in it.
-const BASELINE_PAGE: &str = "
-    SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
-    FROM audit_events
-    WHERE created_at BETWEEN ? AND ?
-      AND (? IS NULL OR actor_id = ?)
-      AND (? IS NULL OR action = ?)
-    ORDER BY created_at DESC, id DESC
-    LIMIT ? OFFSET ?";
+/// A statement that reads whole rows in the order of a page, with these conditions added to the live service's own.
+macro_rules! page {
+    ($($condition:literal),*) => {
+        concat!(
+            "SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
+             FROM audit_events
+             WHERE created_at BETWEEN ? AND ?
+               AND (? IS NULL OR actor_id = ?)
+               AND (? IS NULL OR action = ?)",
+            $(" AND ", $condition,)*
+            " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+        )
+    };
+}
 
-/// The same for a keyset page, which the live service does not have: its statement with the cursor added.
-const BASELINE_AFTER: &str = "
-    SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
-    FROM audit_events
-    WHERE created_at BETWEEN ? AND ?
-      AND (? IS NULL OR actor_id = ?)
-      AND (? IS NULL OR action = ?)
-      AND (created_at, id) < (?, ?)
-    ORDER BY created_at DESC, id DESC
-    LIMIT ?";
+/// The live service's statement: one form for every request, both filters always in it.
+const BASELINE_PAGE: &str = page!();
+/// The live service has no cursors and no pins: its statement with the one, the other and both added.
+const BASELINE_AFTER: &str = page!("(created_at, id) < (?, ?)");
+const BASELINE_AS_OF: &str = page!("(created_at, id) <= (?, ?)");
+const BASELINE_AFTER_AS_OF: &str = page!("(created_at, id) < (?, ?)", "(created_at, id) <= (?, ?)");
 
 /// How many events match, by the same conditions.
 const BASELINE_COUNT: &str = "
@@ -36,6 +37,13 @@ const BASELINE_COUNT: &str = "
     WHERE created_at BETWEEN ? AND ?
       AND (? IS NULL OR actor_id = ?)
       AND (? IS NULL OR action = ?)";
+const BASELINE_COUNT_AS_OF: &str = "
+    SELECT count(*)
+    FROM audit_events
+    WHERE created_at BETWEEN ? AND ?
+      AND (? IS NULL OR actor_id = ?)
+      AND (? IS NULL OR action = ?)
+      AND (created_at, id) <= (?, ?)";
 
 /// Skips within the index on `created_at`, which holds the whole order, and then joins only the page's rows to the
 /// table (a deferred join).
@@ -47,59 +55,100 @@ const BASELINE_COUNT: &str = "
 ///
 /// A table may have a column of its own that is called `_rowid_`, and then this name no longer means the row id. The
 /// last condition is there to be refused by SQLite in that case, as ambiguous; in any other it is true and costs nothing.
-const DEFERRED_JOIN_PAGE: &str = "
-    SELECT found.event, found.at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset, e.payload_len
-    FROM (
-        SELECT created_at AS at, id AS event, _rowid_ AS row_id
-        FROM audit_events INDEXED BY idx_created_at
-        WHERE created_at BETWEEN ? AND ? AND +_rowid_ >= -9223372036854775808
-          AND (SELECT _rowid_ FROM audit_events, (SELECT 1 AS _rowid_) LIMIT 0) IS NULL
-        ORDER BY created_at DESC, id DESC
-        LIMIT ? OFFSET ?
-    ) AS found
-    LEFT JOIN audit_events AS e ON e._rowid_ = found.row_id";
+macro_rules! deferred_join {
+    ($($condition:literal)?) => {
+        concat!(
+            "SELECT found.event, found.at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset,
+                    e.payload_len
+             FROM (
+                 SELECT created_at AS at, id AS event, _rowid_ AS row_id
+                 FROM audit_events INDEXED BY idx_created_at
+                 WHERE created_at BETWEEN ? AND ? AND +_rowid_ >= -9223372036854775808
+                   AND (SELECT _rowid_ FROM audit_events, (SELECT 1 AS _rowid_) LIMIT 0) IS NULL",
+                   $(" AND ", $condition,)?
+                 " ORDER BY created_at DESC, id DESC
+                 LIMIT ? OFFSET ?
+             ) AS found
+             LEFT JOIN audit_events AS e ON e._rowid_ = found.row_id"
+        )
+    };
+}
+const DEFERRED_JOIN_PAGE: &str = deferred_join!();
+const DEFERRED_JOIN_AS_OF: &str = deferred_join!("(created_at, id) <= (?, ?)");
+
+/// The values of a statement's conditions, in their order.
+struct Values<'a>(Vec<&'a dyn ToSql>);
+
+impl<'a> Values<'a> {
+    /// Those of the window, where `to_ts` is its end, and of the filters.
+    fn of_filter(filter: &'a Filter, to_ts: &'a i64) -> Self {
+        let Filter {
+            from_ts,
+            to_ts: _,
+            actor_id,
+            action,
+            as_of: _,
+        } = filter;
+        Values(vec![from_ts, to_ts, actor_id, actor_id, action, action])
+    }
+
+    /// Those of a cursor or a pin, if there is one.
+    fn and_key(mut self, key: Option<&'a Key>) -> Self {
+        if let Some(Key { created_at, id }) = key {
+            self.0.extend([created_at as &dyn ToSql, id]);
+        }
+        self
+    }
+
+    fn and_limit(mut self, limit: &'a i64, offset: &'a i64) -> Self {
+        self.0.extend([limit as &dyn ToSql, offset]);
+        self
+    }
+}
+
+/// The end of a filter's window, lowered to its pin and a cursor: what lets SQLite start in the middle of its index.
+fn window_end(filter: &Filter, after: Option<&Key>) -> i64 {
+    let keys = filter.as_of.iter().chain(after);
+    keys.map(|key| key.created_at).fold(filter.to_ts, i64::min)
+}
+
+fn baseline_statement(filter: &Filter, after: Option<&Key>) -> &'static str {
+    match (after, filter.as_of) {
+        (None, None) => BASELINE_PAGE,
+        (Some(_), None) => BASELINE_AFTER,
+        (None, Some(_)) => BASELINE_AS_OF,
+        (Some(_), Some(_)) => BASELINE_AFTER_AS_OF,
+    }
+}
 
 impl Connection {
     /// The rows of a page by the baseline's statement.
     pub(crate) fn baseline_page(&self, query: &Query, rows: &mut Rows) -> Result<()> {
-        let Filter {
-            from_ts,
-            to_ts,
-            actor_id,
-            action,
-        } = query.filter();
-        match query.position() {
-            Position::Page(_) => self.collect(
-                BASELINE_PAGE,
-                params![
-                    from_ts,
-                    to_ts,
-                    actor_id,
-                    actor_id,
-                    action,
-                    action,
-                    query.page_size(),
-                    offset(query)
-                ],
-                rows,
-            ),
-            Position::After(Key { created_at, id }) => self.collect(
-                BASELINE_AFTER,
-                params![
-                    from_ts,
-                    // This bound is what lets SQLite start in the middle of its index.
-                    to_ts.min(&created_at),
-                    actor_id,
-                    actor_id,
-                    action,
-                    action,
-                    created_at,
-                    id,
-                    query.page_size()
-                ],
-                rows,
-            ),
-        }
+        let after = match query.position() {
+            Position::Page(_) => None,
+            Position::After(key) => Some(key),
+        };
+        let (limit, offset) = (query.page_size().into(), offset(query));
+        self.with_baseline(query.filter(), after.as_ref(), (limit, offset), |statement, values| {
+            self.collect(statement, values, rows)
+        })
+    }
+
+    /// Runs `ask` on the baseline's statement for these events and the values of its parameters; `bounds` are LIMIT and
+    /// OFFSET.
+    fn with_baseline<T>(
+        &self,
+        filter: &Filter,
+        after: Option<&Key>,
+        bounds: (i64, i64),
+        ask: impl FnOnce(&str, &[&dyn ToSql]) -> T,
+    ) -> T {
+        let to_ts = window_end(filter, after);
+        let values = Values::of_filter(filter, &to_ts)
+            .and_key(after)
+            .and_key(filter.as_of.as_ref())
+            .and_limit(&bounds.0, &bounds.1);
+        ask(baseline_statement(filter, after), &values.0)
     }
 
     /// The rows of a page, and where nothing is filtered by a statement that skips faster. Exactly the rows of
@@ -112,24 +161,29 @@ impl Connection {
         }
         // Where the service's own statement is refused, so is this one: it compares fewer columns, and would not meet a
         // collation that nobody knows.
-        self.map_err(self.sqlite.prepare_cached(BASELINE_PAGE).map(drop))?;
-        let values = params![filter.from_ts, filter.to_ts, query.page_size(), offset(query)];
-        self.collect(DEFERRED_JOIN_PAGE, values, rows)
+        self.map_err(self.sqlite.prepare_cached(baseline_statement(filter, None)).map(drop))?;
+        let (statement, to_ts) = match filter.as_of {
+            None => (DEFERRED_JOIN_PAGE, filter.to_ts),
+            Some(_) => (DEFERRED_JOIN_AS_OF, window_end(filter, None)),
+        };
+        let (limit, offset) = (query.page_size().into(), offset(query));
+        let values: Vec<&dyn ToSql> = vec![&filter.from_ts, &to_ts];
+        let values = Values(values).and_key(filter.as_of.as_ref()).and_limit(&limit, &offset);
+        self.collect(statement, &*values.0, rows)
     }
 
     /// How many events match.
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64> {
-        let Filter {
-            from_ts,
-            to_ts,
-            actor_id,
-            action,
-        } = filter;
-        let values = params![from_ts, to_ts, actor_id, actor_id, action, action];
+        let statement = match filter.as_of {
+            None => BASELINE_COUNT,
+            Some(_) => BASELINE_COUNT_AS_OF,
+        };
+        let to_ts = window_end(filter, None);
+        let values = Values::of_filter(filter, &to_ts).and_key(filter.as_of.as_ref());
         let counted = self
             .sqlite
-            .prepare_cached(BASELINE_COUNT)
-            .and_then(|mut statement| statement.query_row(values, |row| row.get::<_, i64>(0)));
+            .prepare_cached(statement)
+            .and_then(|mut statement| statement.query_row(&*values.0, |row| row.get::<_, i64>(0)));
         Ok(self.map_err(counted)?.unsigned_abs())
     }
 
@@ -141,18 +195,9 @@ impl Connection {
         after: Option<Key>,
         mut visit: impl FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Filter {
-            from_ts,
-            to_ts,
-            actor_id,
-            action,
-        } = filter;
         let mut last: Option<Key> = None;
         let mut visit = |row: &Row<'_>| {
-            let key = Key {
-                created_at: row.created_at,
-                id: row.id,
-            };
+            let key = row.key();
             // Pages that share children give the same rows without end.
             if last.replace(key).is_some_and(|last| key >= last) {
                 return Err(self.damaged("its events are in no order"));
@@ -160,19 +205,9 @@ impl Connection {
             visit(row)
         };
         // LIMIT -1: no limit.
-        match after {
-            None => {
-                let values = params![from_ts, to_ts, actor_id, actor_id, action, action, -1_i64, 0_i64];
-                self.visit(BASELINE_PAGE, values, &mut visit)
-            }
-            Some(Key { created_at, id }) => {
-                let to_ts = to_ts.min(&created_at);
-                let values = params![
-                    from_ts, to_ts, actor_id, actor_id, action, action, created_at, id, -1_i64
-                ];
-                self.visit(BASELINE_AFTER, values, &mut visit)
-            }
-        }
+        self.with_baseline(filter, after.as_ref(), (-1, 0), |statement, values| {
+            self.visit(statement, values, &mut visit)
+        })
     }
 
     fn collect(&self, statement: &str, values: impl Params, rows: &mut Rows) -> Result<()> {

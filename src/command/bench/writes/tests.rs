@@ -55,6 +55,7 @@ fn queries() -> Vec<Query> {
                     to_ts,
                     actor_id,
                     action: action.map(str::to_owned),
+                    as_of: None,
                 };
                 let pages = (1..=6).map(|page| Query::new(filter.clone(), Position::Page(page), 10).unwrap());
                 queries.extend(pages);

@@ -29,7 +29,7 @@ pub(super) fn fit_budget(profile: &LogProfile, requests: &[Request], seconds: u6
 /// What the baseline takes for a request, in ns.
 fn cost(profile: &LogProfile, request: &Request) -> u64 {
     let filter = request.filter();
-    let rows = profile.window(filter.from_ts, filter.to_ts).len() as u64;
+    let rows = profile.window(filter).len() as u64;
     let each = if filter.actor_id.is_some() || filter.action.is_some() {
         LOOK
     } else {

@@ -14,7 +14,7 @@ const FILTERED_MARKS: usize = 8;
 const TIES: usize = 4;
 
 /// The event's own place, and every kind of place beside it.
-fn beside(key: Key) -> [Key; 7] {
+pub(super) fn beside(key: Key) -> [Key; 7] {
     let Key { created_at, id } = key;
     [
         key,
@@ -46,7 +46,7 @@ fn beside(key: Key) -> [Key; 7] {
 }
 
 /// Before the first event and behind the last, whatever the log holds.
-fn outside(profile: &LogProfile) -> Vec<Key> {
+pub(super) fn outside(profile: &LogProfile) -> Vec<Key> {
     let (newest, oldest) = profile.ends();
     let extremes = [i64::MIN, -1, 0, i64::MAX];
     let seconds = [

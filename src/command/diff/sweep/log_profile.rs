@@ -139,24 +139,25 @@ impl LogProfile {
         ties
     }
 
-    /// The places of the events in a window.
-    pub(super) fn window(&self, from_ts: i64, to_ts: i64) -> std::ops::Range<usize> {
-        let start = self.keys.partition_point(|key| key.created_at > to_ts);
-        let end = self.keys.partition_point(|key| key.created_at >= from_ts);
+    /// The places of the events in a filter's window, whosever they are, as far as its pin lets them.
+    pub(super) fn window(&self, filter: &Filter) -> std::ops::Range<usize> {
+        let is_newer = |key: &Key| key.created_at > filter.to_ts || filter.as_of.is_some_and(|pin| *key > pin);
+        let start = self.keys.partition_point(is_newer);
+        let end = self.keys.partition_point(|key| key.created_at >= filter.from_ts);
         start..end.max(start)
     }
 
     /// How many events match, counted.
     pub(super) fn count(&self, filter: &Filter) -> usize {
         let action = filter.action.as_ref().map(|name| self.numbers.get(name));
-        let is_everywhen = filter.from_ts == i64::MIN && filter.to_ts == i64::MAX;
+        let is_everywhen = filter.from_ts == i64::MIN && filter.to_ts == i64::MAX && filter.as_of.is_none();
         match (filter.actor_id, action) {
-            (None, None) => self.window(filter.from_ts, filter.to_ts).len(),
+            (None, None) => self.window(filter).len(),
             (Some(actor), None) if is_everywhen => self.by_actor.get(&actor).copied().unwrap_or(0),
             (None, Some(Some(action))) if is_everywhen => self.by_action[*action as usize],
             (_, Some(None)) => 0,
             (actor, action) => self
-                .window(filter.from_ts, filter.to_ts)
+                .window(filter)
                 .filter(|place| actor.is_none_or(|actor| self.actors[*place] == actor))
                 .filter(|place| action.flatten().is_none_or(|action| self.actions[*place] == *action))
                 .count(),

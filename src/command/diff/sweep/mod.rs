@@ -14,6 +14,7 @@ mod evenly_spaced;
 mod filters;
 mod log_profile;
 mod pages;
+mod pins;
 mod windows;
 
 pub(super) use evenly_spaced::evenly_spaced;
@@ -38,7 +39,7 @@ struct Part {
 
 /// Every part. On the contract dataset the budgets of pairs, filtered cursors and actor counts bind, and on a larger
 /// log all of them.
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 16] = [
     part("every page", 18, pages::every_page),
     part("pages of other sizes", 3, pages::other_sizes),
     part("pages beyond the end", 4, pages::beyond),
@@ -50,6 +51,8 @@ const PARTS: [Part; 14] = [
     part("windows", 8, windows::windows),
     part("cursors", 6, cursors::cursors),
     part("cursors between filters", 4, cursors::filtered),
+    part("pins", 6, pins::pins),
+    part("pins between filters", 6, pins::filtered),
     part("counts", 6, filters::counts),
     part("counts of every actor", 3, filters::actor_counts),
     part("whole results", 4, filters::whole_results),

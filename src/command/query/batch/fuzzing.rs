@@ -55,10 +55,10 @@ pub fn answer_batch(data: &[u8], engine: &dyn Engine) -> std::io::Result<Vec<Ans
     }
 }
 
-/// Reads one request line.
+/// Reads one request line: the request, and whether it is to be pinned to the newest event.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse_request(line: &[u8]) -> Result<Query> {
-    request::parse(line)
+pub fn parse_request(line: &[u8]) -> Result<(Query, bool)> {
+    request::parse(line).map(|request| (request.query, request.is_pinned_to_newest))
 }

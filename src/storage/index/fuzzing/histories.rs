@@ -68,6 +68,7 @@ fn every_question(log: &Log) -> Vec<Query> {
                     to_ts,
                     actor_id,
                     action: action.map(str::to_owned),
+                    as_of: None,
                 };
                 for (turn, &position) in positions.iter().enumerate() {
                     // Every second page is of one event.
@@ -77,7 +78,55 @@ fn every_question(log: &Log) -> Vec<Query> {
             }
         }
     }
+    queries.extend(every_pin(log, &actors, &actions, &positions));
     queries
+}
+
+/// The same positions and filters under every pin that says something else than another, in the widest window and in one
+/// that cuts both ends off.
+fn every_pin(
+    log: &Log,
+    actors: &[Option<i64>],
+    actions: &[Option<&str>],
+    positions: &[Position],
+) -> impl Iterator<Item = Query> {
+    let mut pins = vec![Key::MIN];
+    for row in &log.rows {
+        let Key { created_at, id } = row.key;
+        pins.extend([id - 1, id, id + 1, i64::MIN, i64::MAX].map(|id| Key { created_at, id }));
+    }
+    pins.push(Key {
+        created_at: i64::MAX,
+        id: i64::MAX,
+    });
+    let times = log.rows.iter().map(|row| row.key.created_at);
+    let inner = times
+        .clone()
+        .min()
+        .zip(times.max())
+        .map(|(first, last)| (first + 1, last - 1));
+    let windows: Vec<_> = [(i64::MIN, i64::MAX)].into_iter().chain(inner).collect();
+    let mut filters = Vec::new();
+    for (from_ts, to_ts) in windows {
+        for &pin in &pins {
+            for &actor_id in actors {
+                filters.extend(actions.iter().map(|action| Filter {
+                    from_ts,
+                    to_ts,
+                    actor_id,
+                    action: action.map(str::to_owned),
+                    as_of: Some(pin),
+                }));
+            }
+        }
+    }
+    // A few of the positions for each: all of them come with some filter.
+    let positions: Vec<_> = positions.to_vec();
+    filters.into_iter().enumerate().flat_map(move |(number, filter)| {
+        let turns = (0..4).map(|turn| positions[(number * 7 + turn * 5) % positions.len()]);
+        let queries = turns.map(|position| Query::new(filter.clone(), position, 1 + number as u64 % 3).unwrap());
+        queries.collect::<Vec<_>>()
+    })
 }
 
 fn row(id: i64, created_at: i64, actor_id: i64, action: &str) -> Stored {

@@ -107,6 +107,7 @@ impl Stored {
     fn is_in(&self, filter: &Filter) -> bool {
         self.key.created_at >= filter.from_ts
             && self.key.created_at <= filter.to_ts
+            && filter.as_of.is_none_or(|pin| self.key <= pin)
             && filter.actor_id.is_none_or(|actor| actor == self.actor_id)
             && filter.action.as_ref().is_none_or(|action| *action == self.texts[0])
     }

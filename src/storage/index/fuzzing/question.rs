@@ -41,6 +41,7 @@ impl Known {
             },
             actor_id: is_asked(2).then(|| self.actor(draw)),
             action: is_asked(3).then(|| self.action(draw)),
+            as_of: is_asked(7).then(|| self.key(draw)),
         };
         let position = if is_asked(4) {
             Position::After(self.key(draw))
