@@ -36,9 +36,8 @@ impl BaseRows {
         let mut text = Vec::with_capacity(records.len() * TEXT_OF_A_ROW);
         let mut looked_up = Vec::with_capacity(records.len());
         for (_, event) in &records {
-            let actor = blocks.sized_record(Section::Actors, event.actor.cast_unsigned())?;
-            let actor_id = ActorRecord::decode(actor).actor_id;
-            looked_up.push((actor_id, append_texts(blocks, event, &mut text)?));
+            let actor: &ActorRecord = blocks.sized_record(Section::Actors, event.actor.cast_unsigned())?;
+            looked_up.push((actor.actor_id.get(), append_texts(blocks, event, &mut text)?));
         }
         Ok(BaseRows {
             records,
@@ -156,10 +155,7 @@ fn record(blocks: &Blocks, rank: u64) -> Result<(i64, EventRecord), Corrupted> {
 
 /// Appends an event's action, resource type and resource id. Tells where each of them ends.
 fn append_texts(blocks: &Blocks, event: &EventRecord, text: &mut Vec<u8>) -> Result<[usize; 3], Corrupted> {
-    let name = |section, number: i64| {
-        let record = blocks.sized_record(section, number.cast_unsigned())?;
-        Ok(TextRecord::decode(record))
-    };
+    let name = |section, number: i64| blocks.sized_record::<TextRecord>(section, number.cast_unsigned());
     let action = name(Section::Actions, event.action)?;
     let resource_type = name(Section::ResourceTypes, event.resource_type)?;
     let mut end_of = |start, len: u64| {
@@ -170,8 +166,8 @@ fn append_texts(blocks: &Blocks, event: &EventRecord, text: &mut Vec<u8>) -> Res
         Ok(text.len())
     };
     Ok([
-        end_of(action.start, action.len.into())?,
-        end_of(resource_type.start, resource_type.len.into())?,
+        end_of(action.start.get(), action.len.get().into())?,
+        end_of(resource_type.start.get(), resource_type.len.get().into())?,
         end_of(
             event.resource_id_start.cast_unsigned(),
             event.resource_id_len.cast_unsigned(),

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
 use super::corrupted::Corrupted;
 use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout};
 use super::records::Columns;
@@ -77,12 +79,12 @@ impl Blocks {
 
     /// The same, for records of a size that every file has.
     #[inline(always)]
-    pub(crate) fn sized_record<const SIZE: usize>(
-        &self,
-        section: Section,
-        index: u64,
-    ) -> Result<&[u8; SIZE], Corrupted> {
-        self.record(section, index)?.first_chunk().ok_or(BEHIND)
+    pub(crate) fn sized_record<T>(&self, section: Section, index: u64) -> Result<&T, Corrupted>
+    where
+        T: FromBytes + Immutable + KnownLayout + Unaligned,
+    {
+        let (record, _behind) = T::ref_from_prefix(self.record(section, index)?).map_err(|_| BEHIND)?;
+        Ok(record)
     }
 
     /// Appends `len` bytes of the text section to `out`.

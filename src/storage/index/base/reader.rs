@@ -198,11 +198,11 @@ impl Base {
             return Ok(List::NONE);
         };
         let (this, next) = (self.actor(actor)?, self.actor(actor + 1)?);
-        let by_actor = self.postings(Section::ByActor, this.postings, next.postings)?;
+        let by_actor = self.postings(Section::ByActor, this.postings.get(), next.postings.get())?;
         match &filter.action {
             None => Ok(by_actor),
             Some(_) if by_actor.len() <= skipped => Ok(List::NONE),
-            Some(action) => self.pair_list(&this, &next, action),
+            Some(action) => self.pair_list(this, next, action),
         }
     }
 
@@ -211,23 +211,23 @@ impl Base {
             return Ok(List::NONE);
         };
         let (this, next) = (self.action(action)?, self.action(action + 1)?);
-        self.postings(Section::ByAction, this.postings, next.postings)
+        self.postings(Section::ByAction, this.postings.get(), next.postings.get())
     }
 
     fn pair_list(&self, actor: &ActorRecord, next_actor: &ActorRecord, action: &str) -> Result<List, Corrupted> {
         let Some(action) = self.find_action(action)? else {
             return Ok(List::NONE);
         };
-        let (first, end) = (u64::from(actor.pairs), u64::from(next_actor.pairs));
+        let (first, end) = (u64::from(actor.pairs.get()), u64::from(next_actor.pairs.get()));
         if first > end {
             return Err(Corrupted("a list ends before it starts"));
         }
-        let found = partition_point(first, end, |pair| Ok(u64::from(self.pair(pair)?.action) < action))?;
-        if found >= end || u64::from(self.pair(found)?.action) != action {
+        let found = partition_point(first, end, |pair| Ok(u64::from(self.pair(pair)?.action.get()) < action))?;
+        if found >= end || u64::from(self.pair(found)?.action.get()) != action {
             return Ok(List::NONE);
         }
         let (this, next) = (self.pair(found)?, self.pair(found + 1)?);
-        self.postings(Section::ByPair, this.postings, next.postings)
+        self.postings(Section::ByPair, this.postings.get(), next.postings.get())
     }
 
     fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Corrupted> {
@@ -243,13 +243,13 @@ impl Base {
         let Some(guess) = self.guess_actor(actor_id, actors)? else {
             return Ok(None);
         };
-        let (from, to) = match self.actor(guess)?.actor_id.cmp(&actor_id) {
+        let (from, to) = match self.actor(guess)?.actor_id.get().cmp(&actor_id) {
             Ordering::Equal => return Ok(Some(guess)),
             Ordering::Less => (guess + 1, actors),
             Ordering::Greater => (0, guess),
         };
-        let found = partition_point(from, to, |actor| Ok(self.actor(actor)?.actor_id < actor_id))?;
-        Ok((found < to && self.actor(found)?.actor_id == actor_id).then_some(found))
+        let found = partition_point(from, to, |actor| Ok(self.actor(actor)?.actor_id.get() < actor_id))?;
+        Ok((found < to && self.actor(found)?.actor_id.get() == actor_id).then_some(found))
     }
 
     /// Where an actor stands if the ids lie evenly between the least and the greatest: numbers that were given
@@ -258,7 +258,7 @@ impl Base {
         let Some(last) = actors.checked_sub(1) else {
             return Ok(None);
         };
-        let (least, greatest) = (self.actor(0)?.actor_id, self.actor(last)?.actor_id);
+        let (least, greatest) = (self.actor(0)?.actor_id.get(), self.actor(last)?.actor_id.get());
         if actor_id < least || actor_id > greatest {
             return Ok(None);
         }
@@ -272,22 +272,22 @@ impl Base {
         let actions = self.blocks.counts().actions;
         let compare = |action| {
             let TextRecord { start, len, .. } = self.action(action)?;
-            self.blocks.compare_text(start, len.into(), name.as_bytes())
+            self.blocks.compare_text(start.get(), len.get().into(), name.as_bytes())
         };
         let found = partition_point(0, actions, |action| Ok(compare(action)?.is_lt()))?;
         Ok((found < actions && compare(found)?.is_eq()).then_some(found))
     }
 
-    fn actor(&self, index: u64) -> Result<ActorRecord, Corrupted> {
-        Ok(ActorRecord::decode(self.blocks.sized_record(Section::Actors, index)?))
+    fn actor(&self, index: u64) -> Result<&ActorRecord, Corrupted> {
+        self.blocks.sized_record(Section::Actors, index)
     }
 
-    fn action(&self, index: u64) -> Result<TextRecord, Corrupted> {
-        Ok(TextRecord::decode(self.blocks.sized_record(Section::Actions, index)?))
+    fn action(&self, index: u64) -> Result<&TextRecord, Corrupted> {
+        self.blocks.sized_record(Section::Actions, index)
     }
 
-    fn pair(&self, index: u64) -> Result<PairRecord, Corrupted> {
-        Ok(PairRecord::decode(self.blocks.sized_record(Section::Pairs, index)?))
+    fn pair(&self, index: u64) -> Result<&PairRecord, Corrupted> {
+        self.blocks.sized_record(Section::Pairs, index)
     }
 }
 

@@ -1,5 +1,8 @@
 //! The records of an index file's sections, byte by byte. All numbers are little-endian.
 
+use zerocopy::little_endian::{I64, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
 use super::codec::Fixed;
 use super::leaf_directory::{TableLeaf, TimeLeaf};
 use super::packed::PackedColumn;
@@ -113,9 +116,9 @@ impl Columns {
             Section::Times => self.created_at.width(),
             Section::Events => self.event.size(),
             Section::Text => 1,
-            Section::Actors => ActorRecord::SIZE,
-            Section::Actions | Section::ResourceTypes => TextRecord::SIZE,
-            Section::Pairs => PairRecord::SIZE,
+            Section::Actors => size_of::<ActorRecord>(),
+            Section::Actions | Section::ResourceTypes => size_of::<TextRecord>(),
+            Section::Pairs => size_of::<PairRecord>(),
             Section::ByActor | Section::ByAction | Section::ByPair | Section::ById => self.rank.width(),
             Section::TableLeaves => TableLeaf::SIZE,
             Section::TimeLeaves => TimeLeaf::SIZE,
@@ -123,95 +126,30 @@ impl Columns {
     }
 }
 
-/// An actor (8), and where its postings (4) and its pairs (4) start; they end where the next actor's start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An actor, and where its postings and its pairs start; they end where the next actor's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
 pub(crate) struct ActorRecord {
-    pub(crate) actor_id: i64,
-    pub(crate) postings: u32,
-    pub(crate) pairs: u32,
+    pub(crate) actor_id: I64,
+    pub(crate) postings: U32,
+    pub(crate) pairs: U32,
 }
 
-impl ActorRecord {
-    pub(crate) const SIZE: usize = 16;
-
-    pub(crate) fn encode(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[0..8].copy_from_slice(&self.actor_id.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.postings.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.pairs.to_le_bytes());
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        ActorRecord {
-            actor_id: u64_at(bytes, 0).cast_signed(),
-            postings: u32_at(bytes, 8),
-            pairs: u32_at(bytes, 12),
-        }
-    }
-}
-
-/// A name: its start in the text (8), its length (4), and where its postings start (4; 0 for a resource type).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A name: its start in the text, its length, and where its postings start (0 for a resource type).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
 pub(crate) struct TextRecord {
-    pub(crate) start: u64,
-    pub(crate) len: u32,
-    pub(crate) postings: u32,
+    pub(crate) start: U64,
+    pub(crate) len: U32,
+    pub(crate) postings: U32,
 }
 
-impl TextRecord {
-    pub(crate) const SIZE: usize = 16;
-
-    pub(crate) fn encode(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[0..8].copy_from_slice(&self.start.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.postings.to_le_bytes());
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        TextRecord {
-            start: u64_at(bytes, 0),
-            len: u32_at(bytes, 8),
-            postings: u32_at(bytes, 12),
-        }
-    }
-}
-
-/// One of an actor's actions: the action's number (4), and where the pair's postings start (4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One of an actor's actions: the action's number, and where the pair's postings start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
 pub(crate) struct PairRecord {
-    pub(crate) action: u32,
-    pub(crate) postings: u32,
-}
-
-impl PairRecord {
-    pub(crate) const SIZE: usize = 8;
-
-    pub(crate) fn encode(&self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[0..4].copy_from_slice(&self.action.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.postings.to_le_bytes());
-        bytes
-    }
-
-    pub(crate) fn decode(bytes: &[u8; Self::SIZE]) -> Self {
-        PairRecord {
-            action: u32_at(bytes, 0),
-            postings: u32_at(bytes, 4),
-        }
-    }
-}
-
-#[inline(always)]
-fn u64_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
-    bytes[at..].first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk))
-}
-
-#[inline(always)]
-fn u32_at<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
-    bytes[at..].first_chunk().map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    pub(crate) action: U32,
+    pub(crate) postings: U32,
 }
 
 #[cfg(test)]
@@ -220,21 +158,26 @@ mod tests {
     use crate::storage::index::base::packed::MinMax;
 
     #[test]
-    fn records_come_back_as_they_were_written() {
+    fn records_lie_byte_by_byte_as_the_format_says() {
         let actor = ActorRecord {
-            actor_id: -9,
-            postings: 1,
-            pairs: 2,
+            actor_id: (-9).into(),
+            postings: 1.into(),
+            pairs: 0x0203.into(),
         };
-        assert_eq!(ActorRecord::decode(&actor.encode()), actor);
+        let bytes = [0xf7, 255, 255, 255, 255, 255, 255, 255, 1, 0, 0, 0, 3, 2, 0, 0];
+        assert_eq!(actor.as_bytes(), bytes);
+        assert_eq!(ActorRecord::read_from_bytes(&bytes), Ok(actor));
         let text = TextRecord {
-            start: 1 << 40,
-            len: 3,
-            postings: 9,
+            start: (1 << 40).into(),
+            len: 3.into(),
+            postings: 9.into(),
         };
-        assert_eq!(TextRecord::decode(&text.encode()), text);
-        let pair = PairRecord { action: 3, postings: 4 };
-        assert_eq!(PairRecord::decode(&pair.encode()), pair);
+        assert_eq!(text.as_bytes(), [0, 0, 0, 0, 0, 1, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0]);
+        let pair = PairRecord {
+            action: 3.into(),
+            postings: 4.into(),
+        };
+        assert_eq!(pair.as_bytes(), [3, 0, 0, 0, 4, 0, 0, 0]);
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use rayon::prelude::*;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::codec::Fixed;
 use super::format::{self, BLOCK, CONTENT, Header, Layout, Place};
 use super::packed::PackedColumn;
-use super::records::{ActorRecord, Columns, PairRecord, TextRecord};
+use super::records::Columns;
 use super::section::Section;
 use super::source::Source;
 use crate::parallel;
@@ -137,12 +138,10 @@ fn fill(log: &SegmentData, section: Section, place: &Place, number: u64, content
             content[..bytes.len()].copy_from_slice(&log.events.records[bytes]);
         }
         Section::Text => log.copy_text(start, &mut content[..records.len()]),
-        Section::Actors => put_sized(content, &log.actors[records], ActorRecord::encode),
-        Section::Actions => put_sized(content, &log.actions[records], TextRecord::encode),
-        Section::ResourceTypes => {
-            put_sized(content, &log.resource_types[records], TextRecord::encode);
-        }
-        Section::Pairs => put_sized(content, &log.pairs[records], PairRecord::encode),
+        Section::Actors => put_bytes(content, &log.actors[records]),
+        Section::Actions => put_bytes(content, &log.actions[records]),
+        Section::ResourceTypes => put_bytes(content, &log.resource_types[records]),
+        Section::Pairs => put_bytes(content, &log.pairs[records]),
         Section::ByActor => put_ranks(content, rank, &log.by_actor[records]),
         Section::ByAction => put_ranks(content, rank, &log.by_action[records]),
         Section::ByPair => put_ranks(content, rank, &log.by_pair[records]),
@@ -172,8 +171,7 @@ fn put_fixed<T: Fixed>(content: &mut [u8], records: &[T]) {
     content[..bytes.len()].copy_from_slice(&bytes);
 }
 
-fn put_sized<T, const SIZE: usize>(content: &mut [u8], records: &[T], encode: impl Fn(&T) -> [u8; SIZE]) {
-    for (place, record) in content.chunks_exact_mut(SIZE).zip(records) {
-        place.copy_from_slice(&encode(record));
-    }
+fn put_bytes<T: IntoBytes + Immutable>(content: &mut [u8], records: &[T]) {
+    let bytes = records.as_bytes();
+    content[..bytes.len()].copy_from_slice(bytes);
 }

@@ -74,25 +74,25 @@ fn pairs(actor_ids: &[i64], starts: &[u32], postings: &mut [Posting]) -> (Vec<Ac
         // The end mark has a start, but neither an actor nor an end.
         let actor_id = actor_ids.get(actor).copied().unwrap_or(0);
         actors.push(ActorRecord {
-            actor_id,
-            postings: start,
-            pairs: pairs.len() as u32,
+            actor_id: actor_id.into(),
+            postings: start.into(),
+            pairs: (pairs.len() as u32).into(),
         });
         let end = starts.get(actor + 1).copied().unwrap_or(start);
         let mut last = None;
         for (posting, place) in postings[start as usize..end as usize].iter().zip(start..) {
             if last != Some(posting.action) {
                 pairs.push(PairRecord {
-                    action: posting.action,
-                    postings: place,
+                    action: posting.action.into(),
+                    postings: place.into(),
                 });
                 last = Some(posting.action);
             }
         }
     }
     pairs.push(PairRecord {
-        action: 0,
-        postings: postings.len() as u32,
+        action: 0.into(),
+        postings: (postings.len() as u32).into(),
     });
     (actors, pairs)
 }

@@ -1,5 +1,7 @@
 //! A whole log in rank order: everything that the index file holds.
 
+use zerocopy::FromZeros;
+
 use super::events::Events;
 use super::postings::{ByActor, grouped};
 use super::row_store::{ChunkedBytes, RowStore};
@@ -57,13 +59,9 @@ impl SegmentData {
         );
         let mut names = Vec::new();
         let mut actions = text_records(&values.actions, resource_ids.len(), &mut names);
-        actions.push(TextRecord {
-            start: 0,
-            len: 0,
-            postings: 0,
-        });
+        actions.push(TextRecord::new_zeroed());
         for (record, start) in actions.iter_mut().zip(action_starts) {
-            record.postings = start;
+            record.postings.set(start);
         }
         let resource_types = text_records(&values.resource_types, resource_ids.len(), &mut names);
         SegmentData {
@@ -117,9 +115,9 @@ fn text_records(names: &[Box<str>], start: u64, text: &mut Vec<u8>) -> Vec<TextR
     let mut records = Vec::with_capacity(names.len() + 1);
     for name in names {
         records.push(TextRecord {
-            start: start + text.len() as u64,
-            len: u32::try_from(name.len()).unwrap_or(u32::MAX),
-            postings: 0,
+            start: (start + text.len() as u64).into(),
+            len: u32::try_from(name.len()).unwrap_or(u32::MAX).into(),
+            postings: 0.into(),
         });
         text.extend_from_slice(name.as_bytes());
     }
