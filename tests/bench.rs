@@ -348,7 +348,16 @@ fn results_go_into_files_that_replace_older_ones() {
         "{table}"
     );
     assert!(table.contains("not the contract dataset"));
-    assert!(fs::read_to_string(path("p.svg")).unwrap().contains("enhanced P95"));
+    let picture = fs::read_to_string(path("p.svg")).unwrap();
+    for part in [
+        "baseline",
+        "enhanced",
+        "end of the log: page ",
+        "medians of 9",
+        "not the contract dataset",
+    ] {
+        assert!(picture.contains(part), "{part}: {picture}");
+    }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
@@ -445,8 +454,20 @@ fn beside_a_writer(log: &Log, arguments: &[&str]) -> (std::process::Output, Vec<
 
 #[test]
 fn beside_a_writer_every_subject_has_its_figures() {
-    let (output, lines) = beside_a_writer(&log(), &["--min-speedup", "0.001"]);
+    let dir = tempfile::tempdir().unwrap();
+    let plot = dir.path().join("writers.svg");
+    let (output, lines) = beside_a_writer(&log(), &["--min-speedup", "0.001", "--plot", plot.to_str().unwrap()]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let picture = fs::read_to_string(plot).unwrap();
+    for part in [
+        "deep: requests a second",
+        "deep: P99",
+        "baseline, rollback journal",
+        "enhanced, wal journal",
+        "commit ",
+    ] {
+        assert!(picture.contains(part), "{part}: {picture}");
+    }
     let writes: Vec<_> = lines.iter().filter(|line| line["type"] == "write").collect();
     // Nobody writes and nobody reads: that is no record.
     assert_eq!((lines.len(), writes.len()), (12, 10));
@@ -558,7 +579,6 @@ fn what_cannot_be_done_is_said_before_anything_is() {
             "a number from 0.05 to 600",
         ),
         (&["--write-rate", "1", "--journal", "off"], "rollback"),
-        (&["--write-rate", "1", "--plot", "p.svg"], "--plot"),
         (&["--journal", "wal"], "--write-rate"),
     ] {
         let output = log.auditq(&[&["bench"], arguments].concat());

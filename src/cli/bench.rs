@@ -16,7 +16,7 @@ Examples:
   auditq bench                                             both workloads, 16 clients
   auditq bench --workload legacy --threads 1 --histogram
   auditq bench --min-speedup 10 --export bench.json        exit 1 if surely not ten times faster
-  auditq bench --plot latency.svg                          latency by page depth
+  auditq bench --plot latency.svg                          and a picture: latency by page
   auditq bench --rate 100                                  100 requests a second, come what may
   auditq bench --write-rate 0,10,100 --journal wal         beside a writer that commits to a copy of the log
   auditq bench --workload legacy --requests 2000 --dry-run | auditq query --batch -";
@@ -89,7 +89,7 @@ pub(super) struct Flags {
     #[arg(long)]
     histogram: bool,
 
-    /// Plot latency by page depth to this file, FILE.svg
+    /// Draw the latency of a page by its place in the log, or figures by rate of commits, to FILE.svg
     #[arg(long, value_name = "FILE", value_parser = svg)]
     plot: Option<PathBuf>,
 
@@ -99,7 +99,7 @@ pub(super) struct Flags {
 
     /// Measure beside a writer that commits so many events a second to a copy of the log; 0 is none
     #[arg(long, value_name = "R[,R…]", value_parser = write_rate, value_delimiter = ',',
-        allow_negative_numbers = true, conflicts_with_all = ["histogram", "plot", "rate"])]
+        allow_negative_numbers = true, conflicts_with_all = ["histogram", "rate"])]
     write_rate: Vec<f64>,
 
     /// The journal mode of the copy that is written to [default: both]

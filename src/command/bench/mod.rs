@@ -7,18 +7,19 @@ use crate::contract::workload;
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Exit, Result};
 use crate::model::{Mode, Page};
+use crate::output::plot::{self, Picture};
 use crate::output::progress::ProgressBar;
-use crate::output::{self, Stdout, jsonl, plot, unless_closed};
+use crate::output::{self, Stdout, jsonl, unless_closed};
 use crate::seed;
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Journal;
 
-mod by_depth;
 mod check;
 mod cost;
 mod environment;
 mod figures;
 mod files;
+mod pictures;
 pub(crate) mod report;
 mod rounds;
 mod settings;
@@ -57,21 +58,16 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
         rounds: args.rounds,
         pace,
     };
-    let (report, measured) = match &args.writes {
+    let (report, picture) = match &args.writes {
         None => report(config, args, &works, &settings)?,
-        Some(writes) => (
-            report_beside_writer(config, args, writes, &works, &settings)?,
-            Vec::new(),
-        ),
+        Some(writes) => report_beside_writer(config, args, writes, &works, &settings)?,
     };
     unless_closed(output::bench::print(&config.display, &report, args.histogram))?;
     if let Some(export) = &args.export {
         files::publish(&export.path, &output::bench::export(&report, export.format)?)?;
     }
-    if let Some(path) = &args.plot {
-        let title = "Latency by page depth";
-        let svg = plot::svg(title, &report.run.method.label, &by_depth::panels(&measured))?;
-        files::publish(path, svg.as_bytes())?;
+    if let Some((path, picture)) = args.plot.as_ref().zip(picture) {
+        files::publish(path, plot::svg(&picture)?.as_bytes())?;
     }
     let passed = report.gate.as_ref().is_none_or(|gate| gate.passed);
     Ok(if passed { Exit::Fine } else { Exit::Negative })
@@ -95,7 +91,7 @@ fn report(
     args: &BenchArgs,
     works: &[Work],
     settings: &Settings,
-) -> Result<(report::Report, Vec<Measured>)> {
+) -> Result<(report::Report, Option<Picture>)> {
     let [baseline, enhanced] = engines(&config.display, &config.data_dir)?;
     let engines = [("baseline", baseline.as_ref()), ("enhanced", enhanced.as_ref())];
     let dataset = environment::dataset(&config.data_dir, enhanced.as_ref())?;
@@ -105,6 +101,14 @@ fn report(
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
     let workloads: Vec<_> = measured.iter().map(figures::workload).collect::<Result<_>>()?;
     let gate = args.min_speedup.map(|least| figures::gate(least, &workloads, &[]));
+    let picture = match &args.plot {
+        None => None,
+        Some(_) => {
+            let progress = ProgressBar::new(&config.display, "measuring page by page");
+            let report = |done, total| progress.report(done, total);
+            Some(pictures::latency_by_page(&engines, &run, &report)?)
+        }
+    };
     let writes = Vec::new();
     Ok((
         report::Report {
@@ -113,7 +117,7 @@ fn report(
             writes,
             gate,
         },
-        measured,
+        picture,
     ))
 }
 
@@ -123,7 +127,7 @@ fn report_beside_writer(
     writes: &WriteArgs,
     works: &[Work],
     settings: &Settings,
-) -> Result<report::Report> {
+) -> Result<(report::Report, Option<Picture>)> {
     let display = config.display;
     // Not the enhanced one, which would keep an index beside a log that is only copied here.
     let baseline = engine::open(Mode::Baseline, &config.data_dir, Lifetime::OneShot, notify(display))?;
@@ -148,12 +152,16 @@ fn report_beside_writer(
     })?;
     let writes = writes::records(&measured)?;
     let gate = args.min_speedup.map(|least| figures::gate(least, &[], &writes));
-    Ok(report::Report {
-        run,
-        workloads: Vec::new(),
-        writes,
-        gate,
-    })
+    let picture = pictures::beside_a_writer(&writes, &run);
+    Ok((
+        report::Report {
+            run,
+            workloads: Vec::new(),
+            writes,
+            gate,
+        },
+        Some(picture),
+    ))
 }
 
 /// Both, the second with its index.
