@@ -464,7 +464,7 @@ fn beside_a_writer_every_subject_has_its_figures() {
         "deep: P99",
         "baseline, rollback journal",
         "enhanced, wal journal",
-        "commit ",
+        "commit",
     ] {
         assert!(picture.contains(part), "{part}: {picture}");
     }
