@@ -9,13 +9,13 @@ use super::query::threads;
 use crate::config::{BenchArgs, Export, ExportFormat, JournalMode, WriteArgs};
 use crate::contract::workload::Workload;
 use crate::error::{Error, Result};
-use crate::measure::MIN_ROUNDS;
+use crate::measure::MIN_ROUNDS_FOR_VERDICT;
 
 const EXAMPLES: &str = "\
 Examples:
   auditq bench                                             both workloads, 16 clients
   auditq bench --workload legacy --threads 1 --histogram
-  auditq bench --min-speedup 10 --export bench.json        exit 1 if surely not ten times faster
+  auditq bench --min-speedup 10 --export bench.json        exit 1 unless surely ten times faster
   auditq bench --plot latency.svg                          and a picture: latency by page
   auditq bench --rate 100                                  100 requests a second, come what may
   auditq bench --write-rate 0,10,100 --journal wal         beside a writer that commits to a copy of the log
@@ -25,10 +25,15 @@ const METHOD: &str = "\
 Method:
   Three subjects: the baseline, the enhanced engine, and the floor, which reads the same payloads and does nothing
   else. First every answer of the enhanced engine is compared with the baseline's; where one differs there are no
-  figures, and the exit code is 2. Then each round asks every subject the same requests, in turn, in another order
-  each round: the baseline once, a fast subject again and again until 0.1 s have passed. Last, from one thread, the
-  mean cost of a request. Percentiles are taken from all samples, at index (n - 1) * p with linear interpolation.
-  A ratio is the geometric mean over the rounds, above 1 is faster; its 95 % interval is a bootstrap over them.
+  figures, and the exit code is 2. Then each round asks every subject the same requests, in turn: the baseline once, a
+  fast subject again and again until 0.1 s have passed. Six rounds have all six orders of three subjects, so that each
+  comes as often in each place, and behind each of the others. Last, from one thread and in turn as well, the mean cost
+  of a request, also of the pages that hold events alone: the figure to compare engines by. Percentiles are taken from
+  all samples, at index (n - 1) * p with linear interpolation; those of more clients than cores hold waits for a core
+  and have no ratio. A ratio is the geometric mean over the rounds, above 1 is faster. Its interval is Student's t on
+  the logarithms, widened for rounds that depend on each other (correlation up to 0.6) and for the number of ratios, so
+  that all of them together hold with 95 % confidence. A verdict takes six rounds, and so does --min-speedup, which
+  passes only where the low end of every interval reaches X.
 
 Beside a writer:
   With --write-rate the log is copied, for each journal mode, to a directory beside it or else to the system's
@@ -41,13 +46,15 @@ Beside a writer:
 JSON lines, told apart by their type:
   run        schema_version, commit, command_line, method, machine, dataset
   summary    of a workload and subject: n, errors, rps, mean_us, p50_us, p90_us, p95_us, p99_us, max_us; p99_is_weak
-             where fewer than 1,000 samples stand behind it
+             where fewer than 1,000 different requests stand behind it
   depth      the same by depth: shallow (the newest tenth of the matching events), middle (the newer half), deep,
              past_the_end
   histogram  with --histogram: buckets of from_us, to_us, count
              with --rate also started_per_s and kept_up; where a subject did not keep up, its latencies are of a queue
-  ratio      of a metric (with --rate not of RPS, which the rate sets for all): ratio, low, high, verdict (faster, slower, inconclusive), improvement_percent
-  cost       from one thread: us_per_request, and of_floor: ratio, low, high
+  ratio      of a metric: cost and cost_with_events (one thread), rps (not with --rate, which sets it for all), and with
+             --rate or no more clients than cores p50, p90, p95, p99; ratio, low, high, verdict (faster, slower,
+             inconclusive), improvement_percent
+  cost       from one thread, of all pages and of those with events: us_per_request, and of_floor: ratio, low, high
   gate       with --min-speedup: passed, failures
   write      with --write-rate, in the place of all but run and gate: of a journal, write_rate_per_s, workload and
              subject (none: the writer alone) the commits with their per_s, p50_us, p99_us, the requests with their
@@ -73,11 +80,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", default_value = "1000", value_parser = at_most::<MAX_REQUESTS>, allow_negative_numbers = true)]
     requests: usize,
 
-    /// Rounds: how often each subject is measured
-    #[arg(long, value_name = "N", default_value = "5", value_parser = at_most::<MAX_ROUNDS>, allow_negative_numbers = true)]
+    /// Rounds: how often each subject is measured; a multiple of 6 balances their order
+    #[arg(long, value_name = "N", default_value = "6", value_parser = at_most::<MAX_ROUNDS>, allow_negative_numbers = true)]
     rounds: usize,
 
-    /// Exit 1 if the whole confidence interval of any ratio is below this
+    /// Exit 1 unless every ratio is surely this or more: the low end of its confidence interval reaches it
     #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     min_speedup: Option<f64>,
 
@@ -137,9 +144,9 @@ enum Journals {
 
 impl Flags {
     pub(super) fn resolve(self) -> Result<BenchArgs> {
-        if self.min_speedup.is_some() && self.rounds < MIN_ROUNDS {
+        if self.min_speedup.is_some() && self.rounds < MIN_ROUNDS_FOR_VERDICT {
             return Err(Error::usage(format!(
-                "--min-speedup needs an interval, and one round has none: --rounds takes {MIN_ROUNDS} or more"
+                "--min-speedup is a verdict, and fewer rounds allow none: --rounds takes {MIN_ROUNDS_FOR_VERDICT} or more"
             )));
         }
         let workloads = match self.workload {

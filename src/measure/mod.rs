@@ -6,11 +6,11 @@ mod depth;
 mod histogram;
 mod percentile;
 mod ratio;
+mod student;
 mod summary;
 
 pub use depth::Depth;
 pub(crate) use histogram::{Bucket, histogram};
 pub(crate) use percentile::percentile;
-pub(crate) use ratio::MIN_ROUNDS;
-pub use ratio::{Interval, Ratio, Verdict};
-pub(crate) use summary::{Latency, Summary};
+pub use ratio::{Interval, MIN_ROUNDS_FOR_VERDICT, Ratio, Verdict};
+pub(crate) use summary::{Latency, Summary, is_p99_weak};

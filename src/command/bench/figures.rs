@@ -1,40 +1,30 @@
 //! From raw rounds to figures.
 
 use super::cost::Cost;
-use super::report;
+use super::ratios::{self, Comparison, Side};
+use super::report::{self, FLOOR};
 use super::rounds::{Measured, Timed};
 use super::worker_pool::Round;
 use crate::error::{Error, Result};
-use crate::measure::{self, Depth, Latency, Ratio, Summary, histogram};
+use crate::measure::{self, Depth, Latency, Ratio, Summary, histogram, is_p99_weak};
 
-/// Something that a ratio is given of.
-#[derive(Clone, Copy)]
-struct Metric {
-    name: &'static str,
-    value: fn(&Summary) -> f64,
+/// The figures of all workloads that one report tells.
+pub(super) fn workloads(measured: &[Measured], has_cores: bool) -> Result<Vec<report::Workload>> {
+    let told: Vec<_> = measured
+        .iter()
+        .map(|it| workload(it, has_cores))
+        .collect::<Result<_>>()?;
+    let family = told.iter().map(|(_, comparisons)| comparisons.len()).sum();
+    told.into_iter()
+        .map(|(mut workload, comparisons)| {
+            workload.ratios = ratios::judge(&comparisons, family)?;
+            Ok(workload)
+        })
+        .collect()
 }
 
-const METRICS: [Metric; 5] = [
-    metric("rps", |summary| summary.rps),
-    metric("p50", |summary| summary.latency.p50_ns),
-    metric("p90", |summary| summary.latency.p90_ns),
-    metric("p95", |summary| summary.latency.p95_ns),
-    metric("p99", |summary| summary.latency.p99_ns),
-];
-
-const fn metric(name: &'static str, value: fn(&Summary) -> f64) -> Metric {
-    Metric { name, value }
-}
-
-impl Metric {
-    /// Whether more of it is faster.
-    fn is_rate(self) -> bool {
-        self.name == "rps"
-    }
-}
-
-/// One workload's figures.
-pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
+/// One workload's figures but for the ratios, and what these are to be of.
+fn workload(measured: &Measured, has_cores: bool) -> Result<(report::Workload, Vec<Comparison>)> {
     let rounds: Vec<Vec<Summary>> = measured
         .subjects
         .iter()
@@ -46,53 +36,30 @@ pub(super) fn workload(measured: &Measured) -> Result<report::Workload> {
         .zip(&rounds)
         .map(|(timed, rounds)| subject(timed, rounds, measured))
         .collect::<Result<_>>()?;
-    // The last is the floor: it answers nothing, so it is no faster than anything.
-    let others = 1..subjects.len().saturating_sub(1);
     let side = |place: usize| Side {
         name: &subjects[place].subject,
         rounds: &rounds[place],
         is_p99_weak: subjects[place].total.latency.p99_is_weak,
     };
-    // The rate of an open loop sets RPS for all alike: its ratio would be 1, whoever is faster.
-    let is_open = measured.requests_per_s.is_some();
-    let metrics: Vec<_> = METRICS.into_iter().filter(|it| !(is_open && it.is_rate())).collect();
-    let of_others: Vec<_> = others
-        .map(|other| ratios_of(&metrics, &side(0), &side(other)))
-        .collect::<Result<_>>()?;
-    Ok(report::Workload {
+    // The last is the floor: it answers nothing, so it is no faster than anything.
+    let sides = [side(0), side(1)];
+    let mut comparisons = ratios::of_costs(&measured.costs, &sides);
+    comparisons.extend(match measured.requests_per_s {
+        // Where one of them did not keep up, its latencies are of a queue, and like nothing else.
+        Some(_) if subjects.iter().any(|it| it.open.is_some_and(|open| !open.kept_up)) => Vec::new(),
+        // The rate sets RPS for all alike: its ratio would be 1, whoever is faster.
+        Some(_) => ratios::of_latencies(&sides),
+        None if has_cores => [ratios::of_rps(&sides), ratios::of_latencies(&sides)].concat(),
+        None => ratios::of_rps(&sides),
+    });
+    let workload = report::Workload {
         workload: measured.workload.clone(),
         requests: measured.depths.len(),
-        ratios: of_others.concat(),
+        ratios: Vec::new(),
         costs: costs(&measured.costs)?,
         subjects,
-    })
-}
-
-/// What the gate says: only what is surely below the least speedup fails.
-pub(super) fn gate(min_speedup: f64, workloads: &[report::Workload], writes: &[report::Write]) -> report::Gate {
-    let at_rest = workloads.iter().map(|work| (work.workload.clone(), &work.ratios));
-    let beside_writer = writes.iter().map(|it| {
-        let workload = format!(
-            "{}, {} journal, {} commits/s",
-            it.workload, it.journal, it.write_rate_per_s
-        );
-        (workload, &it.ratios)
-    });
-    let is_failure = |ratio: &&report::Ratio| ratio.speedup.high.is_some_and(|high| high < min_speedup);
-    let failures: Vec<_> = at_rest
-        .chain(beside_writer)
-        .flat_map(|(workload, ratios)| {
-            ratios.iter().filter(is_failure).map(move |ratio| report::Failure {
-                workload: workload.clone(),
-                ratio: ratio.clone(),
-            })
-        })
-        .collect();
-    report::Gate {
-        min_speedup,
-        passed: failures.is_empty(),
-        failures,
-    }
+    };
+    Ok((workload, comparisons))
 }
 
 /// Below this part of an open loop's rate, a subject did not keep up.
@@ -127,14 +94,14 @@ fn subject(timed: &Timed, rounds: &[Summary], measured: &Measured) -> Result<rep
         let latency = Latency::of(&mut samples)?;
         Some(report::Depth {
             depth: depth.name(),
-            latency: spread(&latency),
+            latency: spread(&latency, depths.iter().filter(|it| *it == depth).count()),
         })
     });
     let raw = timed.rounds.iter().zip(rounds).zip(&timed.turns).enumerate();
     Ok(report::Subject {
         subject: timed.name.clone(),
         passes_per_round: timed.passes,
-        total: shown(&summary(&timed.rounds)?),
+        total: shown(&summary(&timed.rounds)?, depths.len()),
         open: measured.requests_per_s.map(|rate| open(timed, rate)),
         depths: by_depth.collect(),
         histogram: histogram(&all).into_iter().map(bucket).collect(),
@@ -143,7 +110,7 @@ fn subject(timed: &Timed, rounds: &[Summary], measured: &Measured) -> Result<rep
                 round: place + 1,
                 turn: turn + 1,
                 wall_s: round.wall.as_secs_f64(),
-                summary: shown(summary),
+                summary: shown(summary, depths.len()),
             })
             .collect(),
     })
@@ -165,77 +132,28 @@ fn summary<'a>(rounds: impl IntoIterator<Item = &'a Round> + Clone) -> Result<Su
     summary.ok_or_else(|| Error::NoFigures("nothing was measured".to_owned()))
 }
 
-/// A subject with its rounds, as one side of a ratio.
-pub(super) struct Side<'a> {
-    pub(super) name: &'a str,
-    pub(super) rounds: &'a [Summary],
-    pub(super) is_p99_weak: bool,
-}
-
-/// Of each metric.
-pub(super) fn ratios(model: &Side<'_>, other: &Side<'_>) -> Result<Vec<report::Ratio>> {
-    ratios_of(&METRICS, model, other)
-}
-
-fn ratios_of(metrics: &[Metric], model: &Side<'_>, other: &Side<'_>) -> Result<Vec<report::Ratio>> {
-    metrics.iter().map(|metric| ratio(*metric, model, other)).collect()
-}
-
-fn ratio(metric: Metric, model: &Side<'_>, other: &Side<'_>) -> Result<report::Ratio> {
-    let values = |rounds: &[Summary]| rounds.iter().map(metric.value).collect::<Vec<_>>();
-    let pairs = values(model.rounds).into_iter().zip(values(other.rounds));
-    let faster = |(model, other)| {
-        if metric.is_rate() { other / model } else { model / other }
-    };
-    let ratio = known(Ratio::of(&pairs.map(faster).collect::<Vec<f64>>()))?;
-    let gain = if metric.is_rate() {
-        ratio.estimate - 1.0
-    } else {
-        1.0 - 1.0 / ratio.estimate
-    };
-    Ok(report::Ratio {
-        subject: other.name.to_owned(),
-        against: model.name.to_owned(),
-        metric: metric.name,
-        speedup: speedup(&ratio),
-        verdict: ratio.verdict().name(),
-        improvement_percent: gain * 100.0,
-        is_weak: metric.name == "p99" && (model.is_p99_weak || other.is_p99_weak),
-    })
-}
-
-fn known(ratio: Option<Ratio>) -> Result<Ratio> {
-    ratio.ok_or_else(|| Error::NoFigures("a round took no time that this clock can measure".to_owned()))
-}
-
-fn speedup(ratio: &Ratio) -> report::Speedup {
-    let (low, high) = ratio.interval.map(|interval| (interval.low, interval.high)).unzip();
-    report::Speedup {
-        ratio: ratio.estimate,
-        low,
-        high,
-    }
-}
-
-/// The last is the floor.
+/// Each in multiples of the floor's cost of the same pages. Each of these intervals stands alone: nothing is decided by
+/// them.
 fn costs(costs: &[Cost]) -> Result<Vec<report::Cost>> {
-    let Some((floor, engines)) = costs.split_last() else {
-        return Ok(Vec::new());
-    };
     let of_floor = |cost: &Cost| {
+        let mut floors = costs.iter().filter(|it| it.name == FLOOR && it.pages == cost.pages);
+        let floor = floors.next().filter(|_| cost.name != FLOOR)?;
         let pairs = cost.rounds_ns.iter().zip(&floor.rounds_ns);
-        known(Ratio::of(&pairs.map(|(cost, floor)| cost / floor).collect::<Vec<_>>()))
+        Some(Ratio::of(&pairs.map(|(cost, floor)| cost / floor).collect::<Vec<_>>()))
     };
-    let engines = engines
-        .iter()
-        .map(|cost| Ok(shown_cost(cost, Some(speedup(&of_floor(cost)?)))));
-    engines.chain([Ok(shown_cost(floor, None))]).collect()
+    let shown = |cost| {
+        let of_floor = of_floor(cost).map(ratios::known).transpose()?;
+        Ok(shown_cost(cost, of_floor.as_ref().map(ratios::speedup)))
+    };
+    costs.iter().map(shown).collect()
 }
 
 fn shown_cost(cost: &Cost, of_floor: Option<report::Speedup>) -> report::Cost {
     let mean = cost.rounds_ns.iter().sum::<f64>() / cost.rounds_ns.len() as f64;
     report::Cost {
         subject: cost.name.clone(),
+        pages: cost.pages.name(),
+        requests: cost.requests,
         n: cost.n * cost.rounds_ns.len(),
         us_per_request: us(mean),
         rounds_us_per_request: cost.rounds_ns.iter().map(|&ns| us(ns)).collect(),
@@ -243,15 +161,17 @@ fn shown_cost(cost: &Cost, of_floor: Option<report::Speedup>) -> report::Cost {
     }
 }
 
-pub(super) fn shown(summary: &Summary) -> report::Summary {
+/// Of `distinct` requests, however often each was asked.
+pub(super) fn shown(summary: &Summary, distinct: usize) -> report::Summary {
     report::Summary {
         rps: summary.rps,
         errors: summary.errors,
-        latency: spread(&summary.latency),
+        latency: spread(&summary.latency, distinct),
     }
 }
 
-pub(super) fn spread(latency: &Latency) -> report::Latency {
+/// Of `distinct` requests, however often each was asked.
+pub(super) fn spread(latency: &Latency, distinct: usize) -> report::Latency {
     report::Latency {
         n: latency.n,
         mean_us: us(latency.mean_ns),
@@ -260,7 +180,7 @@ pub(super) fn spread(latency: &Latency) -> report::Latency {
         p95_us: us(latency.p95_ns),
         p99_us: us(latency.p99_ns),
         max_us: us(latency.max_ns as f64),
-        p99_is_weak: latency.is_p99_weak(),
+        p99_is_weak: is_p99_weak(distinct),
     }
 }
 

@@ -19,7 +19,12 @@ mod cost;
 mod environment;
 mod figures;
 mod files;
+mod gate;
+#[cfg(test)]
+mod known_times;
+mod order;
 mod pictures;
+mod ratios;
 pub(crate) mod report;
 mod rounds;
 mod settings;
@@ -27,7 +32,7 @@ mod subject;
 mod worker_pool;
 mod writes;
 
-pub use cost::Cost;
+pub use cost::{Cost, Pages};
 pub use report::FLOOR;
 pub use rounds::{Measured, Timed, measure};
 pub use settings::{Pace, Settings, Work};
@@ -99,8 +104,8 @@ fn report(
     let progress = ProgressBar::new(&config.display, "measuring");
     let report = |done, total| progress.report(done, total);
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
-    let workloads: Vec<_> = measured.iter().map(figures::workload).collect::<Result<_>>()?;
-    let gate = args.min_speedup.map(|least| figures::gate(least, &workloads, &[]));
+    let workloads = figures::workloads(&measured, run.have_clients_a_core_each())?;
+    let gate = args.min_speedup.map(|least| gate::gate(least, &workloads, &[]));
     let picture = match &args.plot {
         None => None,
         Some(_) => {
@@ -150,8 +155,8 @@ fn report_beside_writer(
     let measured = writes::measure(&plan, &|dir| engines(&display, dir), &|done, total| {
         progress.report(done, total);
     })?;
-    let writes = writes::records(&measured)?;
-    let gate = args.min_speedup.map(|least| figures::gate(least, &[], &writes));
+    let writes = writes::records(&measured, run.have_clients_a_core_each())?;
+    let gate = args.min_speedup.map(|least| gate::gate(least, &[], &writes));
     let picture = pictures::beside_a_writer(&writes, &run);
     Ok((
         report::Report {

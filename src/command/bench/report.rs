@@ -7,7 +7,7 @@ use serde::Serialize;
 pub const FLOOR: &str = "floor";
 
 /// Changes whenever a key changes its name, its place or its meaning.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// The export, whole.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +34,13 @@ pub(crate) struct Run {
     pub(crate) method: Method,
     pub(crate) machine: Machine,
     pub(crate) dataset: Dataset,
+}
+
+impl Run {
+    /// Whether no client ever waits for another to leave the processor: only then latencies are of the engines alone.
+    pub(crate) fn have_clients_a_core_each(&self) -> bool {
+        self.method.clients <= self.machine.cores
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -109,7 +116,7 @@ pub(crate) struct Latency {
     pub(crate) p95_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) max_us: f64,
-    /// Fewer than 1,000 samples: fewer than ten lie beyond the P99.
+    /// Of fewer than 1,000 different requests: fewer than ten lie beyond the P99, however often each was asked.
     pub(crate) p99_is_weak: bool,
 }
 
@@ -154,7 +161,9 @@ pub(crate) struct Round {
 pub(crate) struct Ratio {
     pub(crate) subject: String,
     pub(crate) against: String,
-    /// "rps", "p50", "p90", "p95" or "p99"; no "rps" in an open loop, where the rate sets it.
+    /// "cost", "cost_with_events" (one thread, all pages and those with events), "rps", "p50", "p90", "p95" or "p99". No
+    /// "rps" in an open loop, where the rate sets it; no percentiles of more clients than cores in a closed one, nor of
+    /// an open one that a subject could not keep up with.
     pub(crate) metric: &'static str,
     #[serde(flatten)]
     pub(crate) speedup: Speedup,
@@ -169,9 +178,10 @@ pub(crate) struct Ratio {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Speedup {
     pub(crate) ratio: f64,
-    /// Of the 95 % interval. Null from a single round.
+    /// The low end of the interval. The intervals of all ratios of a report hold at once with 95 % confidence; a cost's
+    /// interval against the floor's holds with that on its own. Null from a single round.
     pub(crate) low: Option<f64>,
-    /// Of the 95 % interval. Null from a single round.
+    /// The high end. Null from a single round.
     pub(crate) high: Option<f64>,
 }
 
@@ -179,6 +189,10 @@ pub(crate) struct Speedup {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Cost {
     pub(crate) subject: String,
+    /// "all" or "with events".
+    pub(crate) pages: &'static str,
+    /// How many different requests that are.
+    pub(crate) requests: usize,
     pub(crate) n: usize,
     pub(crate) us_per_request: f64,
     pub(crate) rounds_us_per_request: Vec<f64>,

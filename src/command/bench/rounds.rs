@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::check::{Checked, Checker};
-use super::cost::{self, Cost};
+use super::cost::{self, Candidate, Cost};
+use super::order;
 use super::report::FLOOR;
 use super::settings::{Pace, Settings, Work};
 use super::subject::Subject;
@@ -37,7 +38,7 @@ pub struct Measured {
     pub offsets: Vec<u64>,
     /// The engines in the order given, the model first, then the floor.
     pub subjects: Vec<Timed>,
-    /// Each engine but the model, then the floor, from one thread.
+    /// Of each subject in the same order, from one thread: of all pages, then of those with events if there are any.
     pub costs: Vec<Cost>,
 }
 
@@ -54,13 +55,13 @@ pub struct Timed {
     pub turns: Vec<usize>,
 }
 
-/// Checks the answers of every engine to every request against the first engine's, then times them all.
+/// Checks the second engine's answers to every request against the first one's, then times both and the floor.
 ///
 /// # Errors
 /// An engine answers otherwise than the first one does, before or after it was timed: there are no figures then.
 /// A log that cannot be read.
 pub fn measure(
-    engines: &[(&str, &dyn Engine)],
+    engines: &[(&str, &dyn Engine); 2],
     dir: &DataDir,
     works: &[Work],
     settings: &Settings,
@@ -81,6 +82,7 @@ pub fn measure(
         .map(|work| checker.check(work, &answered))
         .collect::<Result<_>>()?;
     let bench = Bench {
+        engines,
         workers: &workers,
         checker,
         floor,
@@ -96,6 +98,7 @@ pub fn measure(
 
 /// What all workloads share.
 struct Bench<'a> {
+    engines: &'a [(&'a str, &'a dyn Engine); 2],
     workers: &'a WorkerPool,
     checker: Checker<'a>,
     floor: Floor,
@@ -110,12 +113,8 @@ impl Bench<'_> {
             expected: &checked.answers,
             passes,
         };
-        let engines = self
-            .checker
-            .engines
-            .iter()
-            .map(|(name, engine)| (*name, Subject::Engine(*engine)));
-        let subjects: Vec<_> = engines.chain([(FLOOR, Subject::Floor(&self.floor))]).collect();
+        let [model, other] = self.engines.map(|(name, engine)| (name, Subject::Engine(engine)));
+        let subjects = [model, other, (FLOOR, Subject::Floor(&self.floor))];
         let mut timed = Vec::new();
         for (place, (name, subject)) in subjects.iter().enumerate() {
             let passes = match checked.took.get(place) {
@@ -131,8 +130,7 @@ impl Bench<'_> {
             });
         }
         for round in 0..self.settings.rounds {
-            for turn in 0..subjects.len() {
-                let place = (round + turn) % subjects.len();
+            for (turn, place) in order::of_round(round).into_iter().enumerate() {
                 let ((name, subject), timed) = (subjects[place], &mut timed[place]);
                 let done = self.round(work, name, subject, task(timed.passes), self.settings.pace)?;
                 timed.rounds.push(done);
@@ -140,7 +138,15 @@ impl Bench<'_> {
             }
             self.steps.add(work.requests.len());
         }
-        let costs = cost::in_turn(&subjects[1..], task(1), self.settings.rounds, ROUND_TIME);
+        let is_slow = |place: usize| checked.took.get(place).is_some_and(|took| *took > LONG_PASS);
+        let candidates = [0, 1, 2].map(|place| Candidate {
+            name: subjects[place].0,
+            subject: subjects[place].1,
+            is_slow: is_slow(place),
+        });
+        let costs = cost::in_turn(&candidates, task(1), self.settings.rounds, ROUND_TIME, &|| {
+            self.steps.add(work.requests.len());
+        });
         self.checker.check_again(work, checked)?;
         Ok(Measured {
             workload: work.name.clone(),
@@ -185,7 +191,7 @@ struct Steps<'a> {
 impl<'a> Steps<'a> {
     fn new(works: &[Work], settings: &Settings, report: Progress<'a>) -> Self {
         let requests: usize = works.iter().map(|work| work.requests.len()).sum();
-        let total = (requests * (1 + settings.rounds)) as u64;
+        let total = (requests * (1 + 2 * settings.rounds)) as u64;
         Steps {
             done: AtomicU64::new(0),
             total,

@@ -1,6 +1,6 @@
 //! Notes on how to read the figures.
 
-use super::tables::interval;
+use super::tables::{interval, label};
 use super::writes;
 use crate::command::bench::report::{FLOOR, Failure, Gate, Report};
 use crate::output::units::{digits, times};
@@ -11,15 +11,17 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     let at_rest = format!(
         "Every answer was checked against the baseline's, before and after. The {FLOOR} reads the same payloads and does \
          nothing else. Each round, all subjects in turn answer the same requests, a fast one again and again until \
-         0.1 s have passed. A ratio is the geometric mean of the rounds'."
+         0.1 s have passed. A ratio is the geometric mean of the rounds'; its interval holds, together with those of all other \
+         ratios here, with 95 % confidence, if the rounds' ratios are about log-normal and each is correlated with the next \
+         by at most 0.6."
     );
     let is_at_rest = report.writes.is_empty();
     let mut notes = vec![if is_at_rest { at_rest } else { writes::note() }];
     let method = &report.run.method;
     if method.clients > report.run.machine.cores {
         notes.push(
-            "With more clients than cores, the upper percentiles and the maximum of what is fast show the scheduler; \
-             the cost on one thread does not."
+            "With more clients than cores a latency also holds the wait for a core, within a request of the baseline and \
+             between two of a fast engine: percentiles are shown, but not compared. The cost on one thread is."
                 .to_owned(),
         );
     }
@@ -49,7 +51,7 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         .chain(commits)
         .any(|latency| latency.p99_is_weak)
     {
-        notes.push("* from fewer than 1,000 samples: fewer than ten lie beyond this P99.".to_owned());
+        notes.push("* of fewer than 1,000 different requests: fewer than ten lie beyond this P99.".to_owned());
     }
     notes.extend(report.gate.as_ref().map(gate));
     notes
@@ -84,7 +86,7 @@ fn behind(report: &Report) -> Option<String> {
 fn gate(gate: &Gate) -> String {
     let least = times(gate.min_speedup);
     if gate.passed {
-        return format!("Gate passed: no ratio is surely below {least}.");
+        return format!("Gate passed: every ratio is at least {least}, at the low end of its interval.");
     }
     let failure = |it: &Failure| {
         let ratio = &it.ratio;
@@ -93,10 +95,16 @@ fn gate(gate: &Gate) -> String {
             "{} {} {} {found} ({})",
             it.workload,
             ratio.subject,
-            ratio.metric.to_uppercase(),
+            label(ratio.metric),
             interval(&ratio.speedup)
         )
     };
     let failures: Vec<_> = gate.failures.iter().map(failure).collect();
-    format!("GATE FAILED: surely below {least}: {}.", failures.join("; "))
+    if failures.is_empty() {
+        return format!("GATE FAILED: there is no ratio that could be at least {least}.");
+    }
+    format!(
+        "GATE FAILED: not surely at least {least}, because the low end of the interval does not reach it: {}.",
+        failures.join("; ")
+    )
 }

@@ -58,9 +58,9 @@ pub(super) fn figures(report: &Report, with_histogram: bool) -> Vec<Block> {
         data.label
     ))];
     for work in &report.workloads {
-        blocks.push(Block::Grid(summaries(work)));
         blocks.extend(work.subjects.iter().filter_map(|it| ratios(work, it)).map(Block::Grid));
         blocks.push(Block::Grid(costs(work)));
+        blocks.push(Block::Grid(summaries(work)));
         blocks.push(Block::Grid(depths(work)));
         blocks.extend(with_histogram.then(|| Block::Grid(histograms(work))));
     }
@@ -96,9 +96,9 @@ fn ratios(work: &Workload, subject: &Subject) -> Option<Grid> {
     let model = work.subjects.iter().find(|it| it.subject == against)?;
     let row = |it: &&Ratio| {
         vec![
-            it.metric.to_uppercase(),
-            metric(model, it.metric),
-            metric(subject, it.metric),
+            label(it.metric),
+            metric(work, model, it.metric),
+            metric(work, subject, it.metric),
             times(it.speedup.ratio),
             interval(&it.speedup),
             percent(it.improvement_percent),
@@ -118,9 +118,25 @@ fn ratios(work: &Workload, subject: &Subject) -> Option<Grid> {
     Some(grid(title, &header, 1, ratios.iter().map(row).collect()))
 }
 
-fn metric(subject: &Subject, metric: &str) -> String {
-    let latency = &subject.total.latency;
+/// What a metric is called in tables.
+pub(super) fn label(metric: &str) -> String {
     match metric {
+        "cost" => "one thread, a page".to_owned(),
+        "cost_with_events" => "one thread, with events".to_owned(),
+        _ => metric.to_uppercase(),
+    }
+}
+
+fn metric(work: &Workload, subject: &Subject, metric: &str) -> String {
+    let latency = &subject.total.latency;
+    let cost = |pages: &str| {
+        let mut costs = work.costs.iter();
+        let cost = costs.find(|it| it.subject == subject.subject && it.pages == pages);
+        cost.map_or(String::new(), |cost| time(cost.us_per_request))
+    };
+    match metric {
+        "cost" => cost("all"),
+        "cost_with_events" => cost("with events"),
         "rps" => digits(subject.total.rps),
         "p50" => time(latency.p50_us),
         "p90" => time(latency.p90_us),
@@ -133,7 +149,9 @@ fn costs(work: &Workload) -> Grid {
     let row = |it: &Cost| {
         let of_floor = it.of_floor.as_ref();
         vec![
+            it.pages.to_owned(),
             it.subject.clone(),
+            count(it.requests),
             count(it.n),
             time(it.us_per_request),
             of_floor.map_or(String::new(), |speedup| times(speedup.ratio)),
@@ -141,8 +159,16 @@ fn costs(work: &Workload) -> Grid {
         ]
     };
     let title = format!("{}: what a request costs, one thread", work.workload);
-    let header = ["subject", "n", "mean", "of the floor", "95 % interval"];
-    grid(title, &header, 1, work.costs.iter().map(row).collect())
+    let header = [
+        "pages",
+        "subject",
+        "requests",
+        "n",
+        "mean",
+        "of the floor",
+        "95 % interval",
+    ];
+    grid(title, &header, 2, work.costs.iter().map(row).collect())
 }
 
 fn depths(work: &Workload) -> Grid {

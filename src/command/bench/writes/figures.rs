@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::turns::{Measured, SUBJECTS, Turn};
-use crate::command::bench::figures::{self, Side};
+use crate::command::bench::figures;
+use crate::command::bench::ratios::{self, Side};
 use crate::command::bench::report::{Commits, Refreshes, Write};
 use crate::engine::RefreshCounts;
 use crate::error::{Error, Result};
@@ -11,8 +12,10 @@ use crate::measure::{Latency, Summary};
 use crate::storage::sqlite::Journal;
 
 /// A record for each subject that had something to do, in the order of the turns.
-pub(in crate::command::bench) fn records(measured: &[Measured]) -> Result<Vec<Write>> {
+pub(in crate::command::bench) fn records(measured: &[Measured], has_cores: bool) -> Result<Vec<Write>> {
     let mut records = Vec::new();
+    // Which record each belongs to.
+    let mut comparisons = Vec::new();
     for it in measured {
         let [_, baseline, enhanced] = &it.subjects;
         let rounds = [rounds(baseline)?, rounds(enhanced)?];
@@ -24,15 +27,22 @@ pub(in crate::command::bench) fn records(measured: &[Measured]) -> Result<Vec<Wr
                 workload: it.workload.clone(),
                 subject,
                 commits: commits(turns),
-                requests: requests(turns)?.map(|summary| figures::shown(&summary)),
+                requests: requests(turns)?.map(|summary| figures::shown(&summary, distinct(turns, it.requests))),
                 refreshes: is_enhanced.then(|| refreshes(turns)),
                 ratios: Vec::new(),
             };
             records.extend((record.commits.is_some() || record.requests.is_some()).then_some(record));
         }
-        if let [.., baseline, enhanced] = &mut records[..] {
-            enhanced.ratios = figures::ratios(&side(baseline, &rounds[0]), &side(enhanced, &rounds[1]))?;
+        if let [.., baseline, enhanced] = &records[..] {
+            let sides = [side(baseline, &rounds[0]), side(enhanced, &rounds[1])];
+            let mut compared = ratios::of_rps(&sides);
+            compared.extend(has_cores.then(|| ratios::of_latencies(&sides)).into_iter().flatten());
+            comparisons.push((records.len() - 1, compared));
         }
+    }
+    let family = comparisons.iter().map(|(_, compared)| compared.len()).sum();
+    for (place, compared) in comparisons {
+        records[place].ratios = ratios::judge(&compared, family)?;
     }
     Ok(records)
 }
@@ -65,6 +75,15 @@ fn requests(turns: &[Turn]) -> Result<Option<Summary>> {
         .map(Some)
 }
 
+/// How many different requests were asked in the longest turn.
+fn distinct(turns: &[Turn], requests: usize) -> usize {
+    let asked = turns.iter().filter_map(|turn| turn.asked.as_ref());
+    asked
+        .map(|asked| asked.latencies_ns.len().min(requests))
+        .max()
+        .unwrap_or(0)
+}
+
 fn nothing() -> Error {
     Error::usage("nothing was measured: --write-seconds takes more")
 }
@@ -80,7 +99,8 @@ fn commits(turns: &[Turn]) -> Option<Commits> {
     let wall: Duration = written.iter().map(|written| written.wall).sum();
     (!written.is_empty()).then(|| Commits {
         per_s: latencies.len() as f64 / wall.as_secs_f64().max(f64::MIN_POSITIVE),
-        latency: Latency::of(&mut latencies).map(|latency| figures::spread(&latency)),
+        // Each commit is another one.
+        latency: Latency::of(&mut latencies).map(|latency| figures::spread(&latency, latency.n)),
     })
 }
 

@@ -10,6 +10,7 @@ use super::compare;
 use super::log_copy::LogCopy;
 use super::timeline::Timeline;
 use super::writer::{Writer, Written};
+use crate::command::bench::order;
 use crate::command::bench::settings::Work;
 use crate::command::bench::worker_pool::WorkerPool;
 use crate::engine::{Engine, RefreshCounts};
@@ -38,6 +39,8 @@ pub(in crate::command::bench) struct Measured {
     /// Commits a second that were asked for.
     pub(super) rate_per_s: f64,
     pub(super) workload: String,
+    /// How many requests the workload has.
+    pub(super) requests: usize,
     /// In the order of [`SUBJECTS`], each with its rounds.
     pub(super) subjects: [Vec<Turn>; 3],
 }
@@ -103,8 +106,7 @@ fn on_a_copy(
         for &rate_per_s in plan.rates_per_s {
             let mut subjects = [const { Vec::new() }; 3];
             for round in 0..plan.rounds {
-                for turn in 0..subjects.len() {
-                    let place = (round + turn) % subjects.len();
+                for place in order::of_round(round) {
                     let engine = place.checked_sub(1).map(|place| (SUBJECTS[place + 1], engines[place]));
                     subjects[place].push(take_turn(engine, clients, &mut writer, rate_per_s, plan.turn)?);
                 }
@@ -114,6 +116,7 @@ fn on_a_copy(
                 journal,
                 rate_per_s,
                 workload: work.name.clone(),
+                requests: work.requests.len(),
                 subjects,
             });
         }
