@@ -248,6 +248,46 @@ fn a_query_on_a_disk_that_fails_to_read() {
     report(&format!("query: {tried} ways for a disk to fail"));
 }
 
+/// In a process that has answered before, its buffers hold other events' payloads: what cannot be read must not be answered
+/// by those.
+#[test]
+fn a_batch_on_a_disk_that_fails_to_read_gives_no_event_the_bytes_of_another() {
+    needs!(Strace);
+    let log = Log::plain(300);
+    let requests: String = (1..=6)
+        .map(|page| format!("{{\"page\": {page}, \"page_size\": 5}}\n"))
+        .collect();
+    fs::write(log.path("requests"), requests).unwrap();
+    let requests = log.path("requests");
+    let batch = [
+        "query",
+        "--threads",
+        "1",
+        "--batch",
+        requests.to_str().unwrap(),
+        "--mode",
+    ];
+    let expected = log.lines(&[&batch[..], &["baseline"]].concat());
+    assert_eq!(log.lines(&[&batch[..], &["enhanced"]].concat()), expected);
+    let (mut right, mut failed) = (0, 0);
+    for (mode, calls) in [("enhanced", "pread64"), ("baseline", "read,pread64")] {
+        for nth in (1..60).step_by(3) {
+            let command = auditq_on(log.root(), &[&batch[..], &[mode]].concat());
+            let output = with_failing_calls(&command, calls, "EIO", nth);
+            let answers = String::from_utf8(output.stdout).unwrap();
+            for (answer, expected) in answers.lines().zip(expected.lines()) {
+                if answer == expected {
+                    right += 1;
+                } else {
+                    assert!(answer.contains("\"error\""), "{mode} {nth}: {answer}\nnot {expected}");
+                    failed += 1;
+                }
+            }
+        }
+    }
+    assert!(right > 20 && failed > 20, "{right} right, {failed} failed");
+}
+
 /// Each call that writes fails, from the first on, from the second on, and so forth.
 #[test]
 fn a_seed_on_a_disk_that_fails_to_write() {

@@ -45,6 +45,7 @@ mod special_files;
 mod staging;
 mod steady_commits;
 mod streams;
+mod syscalls;
 mod terminal_escaping;
 mod traces;
 mod trust;

@@ -129,7 +129,9 @@ impl<'a> Part<'a> {
             passes_ns: Vec::new(),
         };
         if !candidate.is_slow && !places.is_empty() {
-            let took = part.ask(candidate.subject, task, scratch).as_nanos().max(1);
+            // The shorter of two: whatever else runs here only makes a pass longer.
+            let mut pass = || part.ask(candidate.subject, task, scratch).as_nanos().max(1);
+            let took = pass().min(pass());
             part.passes = usize::try_from(time.as_nanos().div_ceil(took)).unwrap_or(1).max(1);
         }
         part

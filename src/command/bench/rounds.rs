@@ -120,7 +120,7 @@ impl Bench<'_> {
             let passes = match checked.took.get(place) {
                 _ if self.settings.pace != Pace::Closed => 1,
                 Some(took) if *took > LONG_PASS => 1,
-                _ => passes(self.round(work, name, *subject, task(1), Pace::Closed)?.wall, task(1)),
+                _ => passes(self.warm_up(work, name, *subject, task(1))?, task(1)),
             };
             timed.push(Timed {
                 name: (*name).to_owned(),
@@ -159,6 +159,12 @@ impl Bench<'_> {
             subjects: timed,
             costs,
         })
+    }
+
+    /// How long a pass takes when warm, the shorter of two: whatever else runs here only makes it longer.
+    fn warm_up(&self, work: &Work, name: &str, subject: Subject<'_>, task: Task<'_>) -> Result<Duration> {
+        let pass = || Ok::<_, Error>(self.round(work, name, subject, task, Pace::Closed)?.wall);
+        Ok(pass()?.min(pass()?))
     }
 
     fn round(&self, work: &Work, name: &str, subject: Subject<'_>, task: Task<'_>, pace: Pace) -> Result<Round> {

@@ -46,20 +46,30 @@ impl FileTimes {
         // The width and the sign of the field differ between platforms; the numbers have 32 bits.
         #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)]
         let kind = rustix::fs::fstatfs(file)?.f_type as u64 & 0xffff_ffff;
-        Ok(if CACHED.contains(&kind) {
+        Ok(Self::of_kind(kind, kernel()))
+    }
+
+    /// Those of a file system of this kind under a kernel of this release.
+    fn of_kind(kind: u64, kernel: (u32, u32)) -> Self {
+        if CACHED.contains(&kind) {
             FileTimes::Cached
-        } else if FINE_GRAINED.contains(&kind) && kernel_is_at_least(6, 13) {
+        } else if FINE_GRAINED.contains(&kind) && kernel >= (6, 13) {
             FileTimes::Exact
         } else {
             FileTimes::Coarse
-        })
+        }
     }
 
     /// Whether a file that is found in this state again was not written to meanwhile.
     pub(crate) fn prove(self, state: &FileState) -> bool {
+        self.prove_at(state, file_clock_ns)
+    }
+
+    /// The same, if it is `now`, in nanoseconds since the epoch.
+    fn prove_at(self, state: &FileState, now: impl FnOnce() -> i64) -> bool {
         match self {
             FileTimes::Exact => true,
-            FileTimes::Coarse => !is_young(state),
+            FileTimes::Coarse => !is_young(state, now()),
             FileTimes::Cached => false,
         }
     }
@@ -77,19 +87,19 @@ fn clock_grain(state: &FileState) -> Duration {
 }
 
 /// Whether the file changed so lately that another change might leave the same times.
-fn is_young(state: &FileState) -> bool {
-    let age = file_clock_ns().saturating_sub(state.ctime_ns.max(state.mtime_ns));
+fn is_young(state: &FileState, now: i64) -> bool {
+    let age = now.saturating_sub(state.ctime_ns.max(state.mtime_ns));
     // A time in the future is no danger: a change would put the present in its place.
     u64::try_from(age).is_ok_and(|age| Duration::from_nanos(age) < clock_grain(state))
 }
 
-fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+fn kernel() -> (u32, u32) {
     static RELEASE: OnceLock<(u32, u32)> = OnceLock::new();
     let release = RELEASE.get_or_init(|| {
         let name = rustix::system::uname();
         parse_release(&name.release().to_string_lossy())
     });
-    *release >= (major, minor)
+    *release
 }
 
 /// The first two numbers of a kernel's name; 0 for what cannot be told.
@@ -131,6 +141,58 @@ mod tests {
         assert_eq!(proven(FileTimes::Exact), [true; 3]);
         assert_eq!(proven(FileTimes::Coarse), [true, false, true]);
         assert_eq!(proven(FileTimes::Cached), [false; 3]);
+    }
+
+    /// By a simulated clock: a state proves nothing before the clock has ticked once more since its last change.
+    #[test]
+    fn a_young_state_proves_nothing_until_the_clock_has_ticked() {
+        let long_ago = FileState {
+            ctime_ns: 1_700_000_000_000_000_001,
+            mtime_ns: 1_700_000_000_000_000_001,
+            ..FileState::default()
+        };
+        let seconds = FileState {
+            ctime_ns: 1_700_000_000_000_000_000,
+            mtime_ns: 1_700_000_000_000_000_000,
+            ..long_ago
+        };
+        let touched = FileState {
+            ctime_ns: long_ago.ctime_ns + 5_000_000,
+            ..long_ago
+        };
+        for (state, from_ns, grain_ns) in [
+            (long_ago, long_ago.ctime_ns, 20_000_000),
+            (touched, touched.ctime_ns, 20_000_000),
+            (seconds, seconds.ctime_ns, 2_000_000_000),
+        ] {
+            for (age, is_proven) in [
+                (0, false),
+                (grain_ns - 1, false),
+                (grain_ns, true),
+                (grain_ns * 9, true),
+                (-1, true),
+            ] {
+                assert_eq!(
+                    FileTimes::Coarse.prove_at(&state, || from_ns + age),
+                    is_proven,
+                    "{state:?} {age}"
+                );
+                assert!(FileTimes::Exact.prove_at(&state, || from_ns + age));
+                assert!(!FileTimes::Cached.prove_at(&state, || from_ns + age));
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_and_the_file_system_decide_what_times_are_worth() {
+        const EXT4: u64 = 0xef53;
+        const NFS: u64 = 0x6969;
+        const OVERLAY: u64 = 0x794c_7630;
+        assert_eq!(FileTimes::of_kind(EXT4, (6, 12)), FileTimes::Coarse);
+        assert_eq!(FileTimes::of_kind(EXT4, (6, 13)), FileTimes::Exact);
+        assert_eq!(FileTimes::of_kind(EXT4, (7, 0)), FileTimes::Exact);
+        assert_eq!(FileTimes::of_kind(OVERLAY, (7, 0)), FileTimes::Coarse);
+        assert_eq!(FileTimes::of_kind(NFS, (7, 0)), FileTimes::Cached);
     }
 
     #[test]
