@@ -12,6 +12,7 @@ mod harness;
 mod batch;
 mod bench;
 mod cli;
+mod cold_pages;
 mod concurrent_writer;
 mod contract;
 mod corrupt_data;

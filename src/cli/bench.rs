@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::query::threads;
-use crate::config::{BenchArgs, Export, ExportFormat, JournalMode, WriteArgs};
+use crate::config::{BenchArgs, ColdCache, Export, ExportFormat, JournalMode, WriteArgs};
 use crate::contract::workload::Workload;
 use crate::error::{Error, Result};
 use crate::measure::MIN_ROUNDS_FOR_VERDICT;
@@ -19,6 +19,7 @@ Examples:
   auditq bench --plot latency.svg                          and a picture: latency by page
   auditq bench --rate 100                                  100 requests a second, come what may
   auditq bench --write-rate 0,10,100 --journal wal         beside a writer that commits to a copy of the log
+  auditq bench --cold --rounds 25                          pages of 1, 20 and 50 events that are not in memory
   auditq bench --workload legacy --requests 2000 --dry-run | auditq query --batch -";
 
 const METHOD: &str = "\
@@ -43,6 +44,12 @@ Beside a writer:
   of one moment between the last commit that had returned when it was asked for and the last that had begun when it
   came; at the end the whole log and every request are compared between the engines. Else there are no figures.
 
+Cold:
+  With --cold one request is asked at a time, for pages of 1, 20 and 50 events all over the log, by each engine in turn.
+  Before each, the files of the log and of its index leave the system's memory (posix_fadvise); with --cold=system, which
+  only root may, whatever the system keeps of any file does (drop_caches). Opening the engine is part of the time, the
+  start of a process is not. Answers that differ have no figures.
+
 JSON lines, told apart by their type:
   run        schema_version, commit, command_line, method, machine, dataset
   summary    of a workload and subject: n, errors, rps, mean_us, p50_us, p90_us, p95_us, p99_us, max_us; p99_is_weak
@@ -59,6 +66,8 @@ JSON lines, told apart by their type:
   write      with --write-rate, in the place of all but run and gate: of a journal, write_rate_per_s, workload and
              subject (none: the writer alone) the commits with their per_s, p50_us, p99_us, the requests with their
              rps and latencies, the refreshes of the index by kind, and the ratios
+  cold_run   with --cold: dropped, is_dropped (null where the file system does not tell), events, rounds
+  cold       of a subject and page_size: p50_us, p90_us, of_one_event, speedup
   The export to a .json file holds all of them, and every round.";
 
 /// Measure both engines on the same requests
@@ -117,8 +126,14 @@ pub(super) struct Flags {
     #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true, requires = "write_rate")]
     write_seconds: Option<f64>,
 
+    /// Measure one request at a time whose files are not in memory; as root also without what the whole system keeps
+    #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "files",
+        conflicts_with_all = ["threads", "workload", "requests", "min_speedup", "export", "histogram", "plot", "rate",
+            "write_rate"])]
+    cold: Option<Cold>,
+
     /// Print the requests as JSON lines and measure nothing
-    #[arg(long, conflicts_with_all = ["min_speedup", "export", "histogram", "plot", "rate", "write_rate"])]
+    #[arg(long, conflicts_with_all = ["min_speedup", "export", "histogram", "plot", "rate", "write_rate", "cold"])]
     dry_run: bool,
 }
 
@@ -140,6 +155,14 @@ enum Journals {
     Rollback,
     Wal,
     Both,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Cold {
+    /// The files of the log and of its index
+    Files,
+    /// Whatever the system keeps of any file
+    System,
 }
 
 impl Flags {
@@ -166,6 +189,10 @@ impl Flags {
             histogram: self.histogram,
             plot: self.plot,
             dry_run: self.dry_run,
+            cold: self.cold.map(|cold| match cold {
+                Cold::Files => ColdCache::Files,
+                Cold::System => ColdCache::System,
+            }),
             writes,
         })
     }

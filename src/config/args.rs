@@ -138,6 +138,17 @@ pub struct BenchArgs {
     pub dry_run: bool,
     /// The writer to measure beside; `None` measures a log that nobody writes to.
     pub writes: Option<WriteArgs>,
+    /// What leaves memory before each request; `None` measures a log that is in memory.
+    pub cold: Option<ColdCache>,
+}
+
+/// What leaves memory before a request that is to meet a cold disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColdCache {
+    /// The files of the log and of its index.
+    Files,
+    /// All that the system keeps of any file.
+    System,
 }
 
 /// The writer to measure beside.

@@ -5,8 +5,8 @@ use crate::storage::data_dir::DataDir;
 mod args;
 
 pub use args::{
-    BatchSource, BenchArgs, DiffArgs, DiffWorkload, Export, ExportFormat, JournalMode, QueryArgs, QueryRequest,
-    SeedArgs, VerifyArgs, WriteArgs,
+    BatchSource, BenchArgs, ColdCache, DiffArgs, DiffWorkload, Export, ExportFormat, JournalMode, QueryArgs,
+    QueryRequest, SeedArgs, VerifyArgs, WriteArgs,
 };
 
 /// Everything a command is given.

@@ -9,7 +9,7 @@ use crate::escape::escape_for_terminal;
 pub mod epoch;
 mod page;
 
-pub use page::{Page, PayloadBuffer, Rows};
+pub use page::{Page, PayloadBuffer, Rows, Unread};
 
 /// The most events one page may hold.
 ///

@@ -96,14 +96,14 @@ impl Page {
     }
 
     /// Replaces the events: `find` appends the rows to none, then `read` appends the stored text of each row's payload
-    /// to the buffer, in order.
+    /// to the buffer, in order: that of the first of the rows it is given.
     ///
     /// # Errors
     /// The first error of either; the page is then empty.
     pub fn fill<E>(
         &mut self,
         find: impl FnOnce(&mut Rows) -> Result<(), E>,
-        read: impl FnMut(i64, PayloadRef, &mut PayloadBuffer<'_>) -> Result<(), E>,
+        read: impl FnMut(Unread<'_>, &mut PayloadBuffer<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.clear();
         let filled = find(&mut self.rows).and_then(|()| self.read_payloads(read));
@@ -115,15 +115,17 @@ impl Page {
 
     fn read_payloads<E>(
         &mut self,
-        mut read: impl FnMut(i64, PayloadRef, &mut PayloadBuffer<'_>) -> Result<(), E>,
+        mut read: impl FnMut(Unread<'_>, &mut PayloadBuffer<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut buffer = PayloadBuffer {
             bytes: &mut self.payloads,
             end: 0,
         };
-        for row in &self.rows.entries {
-            read(row.id, row.payload_ref, &mut buffer)?;
+        let mut entries = self.rows.entries.as_slice();
+        while let Some((first, following)) = entries.split_first() {
+            read(Unread { first, following }, &mut buffer)?;
             self.ends.push(buffer.end);
+            entries = following;
         }
         Ok(())
     }
@@ -169,6 +171,31 @@ impl Page {
     /// Where each payload lies in its file, newest first: what the benchmark's floor reads again.
     pub fn payload_refs(&self) -> impl ExactSizeIterator<Item = PayloadRef> {
         self.rows.entries.iter().map(|row| row.payload_ref)
+    }
+}
+
+/// The rows of a page whose payloads are yet to be read, in order. There is one at least.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread<'page> {
+    first: &'page Entry,
+    following: &'page [Entry],
+}
+
+impl Unread<'_> {
+    /// The event whose payload is read next, and where that lies.
+    #[must_use]
+    pub fn first(&self) -> (i64, PayloadRef) {
+        (self.first.id, self.first.payload_ref)
+    }
+
+    /// Where the payload of the row at `index` lies, counted from the next one; `None` behind the page's end.
+    #[must_use]
+    pub fn payload_ref(&self, index: usize) -> Option<PayloadRef> {
+        let entry = match index.checked_sub(1) {
+            None => Some(self.first),
+            Some(index) => self.following.get(index),
+        };
+        entry.map(|entry| entry.payload_ref)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A data directory: the metadata, the payload file, the rank index, and whether the index is still current.
 
 pub(crate) mod absent;
+pub(crate) mod cold_files;
 pub mod data_dir;
 pub(crate) mod db_files;
 pub(crate) mod db_version;

@@ -15,6 +15,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Journal;
 
 mod check;
+mod cold;
 mod cost;
 mod environment;
 mod figures;
@@ -50,6 +51,11 @@ pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
         .collect();
     if args.dry_run {
         return print_requests(&works).map(|()| Exit::Fine);
+    }
+    if let Some(cache) = args.cold {
+        let report = cold::measure(config, args, cache)?;
+        unless_closed(output::bench::cold::print(&config.display, &report))?;
+        return Ok(Exit::Fine);
     }
     // What can be known to fail must not fail after all the work.
     for path in args.export.iter().map(|export| &export.path).chain(&args.plot) {

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+pub(crate) mod cold;
+
 /// What the floor is called among the subjects.
 pub const FLOOR: &str = "floor";
 

@@ -6,6 +6,7 @@ use crate::command::bench::report::Report;
 use crate::config::{Display, ExportFormat, Format};
 use crate::error::Result;
 
+pub(crate) mod cold;
 mod lines;
 mod notes;
 mod tables;

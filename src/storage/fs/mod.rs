@@ -5,6 +5,7 @@ pub(crate) mod atomic_file;
 pub(crate) mod dir_lock;
 pub(crate) mod file_times;
 pub(crate) mod open;
+pub(crate) mod page_cache;
 pub(crate) mod path_watch;
 pub(crate) mod permissions;
 pub(crate) mod platform;

@@ -28,14 +28,18 @@ impl BaseRows {
     /// A damaged block, or records that cannot be right.
     pub(crate) fn read(
         blocks: &Blocks,
-        ranks: impl Iterator<Item = Result<u64, Corrupted>>,
+        ranks: impl Iterator<Item = Result<u64, Corrupted>> + Clone,
     ) -> Result<Self, Corrupted> {
-        let records = ranks
-            .map(|rank| record(blocks, rank?))
-            .collect::<Result<Vec<_>, Corrupted>>()?;
+        let records = read_records(blocks, ranks)?;
         let mut text = Vec::with_capacity(records.len() * TEXT_OF_A_ROW);
         let mut looked_up = Vec::with_capacity(records.len());
-        for (_, event) in &records {
+        let mut ahead = Ahead::new(blocks);
+        for (at, (_, event)) in records.iter().enumerate() {
+            ahead.look(|| {
+                records[at..]
+                    .iter()
+                    .flat_map(|(_, event)| blocks_of_texts(blocks, event))
+            });
             let actor: &ActorRecord = blocks.sized_record(Section::Actors, event.actor.cast_unsigned())?;
             looked_up.push((actor.actor_id.get(), append_texts(blocks, event, &mut text)?));
         }
@@ -141,6 +145,74 @@ pub(crate) fn push_slots(
         }
     }
     Ok(())
+}
+
+/// Looks, before each row, whether blocks are missing, and then reads ahead, once in a turn: where they are all there,
+/// as they are in a process that has answered before, that costs next to nothing.
+struct Ahead<'index> {
+    blocks: &'index Blocks,
+    /// `None` once it was read ahead.
+    first_touches: Option<u64>,
+}
+
+impl<'index> Ahead<'index> {
+    fn new(blocks: &'index Blocks) -> Self {
+        Ahead {
+            blocks,
+            first_touches: Some(blocks.first_touches()),
+        }
+    }
+
+    /// `numbers` are the blocks of the rows that are left.
+    #[inline(always)]
+    fn look<I: Iterator<Item = u64>>(&mut self, numbers: impl FnOnce() -> I) {
+        if self
+            .first_touches
+            .is_some_and(|before| before != self.blocks.first_touches())
+        {
+            self.first_touches = None;
+            self.blocks.read_ahead(numbers());
+        }
+    }
+}
+
+fn read_records(
+    blocks: &Blocks,
+    mut ranks: impl Iterator<Item = Result<u64, Corrupted>> + Clone,
+) -> Result<Vec<(i64, EventRecord)>, Corrupted> {
+    let mut records = Vec::with_capacity(ranks.size_hint().0);
+    let mut ahead = Ahead::new(blocks);
+    loop {
+        ahead.look(|| ranks.clone().flatten().flat_map(|rank| blocks_of_record(blocks, rank)));
+        let Some(rank) = ranks.next() else {
+            return Ok(records);
+        };
+        records.push(record(blocks, rank?)?);
+    }
+}
+
+fn blocks_of_record(blocks: &Blocks, rank: u64) -> impl Iterator<Item = u64> {
+    let block_of = |section| blocks.block_of(section, rank);
+    [block_of(Section::Times), block_of(Section::Events)]
+        .into_iter()
+        .flatten()
+}
+
+/// The blocks of a row's actor and of its texts; the few of the names' own texts are not worth the look.
+fn blocks_of_texts(blocks: &Blocks, event: &EventRecord) -> impl Iterator<Item = u64> {
+    let block_of = |section, index: i64| blocks.block_of(section, index.cast_unsigned());
+    let records = [
+        block_of(Section::Actors, event.actor),
+        block_of(Section::Actions, event.action),
+        block_of(Section::ResourceTypes, event.resource_type),
+    ];
+    let (start, len) = (
+        event.resource_id_start.cast_unsigned(),
+        event.resource_id_len.cast_unsigned(),
+    );
+    let is_text = len <= u64::from(MAX_INDEXED_TEXT.unsigned_abs());
+    let text = is_text.then(|| blocks.blocks_of_text(start, len)).flatten();
+    records.into_iter().flatten().chain(text.into_iter().flatten())
 }
 
 /// An event's time and the rest of it.

@@ -1,19 +1,21 @@
 //! The payload file: every returned event's payload is read from it, one positional read each.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
+use super::ahead::AheadReader;
 use super::validate::{self, Lines};
 use crate::error::{Error, Result};
-use crate::model::{Page, PayloadBuffer, PayloadRef, Rows};
+use crate::model::{Page, PayloadBuffer, Rows, Unread};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::open::{open_regular, open_with_size};
+use crate::storage::fs::page_cache::CachedReads;
 use crate::storage::fs::path_watch::PathWatch;
 use crate::storage::fs::platform::{FileState, Identity};
 
@@ -24,9 +26,9 @@ pub(crate) const MAX_PAGE_BYTES: usize = 1 << 30;
 /// Fills the page as the baseline does: open, seek, read, decode and close for each of the rows that `find` gives.
 pub(crate) fn fill_baseline(dir: &DataDir, page: &mut Page, find: impl FnOnce(&mut Rows) -> Result<()>) -> Result<()> {
     let path = dir.payloads();
-    page.fill(find, |event, payload_ref, buffer| {
+    page.fill(find, |unread, buffer| {
         let (mut file, size) = open_with_size(&path).map_err(Error::io(&path, "cannot open"))?;
-        read_payload(event, payload_ref, size, buffer, |room, offset| {
+        read_payload(unread, size, buffer, |room, offset| {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(room)
         })
@@ -43,6 +45,7 @@ pub(crate) struct Payloads {
 #[derive(Debug)]
 struct OpenFile {
     file: File,
+    cached: CachedReads,
     path: PathWatch,
     /// The ctime at which the path was last seen to lead to this file. Any rename or replacement moves it at once; what
     /// else makes the path mean another file, the watch sees.
@@ -63,16 +66,19 @@ impl Payloads {
     /// # Errors
     /// That of `find`, and the first payload, in page order, that cannot be read or decoded. The page is then empty.
     pub(crate) fn fill(&self, page: &mut Page, find: impl FnOnce(&mut Rows) -> Result<()>) -> Result<()> {
-        let mut current = None;
-        page.fill(find, |event, payload_ref, buffer| {
+        let current = OnceCell::new();
+        let mut reader = None;
+        page.fill(find, |unread, buffer| {
             // Once a page, after its rows were found, and not at all for none.
-            let (open, size) = match &current {
+            let (open, size) = match current.get() {
                 Some(current) => current,
-                None => &*current.insert(self.current().map_err(Error::io(&self.path, "cannot open"))?),
+                None => {
+                    let opened = self.current().map_err(Error::io(&self.path, "cannot open"))?;
+                    current.get_or_init(|| opened)
+                }
             };
-            read_payload(event, payload_ref, *size, buffer, |room, offset| {
-                open.file.read_exact_at(room, offset)
-            })
+            let reader = reader.get_or_insert_with(|| AheadReader::new(&open.file, &open.cached, *size));
+            read_payload(unread, *size, buffer, |room, offset| reader.read(unread, room, offset))
         })
     }
 
@@ -98,6 +104,7 @@ impl Payloads {
         let path = PathWatch::new(&self.path, Identity::of_open(&file)?)?;
         let open = Arc::new(OpenFile {
             file,
+            cached: CachedReads::default(),
             path,
             seen_at: AtomicI64::new(state.ctime_ns),
         });
@@ -113,12 +120,12 @@ impl Payloads {
 
 /// Checks offset and length against the file's size before a byte is allocated, reads, and decodes.
 fn read_payload(
-    event: i64,
-    payload_ref: PayloadRef,
+    unread: Unread<'_>,
     file_size: u64,
     buffer: &mut PayloadBuffer<'_>,
     read_at: impl FnOnce(&mut [u8], u64) -> io::Result<()>,
 ) -> Result<()> {
+    let (event, payload_ref) = unread.first();
     let wrong = |problem: String| {
         Err(Error::Payload {
             event,

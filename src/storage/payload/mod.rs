@@ -1,5 +1,6 @@
 //! The payload file, and the one decoder that both engines read it with.
 
+mod ahead;
 mod file;
 pub(crate) mod validate;
 

@@ -2,8 +2,10 @@
 
 use std::cmp::Ordering;
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering as AtomicOrdering};
 
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -11,6 +13,7 @@ use super::corrupted::Corrupted;
 use super::format::{self, BLOCK, CONTENT, Counts, Header, Layout};
 use super::records::Columns;
 use super::section::Section;
+use crate::storage::fs::page_cache::{CachedRead, CachedReads, will_need};
 
 const BEHIND: Corrupted = Corrupted("a record points behind the end of a section");
 
@@ -27,6 +30,9 @@ pub(crate) struct Blocks {
     header: Header,
     layout: Layout,
     groups: Box<[OnceLock<Group>]>,
+    cached: CachedReads,
+    /// How many blocks had to be read by whoever needed them.
+    first_touches: AtomicU64,
 }
 
 impl Blocks {
@@ -52,6 +58,8 @@ impl Blocks {
             header,
             layout,
             groups: (0..groups).map(|_| OnceLock::new()).collect(),
+            cached: CachedReads::default(),
+            first_touches: AtomicU64::new(0),
         })
     }
 
@@ -130,8 +138,7 @@ impl Blocks {
     #[inline(always)]
     fn block(&self, number: u64) -> Result<&Block, Corrupted> {
         let (group, member) = (number as usize / GROUP, number as usize % GROUP);
-        let group = self.groups.get(group).ok_or(BEHIND)?;
-        let group = group.get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
+        let group = self.group(group).ok_or(BEHIND)?;
         match group[member].get() {
             Some(block) => Ok(block),
             None => self.first_touch(&group[member], number),
@@ -140,8 +147,75 @@ impl Blocks {
 
     #[cold]
     fn first_touch<'a>(&self, cell: &'a OnceLock<Box<Block>>, number: u64) -> Result<&'a Block, Corrupted> {
+        self.first_touches.fetch_add(1, AtomicOrdering::Relaxed);
         let block = read_block(&self.file, number)?;
         Ok(cell.get_or_init(|| block))
+    }
+}
+
+/// Blocks that are about to be needed, read or asked for all at once.
+impl Blocks {
+    /// How many blocks had to be read so far by whoever needed them: where that grows, others are likely to be missing.
+    #[inline(always)]
+    pub(crate) fn first_touches(&self) -> u64 {
+        self.first_touches.load(AtomicOrdering::Relaxed)
+    }
+
+    /// The block that holds record `index` of the section, if there is such a record.
+    pub(crate) fn block_of(&self, section: Section, index: u64) -> Option<u64> {
+        Some(self.layout.place(section).of(index)?.0)
+    }
+
+    /// The blocks that hold `len` bytes of the text section, if there are as many.
+    pub(crate) fn blocks_of_text(&self, start: u64, len: u64) -> Option<RangeInclusive<u64>> {
+        let last = start.checked_add(len.checked_sub(1)?)?;
+        if last >= self.header.counts.text_bytes {
+            return None;
+        }
+        let first_block = self.layout.place(Section::Text).start;
+        Some(first_block + start / CONTENT as u64..=first_block + last / CONTENT as u64)
+    }
+
+    /// Reads those of these blocks that the system has in memory. From the first that it has not, it is asked for all
+    /// of them, and nobody waits. What cannot be read, or is corrupt, shows when it is needed.
+    pub(crate) fn read_ahead(&self, numbers: impl Iterator<Item = u64>) {
+        let (mut is_cold, mut last) = (false, 0);
+        for number in numbers {
+            if number == last {
+                continue;
+            }
+            last = number;
+            let Some(cell) = self.unread_cell(number) else {
+                continue;
+            };
+            if is_cold {
+                will_need(&self.file, number * BLOCK as u64, BLOCK as u64);
+                continue;
+            }
+            let mut block = Box::new([0; BLOCK]);
+            match self.cached.read(&self.file, &mut block[..], number * BLOCK as u64) {
+                CachedRead::Done if format::is_intact(number, &block) => drop(cell.set(block)),
+                CachedRead::Done => {}
+                CachedRead::Missed => {
+                    is_cold = true;
+                    will_need(&self.file, number * BLOCK as u64, BLOCK as u64);
+                }
+                CachedRead::Untold => return,
+            }
+        }
+    }
+
+    /// Where a block goes that was not read yet; `None` for one that was, or that is none.
+    fn unread_cell(&self, number: u64) -> Option<&OnceLock<Box<Block>>> {
+        let (group, member) = (number as usize / GROUP, number as usize % GROUP);
+        let cell = &self.group(group)?[member];
+        cell.get().is_none().then_some(cell)
+    }
+
+    #[inline(always)]
+    fn group(&self, group: usize) -> Option<&Group> {
+        let group = self.groups.get(group)?;
+        Some(group.get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect()))
     }
 }
 

@@ -1,0 +1,101 @@
+//! Reads a page's payloads in order, and those that are not in memory all at once.
+//!
+//! As long as payloads are in memory, each is one read that would not wait. The first that is not shows that the page is
+//! cold: from it on, the system is asked for the payloads that come next before one is waited for, so that the disk has
+//! many to do at a time.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use crate::model::{PayloadRef, Unread};
+use crate::storage::fs::page_cache::{CachedRead, CachedReads, will_need};
+
+/// The most bytes that the system is asked for and that are not read yet: more may be gone again before they are needed.
+const MOST_AHEAD: u64 = 8 << 20;
+/// What a payload takes in memory at least, in bytes.
+const SMALLEST: u64 = 4096;
+
+/// Reads the payloads of one page.
+#[derive(Debug)]
+pub(super) struct AheadReader<'open> {
+    file: &'open File,
+    cached: &'open CachedReads,
+    /// Bytes.
+    file_size: u64,
+    /// From the first payload on that was not in memory.
+    ahead: Option<Window>,
+}
+
+/// What was asked for and is not read yet.
+#[derive(Debug, Default)]
+struct Window {
+    /// What each of these payloads counts for, the next one first, in bytes.
+    costs: VecDeque<u64>,
+    /// All of that.
+    bytes: u64,
+}
+
+impl<'open> AheadReader<'open> {
+    pub(super) fn new(file: &'open File, cached: &'open CachedReads, file_size: u64) -> Self {
+        AheadReader {
+            file,
+            cached,
+            file_size,
+            ahead: None,
+        }
+    }
+
+    /// Fills `room` from `offset`, where the first of the `unread` payloads lies.
+    ///
+    /// # Errors
+    /// The read failed, or the file is now shorter.
+    pub(super) fn read(&mut self, unread: Unread<'_>, room: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.ahead.is_none() {
+            match self.cached.read(self.file, room, offset) {
+                CachedRead::Done => return Ok(()),
+                CachedRead::Missed => self.ahead = Some(Window::default()),
+                CachedRead::Untold => {}
+            }
+        }
+        if let Some(window) = &mut self.ahead {
+            window.ask(self.file, self.file_size, unread);
+            window.pass();
+        }
+        self.file.read_exact_at(room, offset)
+    }
+}
+
+impl Window {
+    /// Asks for payloads, the next one first, until enough are on their way.
+    fn ask(&mut self, file: &File, file_size: u64, unread: Unread<'_>) {
+        while self.bytes < MOST_AHEAD
+            && let Some(payload_ref) = unread.payload_ref(self.costs.len())
+        {
+            let cost = match within(payload_ref, file_size) {
+                Some((offset, len)) => {
+                    will_need(file, offset, len.min(MOST_AHEAD));
+                    len.max(SMALLEST)
+                }
+                // It will be refused, once it is come to.
+                None => 0,
+            };
+            self.costs.push_back(cost);
+            self.bytes = self.bytes.saturating_add(cost);
+        }
+    }
+
+    /// The next one is about to be read.
+    fn pass(&mut self) {
+        let cost = self.costs.pop_front().unwrap_or(0);
+        self.bytes = self.bytes.saturating_sub(cost);
+    }
+}
+
+/// Offset and length of a payload that lies in the file.
+fn within(payload_ref: PayloadRef, file_size: u64) -> Option<(u64, u64)> {
+    let offset = u64::try_from(payload_ref.offset).ok()?;
+    let len = u64::try_from(payload_ref.len).ok()?;
+    (offset.checked_add(len)? <= file_size).then_some((offset, len))
+}
