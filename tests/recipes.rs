@@ -57,11 +57,11 @@ fn recipes(text: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// Whether a recipe takes minutes, or is of the contract's own dataset; what it runs has tests of its own.
+/// Whether a recipe takes minutes, or goes on for ever, or is of the contract's own dataset; what it runs has tests of its own.
 fn is_left_to_others(recipe: &str) -> bool {
     let is_of = |command: &str| recipe.split_whitespace().take(5).any(|word| word == command);
     let is_long = (is_of("bench") && !recipe.contains("--dry-run")) || (is_of("diff") && !recipe.contains("sweep"));
-    is_of("seed") || is_of("verify-baseline") || is_of("help") || is_long
+    recipe.contains("--follow") || is_of("seed") || is_of("verify-baseline") || is_of("help") || is_long
 }
 
 #[test]

@@ -23,6 +23,7 @@ Examples:
   auditq query --after 1767052800:17                     the 20 events before that one
   auditq query --as-of 1767052800:17 --page 7            page 7 of what there was when that event was the newest
   auditq query --all --format jsonl | wc -l              every event
+  auditq query --follow --action DELETE                  every event from now on, as it becomes visible
   auditq query --count --action EXPORT                   how many
   auditq query --batch - < requests.jsonl                one request a line, one response a line";
 
@@ -38,11 +39,34 @@ Cursors:
     do after=$(cat cursor); [ \"$after\" ] || break; done; cat cursor >&2
   Where an event cannot be read, --all shows all before it, and its message says the cursor to go on behind it.
 
+Exports:
+  An export that was interrupted, at any moment, goes on behind its last whole
+  line; the parts together are the whole:
+    touch a.jsonl
+    head -n \"$(wc -l < a.jsonl)\" a.jsonl > b.jsonl && mv b.jsonl a.jsonl
+    after=$(tail -n1 a.jsonl | sed -E 's/[^:]+: ([^,]+)[^:]+: ([^,]+).*/\\2:\\1/')
+    auditq query --all ${after:+--after \"$after\"} --format jsonl >> a.jsonl
+
+Following:
+  --follow shows what becomes visible in the database from now on, whatever its
+  time and id: new events, late ones, and changed ones as they are now; oldest
+  first of what one look finds. `removed: CREATED_AT:ID` on standard error says
+  what is gone, or no longer matches. A commit is noticed at once where the file
+  system tells of it, else within a second. What came and went between two looks
+  was never visible. An event whose payload cannot be read is named on standard
+  error, and the next one is shown. It ends with the pipe, by SIGINT or SIGTERM.
+  --follow --after CREATED_AT:ID goes on behind its last line: first with what is
+  newer than that event by now. Late and changed events of the time between are
+  not among these.
+
 Pins:
-  While events arrive, what was page 1 becomes page 2. --as-of leaves out whatever comes before an event, so that
-  pages, counts and --all stand still: --as-of newest pins to the newest event there is, and this says which it is:
-    pin=$(auditq -q query --size 1 --cursor 2>&1 > /dev/null); auditq query --as-of \"$pin\" --page 2
-  The event itself may be gone. What is inserted, changed or deleted behind it moves pages all the same.
+  While events arrive, what was page 1 becomes page 2. --as-of leaves out what
+  comes before an event, so that pages, counts and --all stand still: --as-of
+  newest pins to the newest event there is, and this says which it is:
+    pin=$(auditq -q query --size 1 --cursor 2>&1 > /dev/null)
+    test -n \"$pin\" && auditq query --as-of \"$pin\" --page 2
+  The event itself may be gone. What is inserted, changed or deleted behind it
+  moves pages all the same.
 
 Batches:
   A request line is {\"from_ts\": 0, \"to_ts\": 1767052800, \"actor_id\": null, \"action\": null, \"page\": 1,
@@ -110,9 +134,13 @@ pub(super) struct Flags {
     #[arg(long, conflicts_with_all = ["page", "size"])]
     all: bool,
 
+    /// Show every event as it becomes visible, until the pipe closes; with --after first those newer than that event
+    #[arg(long, conflicts_with_all = ["page", "size", "as_of", "cursor", "count", "all"])]
+    follow: bool,
+
     /// Answer the requests in FILE, one a line; - is standard input, answered as they arrive
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "as_of", "cursor", "now", "count", "all"])]
+    #[arg(conflicts_with_all = ["page", "size", "from", "to", "actor", "action", "after", "as_of", "cursor", "now", "count", "all", "follow"])]
     batch: Option<PathBuf>,
 
     /// Threads for a batch, 1 to 1024 [default: the number of CPUs]
@@ -173,6 +201,9 @@ impl Flags {
         };
         if self.count {
             return Ok(QueryRequest::Count(filter));
+        }
+        if self.follow {
+            return Ok(QueryRequest::Follow(filter, self.after));
         }
         if self.all {
             return Ok(QueryRequest::All(filter, self.after));

@@ -126,7 +126,7 @@ fn a_pin_arrives_with_pages_counts_and_everything() {
     let filter_of = |arguments: &str| match query(arguments).request {
         QueryRequest::Page(query) => query.filter().clone(),
         QueryRequest::Count(filter) | QueryRequest::All(filter, _) => filter,
-        QueryRequest::Batch { .. } => panic!("{arguments}"),
+        QueryRequest::Follow(..) | QueryRequest::Batch { .. } => panic!("{arguments}"),
     };
     for arguments in ["", "--page 3", "--after 9:9", "--count", "--all", "--all --after 1:2"] {
         assert_eq!(

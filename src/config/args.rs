@@ -46,6 +46,8 @@ pub enum QueryRequest {
     Count(Filter),
     /// Every event that matches, behind this one if there is one.
     All(Filter, Option<Key>),
+    /// Every event that becomes visible from now on; first what is newer than this one already, if there is one.
+    Follow(Filter, Option<Key>),
     /// One request a line.
     Batch {
         /// Where the requests come from.
@@ -67,8 +69,8 @@ impl QueryRequest {
             QueryRequest::Page(query) => QueryRequest::Page(query.pinned(as_of)),
             QueryRequest::Count(filter) => QueryRequest::Count(pinned(filter)),
             QueryRequest::All(filter, after) => QueryRequest::All(pinned(filter), after),
-            // Each of its requests has a pin of its own.
-            QueryRequest::Batch { .. } => self,
+            // Nothing that is newer can become visible; and each request of a batch has a pin of its own.
+            QueryRequest::Follow(..) | QueryRequest::Batch { .. } => self,
         }
     }
 }

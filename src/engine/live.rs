@@ -341,7 +341,7 @@ impl Live {
         };
         let start = Instant::now();
         match index::fold(parts) {
-            Ok(Some(follower)) => {
+            Ok(Some((follower, _))) => {
                 self.counts.folds.fetch_add(1, Ordering::Relaxed);
                 self.detail(|| format!("a new base was written in {} ms", start.elapsed().as_millis()));
                 self.turns.take(Duration::ZERO, || {

@@ -4,6 +4,7 @@
 mod baseline;
 mod cost;
 mod fallback;
+pub mod feed;
 mod floor;
 mod indexed;
 mod live;

@@ -57,6 +57,7 @@ impl RowSpool {
 }
 
 /// Gives the rows back.
+#[derive(Debug)]
 pub(super) struct RowReader {
     reader: SpoolReader,
     left: u64,

@@ -143,6 +143,15 @@ impl Filter {
         as_of: None,
     };
 
+    /// Whether an event matches.
+    #[must_use]
+    pub fn matches(&self, row: &Row<'_>) -> bool {
+        (self.from_ts..=self.to_ts).contains(&row.created_at)
+            && self.actor_id.is_none_or(|actor| actor == row.actor_id)
+            && self.action.as_ref().is_none_or(|action| action == row.action)
+            && self.as_of.is_none_or(|pin| row.key() <= pin)
+    }
+
     /// Whether every event of the window matches, as far as the pin lets it.
     #[must_use]
     pub fn is_window_only(&self) -> bool {

@@ -26,6 +26,11 @@ pub fn note(display: &Display, line: &str) {
     }
 }
 
+/// Prints one line that is no note: also where `--quiet` was given.
+pub fn line(line: &str) {
+    print_line(line);
+}
+
 /// Prints a cursor that was asked for, alone on its line, so that a script can read it.
 pub fn cursor(cursor: &str) {
     let _ = io::stderr().lock().write_all(format!("{cursor}\n").as_bytes());

@@ -60,6 +60,17 @@ impl EventTable {
         Ok(())
     }
 
+    /// Prints what has come, of a table that goes on.
+    ///
+    /// # Errors
+    /// As [`Stdout::write`].
+    pub(crate) fn flush(&mut self, out: &mut Stdout) -> Result<()> {
+        if !self.rows.is_empty() {
+            out.write(self.take_text().as_bytes())?;
+        }
+        out.flush()
+    }
+
     /// Prints the rest. A table without events is nothing at all.
     ///
     /// # Errors

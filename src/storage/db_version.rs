@@ -194,6 +194,11 @@ impl DbWatcher {
         Ok(self.look(mode)?.version())
     }
 
+    /// The states of write-ahead log and database file, whatever they mean; `None` where the system cannot say.
+    pub(crate) fn states(&self) -> Option<(Option<FileState>, FileState)> {
+        Some((self.wal().ok()?, self.database().ok()?))
+    }
+
     /// The state of the database file.
     ///
     /// # Errors

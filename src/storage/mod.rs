@@ -10,4 +10,6 @@ pub(crate) mod index;
 pub(crate) mod payload;
 pub(crate) mod sqlite;
 
+pub use fs::ending::Ending;
+pub use fs::notices::Woken;
 pub use fs::platform::ignore_sigxfsz;

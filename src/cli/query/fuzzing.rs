@@ -91,6 +91,7 @@ pub fn window(from: Option<Time>, to: Option<Time>, now: Option<Time>, clock: i6
         now: now.map(|time| time.0),
         count: true,
         all: false,
+        follow: false,
         batch: None,
         threads: None,
     };

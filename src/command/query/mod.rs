@@ -6,13 +6,16 @@ use crate::engine::{self, Engine, Lifetime, Notice, Notify};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Key, Page, Query};
 use crate::output::Stdout;
-use crate::output::jsonl::{self, Jsonl};
+use crate::output::jsonl;
 use crate::output::progress::{self, ProgressBar};
-use crate::output::table::EventTable;
 use crate::storage::fs::platform::close_stdout;
 
 mod batch;
+mod follow;
+mod printer;
 mod request;
+
+use printer::Printer;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use batch::fuzzing;
@@ -23,9 +26,12 @@ pub(crate) use batch::fuzzing;
 /// Those of the engine, and of standard output.
 pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     let display = config.display;
+    if let QueryRequest::Follow(filter, after) = &args.request {
+        return follow::run(config, args.mode, filter, *after);
+    }
     let lifetime = match args.request {
         QueryRequest::Batch { .. } => Lifetime::LongLived,
-        QueryRequest::Page(_) | QueryRequest::Count(_) | QueryRequest::All(..) => Lifetime::OneShot,
+        _ => Lifetime::OneShot,
     };
     // Notes are printed after the answer: if there is none, the error alone is printed.
     let (notes, noted) = std::sync::mpsc::channel();
@@ -70,6 +76,8 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
                 failed => note_failure(&display, failed),
             }
         }
+        // Answered above: it opens no engine.
+        QueryRequest::Follow(..) => {}
         QueryRequest::Batch { source, threads } => {
             return batch::run(&display, engine, source, *threads);
         }
@@ -138,50 +146,5 @@ fn refresh_for_later(display: &Display, engine: &dyn Engine) {
 fn note_failure(display: &Display, refreshed: Result<()>) {
     if let Err(error) = refreshed {
         progress::note(display, &format!("the index was not renewed: {error}"));
-    }
-}
-
-/// Prints pages in the chosen format.
-struct Printer {
-    out: Stdout,
-    form: Form,
-}
-
-enum Form {
-    Jsonl { writer: Jsonl, lines: Vec<u8> },
-    Table(EventTable),
-}
-
-impl Printer {
-    fn new(display: &Display) -> Self {
-        let form = match display.format {
-            Format::Table => Form::Table(EventTable::new(display)),
-            Format::Jsonl => Form::Jsonl {
-                writer: Jsonl::new(display.stdout_is_terminal),
-                lines: Vec::new(),
-            },
-        };
-        Printer {
-            out: Stdout::lock(),
-            form,
-        }
-    }
-
-    fn add(&mut self, page: &Page) -> Result<()> {
-        match &mut self.form {
-            Form::Table(table) => table.add(&mut self.out, page),
-            Form::Jsonl { writer, lines } => {
-                lines.clear();
-                writer.events(lines, page);
-                self.out.write(lines)
-            }
-        }
-    }
-
-    fn finish(mut self) -> Result<()> {
-        match self.form {
-            Form::Table(table) => table.finish(&mut self.out),
-            Form::Jsonl { .. } => self.out.flush(),
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, Stat};
 
@@ -95,6 +96,12 @@ pub(crate) fn file_clock_ns() -> i64 {
 pub(crate) fn coarse_monotonic_ns() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     now.tv_sec.wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec)
+}
+
+/// How long processors have worked for this process.
+pub(crate) fn processor_time() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
 }
 
 /// Lets a write beyond the process's limit of file sizes (`ulimit -f`) fail like one to a full disk: by default

@@ -19,9 +19,10 @@ mod trusted;
 
 pub(crate) use base::corrupted::Corrupted;
 pub(crate) use build::rebuild::{IfLocked, RebuildOutcome, fold, rebuild};
+pub(crate) use delta::RowChanges;
 pub(crate) use files::{IndexState, OpenFiles, follow_permissions, open, publish_delta};
 pub(crate) use refresh::RefreshError;
-pub(crate) use refresh::follower::{Budget, Follower, Way};
+pub(crate) use refresh::follower::{Budget, Follower, Refreshed, Way};
 pub use refresh::{VerifiedRefreshes, verified_refreshes};
 pub(crate) use refusal::Refusal;
 pub(crate) use select::Index;

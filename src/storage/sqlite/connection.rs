@@ -1,7 +1,8 @@
 //! Opening a database that belongs to somebody else, and saying in one line why it cannot be read.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{ErrorCode, OpenFlags};
@@ -36,6 +37,22 @@ pub(crate) struct Connection {
     pub(super) sqlite: rusqlite::Connection,
     path: PathBuf,
     locks: Locks,
+}
+
+thread_local! {
+    /// When this thread began to wait for a lock.
+    static WAITING_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Whether a lock is asked for again, which was asked for so often already.
+fn wait_a_moment(attempts: i32) -> bool {
+    let since = WAITING_SINCE
+        .get()
+        .filter(|_| attempts > 0)
+        .unwrap_or_else(Instant::now);
+    WAITING_SINCE.set(Some(since));
+    std::thread::sleep(Duration::from_millis(1));
+    since.elapsed() < BUSY_TIMEOUT
 }
 
 /// What makes that which is read be of one moment.
@@ -81,10 +98,26 @@ impl Connection {
 
     /// Opens for reading and nothing else: it leaves even another writer's write-ahead log as it is.
     pub(crate) fn open(dir: &DataDir) -> Result<Self> {
+        Self::open_waiting(dir, |_| Ok(()))
+    }
+
+    /// The same, for who keeps up with a writer: a lock that others hold is asked for every millisecond and not ever more
+    /// seldom, because beside commits without pause the moments without a lock are short.
+    pub(crate) fn open_eager(dir: &DataDir) -> Result<Self> {
+        Self::open_waiting(dir, |sqlite| sqlite.busy_handler(Some(wait_a_moment)))
+    }
+
+    /// `set_wait` says how a lock is waited for.
+    fn open_waiting(
+        dir: &DataDir,
+        set_wait: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<()>,
+    ) -> Result<Self> {
         if let Some(connection) = Self::open_quiet(dir) {
             return Ok(connection);
         }
-        let connection = Self::open_file(dir.database())?;
+        let mut connection = Self::open_file(dir.database())?;
+        let set = set_wait(&mut connection.sqlite);
+        connection.map_err(set)?;
         match connection.forbid_writing() {
             Err(error @ Error::Unreadable { .. }) => Self::open_immutable(dir, error),
             opened => opened.map(|()| connection),

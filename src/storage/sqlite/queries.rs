@@ -10,7 +10,8 @@ use crate::model::{Filter, Key, Position, Query, Row, Rows};
 
 /// A statement that reads whole rows in the order of a page, with these conditions added to the live service's own.
 macro_rules! page {
-    ($($condition:literal),*) => {
+    ($($condition:literal),*) => { page!("created_at DESC, id DESC"; $($condition),*) };
+    ($order:literal; $($condition:literal),*) => {
         concat!(
             "SELECT id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
              FROM audit_events
@@ -18,7 +19,7 @@ macro_rules! page {
                AND (? IS NULL OR actor_id = ?)
                AND (? IS NULL OR action = ?)",
             $(" AND ", $condition,)*
-            " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+            " ORDER BY ", $order, " LIMIT ? OFFSET ?"
         )
     };
 }
@@ -29,6 +30,9 @@ const BASELINE_PAGE: &str = page!();
 const BASELINE_AFTER: &str = page!("(created_at, id) < (?, ?)");
 const BASELINE_AS_OF: &str = page!("(created_at, id) <= (?, ?)");
 const BASELINE_AFTER_AS_OF: &str = page!("(created_at, id) < (?, ?)", "(created_at, id) <= (?, ?)");
+
+/// The rows of a feed, which has no pin.
+const OLDEST_FIRST: &str = page!("created_at, id";);
 
 /// How many events match, by the same conditions.
 const BASELINE_COUNT: &str = "
@@ -208,6 +212,24 @@ impl Connection {
         self.with_baseline(filter, after.as_ref(), (-1, 0), |statement, values| {
             self.visit(statement, values, &mut visit)
         })
+    }
+
+    /// Gives every matching row to `visit`, oldest first. Any pin is left out of account.
+    pub(crate) fn each_oldest_first(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut last: Option<Key> = None;
+        let mut visit = |row: &Row<'_>| {
+            let key = row.key();
+            if last.replace(key).is_some_and(|last| key <= last) {
+                return Err(self.damaged("its events are in no order"));
+            }
+            visit(row)
+        };
+        let values = Values::of_filter(filter, &filter.to_ts).and_limit(&-1, &0);
+        self.visit(OLDEST_FIRST, &*values.0, &mut visit)
     }
 
     fn collect(&self, statement: &str, values: impl Params, rows: &mut Rows) -> Result<()> {

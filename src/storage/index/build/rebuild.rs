@@ -23,7 +23,7 @@ use crate::storage::index::base::writer::{BaseNames, rewrite_source, write};
 use crate::storage::index::files::{IndexState, publish_delta};
 use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::refresh::basis::Basis;
-use crate::storage::index::refresh::follower::{Budget, Follower, Parts};
+use crate::storage::index::refresh::follower::{Budget, Follower, Parts, Refreshed};
 use crate::storage::index::refusal::Refusal;
 use crate::storage::index::select::Index;
 use crate::storage::sqlite::{Connection, Soundness};
@@ -170,7 +170,7 @@ fn require_memory(dir: &DataDir) -> Result<()> {
 ///
 /// # Errors
 /// The index is corrupt, or the database cannot be read. `None` where another process writes an index.
-pub(crate) fn fold(parts: Parts) -> std::result::Result<Option<Follower>, RefreshError> {
+pub(crate) fn fold(parts: Parts) -> std::result::Result<Option<(Follower, Refreshed)>, RefreshError> {
     let dir = parts.dir.clone();
     let Some(lock) = DirLock::try_acquire(dir.root())? else {
         return Ok(None);
@@ -189,9 +189,9 @@ pub(crate) fn fold(parts: Parts) -> std::result::Result<Option<Follower>, Refres
     let built = Built::write(&dir, Some(&lock), &data, &parts.source(), names, &|_| {})?;
     let index = Index::of_base(built.open(&dir)?);
     let mut follower = Follower::new(Parts { index, ..parts });
-    follower.refresh(Budget::Any)?;
+    let refreshed = follower.refresh(Budget::Any)?;
     built.publish(&dir, Some(&lock), &follower)?;
-    Ok(Some(follower))
+    Ok(Some((follower, refreshed)))
 }
 
 /// One attempt.

@@ -65,6 +65,8 @@ pub(crate) struct Refreshed {
     /// There if the index may be used as long as the version holds.
     pub(crate) version: Option<DbVersion>,
     pub(crate) index: Index,
+    /// What differs from the state that the follower was in before.
+    pub(crate) changes: RowChanges,
     pub(crate) way: Way,
 }
 
@@ -252,7 +254,7 @@ impl Follower {
             Some(kept) if kept.database == database && kept.connection.is_usable() => Ok(kept),
             // Closed only when there is a new one: the last connection that closes makes SQLite start anew.
             _old => Ok(KeptConnection {
-                connection: Connection::open(&self.dir)?,
+                connection: Connection::open_eager(&self.dir)?,
                 database,
             }),
         }
@@ -483,8 +485,9 @@ impl Follower {
     }
 
     fn take_over(&mut self, found: Found, before: &Look, after: &Look, way: Way) -> Result<Refreshed, RefreshError> {
-        if !found.rows.is_empty() {
-            self.index = self.index.changed(found.rows)?;
+        let changes = found.rows;
+        if !changes.is_empty() {
+            self.index = self.index.changed(changes.clone())?;
         }
         self.table.apply(found.table);
         if let Some((time, update)) = self.time.as_mut().zip(found.time) {
@@ -510,6 +513,7 @@ impl Follower {
             watcher: Arc::clone(&self.watcher),
             version: self.version,
             index: self.index.clone(),
+            changes,
             way,
         })
     }

@@ -88,7 +88,7 @@ impl Log {
 
 /// Folds, and compares the file with that of a build under the same names. Goes on from the fold.
 fn fold_and_compare(log: &Log, follower: &Follower, what: &str) -> Follower {
-    let folded = fold(follower.parts()).unwrap().expect("nobody else has the lock");
+    let (folded, _) = fold(follower.parts()).unwrap().expect("nobody else has the lock");
     assert!(folded.index().delta().is_empty(), "{what}: the fold left a delta");
     let bytes = log.index_file();
     let header = folded.index().base().header();
