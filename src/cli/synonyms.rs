@@ -37,7 +37,9 @@ const FLAGS: &[(&str, &str)] = &[
     ("show-cursor print-cursor next-cursor cursor-file", "--cursor"),
     ("everything no-limit unlimited full no-paginate no-pager dump", "--all"),
     ("engine backend implementation", "--mode"),
-    ("as-of reference-time current-time time", "--now"),
+    ("reference-time current-time time", "--now"),
+    ("pin pinned snapshot at as-at", "--as-of"),
+    ("watch tailf live stream-events subscribe", "--follow"),
     ("stdin input requests-file bulk file", "--batch"),
     (
         "j t jobs workers concurrency parallel parallelism clients connections cpus",
@@ -54,7 +56,8 @@ const FLAGS: &[(&str, &str)] = &[
         "d c db database dir directory path log log-dir root datadir data data-path db-path",
         "--data-dir",
     ),
-    ("f overwrite replace y yes clobber", "--force"),
+    ("f", "--force --follow"),
+    ("overwrite replace y yes clobber", "--force"),
     ("runs iterations repeat repetitions samples", "--rounds"),
     ("rps qps throughput", "--rate"),
     ("threshold gate speedup fail-below", "--min-speedup"),
@@ -77,10 +80,6 @@ const VALUES: &[(&str, &str)] = &[
 
 /// Words that no flag stands for, and what to do instead.
 const ADVICE: &[(&str, &str)] = &[
-    (
-        "follow f watch tailf live",
-        "a query answers once; ask again, or send one request a line to `auditq query --batch -`",
-    ),
     ("v verbose debug", "AUDITQ_VERBOSE=1 in the environment has it say more"),
     (
         "sort order order-by reverse r asc desc oldest-first",

@@ -146,6 +146,32 @@ fn a_pin_arrives_with_pages_counts_and_everything() {
 }
 
 #[test]
+fn following_may_begin_behind_a_cursor() {
+    let filter = Filter {
+        actor_id: Some(7),
+        ..Filter::ALL
+    };
+    let after = Key { created_at: 5, id: 7 };
+    assert_eq!(
+        query("--follow --actor 7 --after 5:7").request,
+        QueryRequest::Follow(filter, Some(after))
+    );
+    assert_eq!(query("--follow").request, QueryRequest::Follow(Filter::ALL, None));
+    for other in [
+        "--all",
+        "--count",
+        "--page 2",
+        "--size 5",
+        "--as-of newest",
+        "--cursor",
+        "--batch -",
+    ] {
+        let error = refused(&format!("query --follow {other}"));
+        assert!(error.contains("--follow"), "{error}");
+    }
+}
+
+#[test]
 fn a_batch_has_a_source_and_threads() {
     let batch = |source, threads| QueryRequest::Batch { source, threads };
     assert_eq!(query("--batch -").request, batch(BatchSource::Stdin, 2));
@@ -358,6 +384,9 @@ fn a_word_of_another_tool_leads_to_the_right_flag() {
         ("seed --actoin", ""),
         ("--database d query", "--data-dir"),
         ("query --form 7d", "--from"),
+        ("query -f", "--follow"),
+        ("query --watch", "--follow"),
+        ("query --snapshot 1:2", "--as-of"),
     ] {
         let message = refused(line);
         if flag.is_empty() {
@@ -367,8 +396,6 @@ fn a_word_of_another_tool_leads_to_the_right_flag() {
         }
     }
     for (line, says) in [
-        ("query --follow", "answers once"),
-        ("query -f", "answers once"),
         ("query --reverse", "newest first"),
         ("query --verbose", "AUDITQ_VERBOSE=1"),
         ("list", "did you mean query?"),
