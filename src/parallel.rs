@@ -1,14 +1,21 @@
 //! Work that divides itself among threads, and goes on with fewer, down to the calling one, where the system starts no more.
 
 use std::cell::OnceCell;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result};
 
-/// The threads of work that does not say how many it wants; `None` where not one could be started.
-static SHARED: OnceLock<Option<ThreadPool>> = OnceLock::new();
+/// The threads of work that does not say how many it wants.
+static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
+
+struct Shared {
+    /// The process that has these threads: one that it forks has the memory of them and nothing else.
+    process: u32,
+    /// `None` where not one could be started.
+    pool: Option<Arc<ThreadPool>>,
+}
 
 thread_local! {
     /// What makes this thread the only worker of a pool, so that rayon asks for no other thread.
@@ -21,10 +28,28 @@ pub(crate) fn install<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     if rayon::current_thread_index().is_some() {
         return work();
     }
-    match SHARED.get_or_init(start_default) {
+    match shared() {
         Some(pool) => pool.install(work),
         None => alone(work),
     }
+}
+
+fn shared() -> Option<Arc<ThreadPool>> {
+    let process = std::process::id();
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(shared) = &*shared
+        && shared.process == process
+    {
+        return shared.pool.clone();
+    }
+    let pool = start_default().map(Arc::new);
+    let inherited = shared.replace(Shared {
+        process,
+        pool: pool.clone(),
+    });
+    // Its threads cannot be told to end: they are not here.
+    std::mem::forget(inherited);
+    pool
 }
 
 /// Runs both, at the same time where there are threads for it.

@@ -1,6 +1,7 @@
 //! What the live service does for each request, and nothing else. Do not make this faster.
 
-use super::{Engine, Find, newest_first, newest_of, retry, stream};
+use super::stream::{self, Source, Walk};
+use super::{Engine, newest_first, newest_of, retry};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Page, Query, Rows};
 use crate::progress::Progress;
@@ -53,13 +54,21 @@ impl Engine for Baseline {
         retry::until_confirmed(|| Connection::open(&self.dir)?.count(filter))
     }
 
-    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        self.all_after(filter, None, sink)
-    }
-
-    fn all_after(&self, filter: &Filter, after: Option<Key>, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        let fill = |page: &mut Page, find: Find<'_>| payload::fill_baseline(&self.dir, page, find);
-        stream::rows(&self.dir, filter, after, fill, sink)
+    fn advance(&self, walk: &mut Walk, page: &mut Page) -> Result<bool> {
+        walk.step(
+            page,
+            |walk| {
+                if let (Source::NotBegun, _) = walk.parts() {
+                    let spooled = stream::spool_from(&self.dir, walk.filter(), walk.last())?;
+                    *walk.parts().0 = Source::Spooled(spooled);
+                }
+                match walk.parts() {
+                    (Source::Spooled(spooled), rows) => spooled.read(rows),
+                    _ => Ok(()),
+                }
+            },
+            |page, find| payload::fill_baseline(&self.dir, page, find),
+        )
     }
 
     fn maintain(&self, _progress: Progress<'_>) -> Result<()> {

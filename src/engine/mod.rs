@@ -15,13 +15,14 @@ mod stream;
 mod turns;
 
 use crate::error::Result;
-use crate::model::{Filter, Key, Mode, Page, Position, Query, Rows};
+use crate::model::{Filter, Key, Mode, Page, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 
 pub use baseline::Baseline;
 pub use floor::Floor;
 pub use indexed::Enhanced;
+pub use stream::Walk;
 
 pub use crate::storage::index::{VerifiedRefreshes, verified_refreshes};
 
@@ -44,37 +45,52 @@ pub trait Engine: Send + Sync {
         Ok(page.events().next().map_or(Key::MIN, |event| event.key()))
     }
 
+    /// The same, but only where nothing has to be waited for: no refresh, no statement of SQLite, no disk. `None` where
+    /// something has to, and `page` then holds nothing. For who holds a lock that others wait for.
+    fn page_at_once(&self, _query: &Query, page: &mut Page) -> Option<Result<()>> {
+        page.clear();
+        None
+    }
+
     /// How many events match.
     ///
     /// # Errors
     /// The log cannot be read.
     fn count(&self, filter: &Filter) -> Result<u64>;
 
-    /// Gives every matching event to `sink`, newest first, a few at a time, all from one moment of the log.
+    /// Puts the next events of a walk over all that match into `page`, a few at a time; `false` when all were given.
+    /// Unless an engine does better, each page is of a moment of its own; those of both engines are all of one moment.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] for the first event that is none, once those before it were given; and those of `sink`.
-    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()>;
-
-    /// The same for the events behind `after`, where one is given. Unless an engine does better, page by page, each of a
-    /// moment of its own.
-    ///
-    /// # Errors
-    /// Those of [`Engine::all`].
-    fn all_after(&self, filter: &Filter, after: Option<Key>, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
-        let Some(after) = after else {
-            return self.all(filter, sink);
-        };
-        let mut query = Query::new(filter.clone(), Position::After(after), PAGE)?;
-        let mut page = Page::default();
-        loop {
-            self.page(&query, &mut page)?;
-            let Some(last) = page.events().last().map(|event| event.key()) else {
-                return Ok(());
-            };
-            sink(&page)?;
-            query.move_after(last);
+    /// [`Error::Interrupted`](crate::error::Error::Interrupted) for the first event that is none, once those before it were
+    /// given; the log cannot be read. Behind an error the walk is at its end.
+    fn advance(&self, walk: &mut Walk, page: &mut Page) -> Result<bool> {
+        self.page(&walk.next_query(PAGE)?, page)?;
+        let last = page.events().last().map(|event| event.key());
+        if let Some(last) = last {
+            walk.move_after(last);
         }
+        Ok(last.is_some())
+    }
+
+    /// Gives every matching event to `sink`, newest first, a few at a time; those behind `after`, where one is given.
+    ///
+    /// # Errors
+    /// Those of [`Engine::advance`], and of `sink`.
+    fn all_after(&self, filter: &Filter, after: Option<Key>, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        let (mut walk, mut page) = (Walk::new(filter, after), Page::default());
+        while self.advance(&mut walk, &mut page)? {
+            sink(&page)?;
+        }
+        Ok(())
+    }
+
+    /// The same from the newest event on.
+    ///
+    /// # Errors
+    /// Those of [`Engine::all_after`].
+    fn all(&self, filter: &Filter, sink: &mut dyn FnMut(&Page) -> Result<()>) -> Result<()> {
+        self.all_after(filter, None, sink)
     }
 
     /// Does what the answers left to be done, when no answer waits for it: `progress` is called with how much of

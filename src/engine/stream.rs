@@ -5,8 +5,7 @@ use super::{Find, retry};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Page, Position, Query, Rows};
 use crate::storage::data_dir::DataDir;
-use crate::storage::index::{Corrupted, Index};
-use crate::storage::payload::Payloads;
+use crate::storage::index::IndexState;
 use crate::storage::sqlite::Connection;
 
 /// How many events are held at once.
@@ -35,64 +34,152 @@ pub(super) fn spool(connection: &Connection, filter: &Filter, after: Option<Key>
     Ok(Spooled { rows, end })
 }
 
-/// Streams the rows of `filter`, those behind `after` if there is one, from one statement, whose lock is let go before the first of them is given to `sink`:
-/// whoever writes to the log must not wait for whoever reads the output.
-pub(super) fn rows(
-    dir: &DataDir,
-    filter: &Filter,
-    after: Option<Key>,
-    fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
-    sink: &mut dyn FnMut(&Page) -> Result<()>,
-) -> Result<()> {
-    let spooled = retry::until_confirmed(|| spool(&Connection::open(dir)?, filter, after))?;
-    spooled.stream(fill, sink)
+/// The same on a connection of its own.
+///
+/// # Errors
+/// The same, and the database cannot be opened.
+pub(super) fn spool_from(dir: &DataDir, filter: &Filter, after: Option<Key>) -> Result<Spooled> {
+    retry::until_confirmed(|| spool(&Connection::open(dir)?, filter, after))
 }
 
 impl Spooled {
-    /// Reads the payloads chunk by chunk.
-    pub(super) fn stream(
-        mut self,
-        mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
-        sink: &mut dyn FnMut(&Page) -> Result<()>,
-    ) -> Result<()> {
-        let (mut rows, mut page) = (Rows::default(), Page::default());
-        while !self.rows.is_at_end() {
-            self.rows.read(CHUNK as usize, &mut rows)?;
-            give(&mut rows, &mut page, &mut fill, sink)?;
+    /// Appends the next rows; none at the end.
+    ///
+    /// # Errors
+    /// Behind the last row: why there are no more, if that is an error.
+    pub(super) fn read(&mut self, rows: &mut Rows) -> Result<()> {
+        if self.rows.is_at_end() {
+            return std::mem::replace(&mut self.end, Ok(())).map_err(interrupted_by_row);
         }
-        self.end.map_err(interrupted_by_row)
+        self.rows.read(CHUNK as usize, rows)
     }
 }
 
-/// Gives the events of these rows to `sink`, up to the first whose payload cannot be read. The rows are gone then.
-fn give(
-    rows: &mut Rows,
-    page: &mut Page,
-    mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
-    sink: &mut dyn FnMut(&Page) -> Result<()>,
-) -> Result<()> {
-    // Copied: a page that cannot be filled is empty, and the rows are needed once more.
-    let filled = fill(page, &mut |empty| {
-        rows.iter().for_each(|row| empty.push(&row));
-        Ok(())
-    });
-    match filled {
-        Ok(()) => sink(page)?,
-        Err(Error::Payload { .. }) => {
-            // One by one, so that nothing before it is lost, and that payloads which are too large for one page are not.
-            for row in rows.iter() {
-                let alone = fill(page, &mut |empty| {
-                    empty.push(&row);
-                    Ok(())
-                });
-                alone.map_err(|error| interrupted(error, row.key()))?;
-                sink(page)?;
+/// A walk over every event that matches, newest first, as far as [`Engine::advance`](super::Engine::advance) took it.
+///
+/// It holds no lock: its rows come from an index that stays as it is, whatever happens to the database meanwhile, or were
+/// spooled when it began, because whoever writes to the log must not wait for whoever reads the events.
+pub struct Walk {
+    filter: Filter,
+    source: Source,
+    /// The event behind which the rows go on.
+    last: Option<Key>,
+    /// Rows whose events were not given so far, from `given` on.
+    rows: Rows,
+    given: usize,
+    /// Whether they are given one by one, because they cannot be together.
+    is_one_by_one: bool,
+}
+
+/// Where the rows of a walk come from.
+pub(super) enum Source {
+    NotBegun,
+    Index(IndexState),
+    Spooled(Spooled),
+    Ended,
+}
+
+impl Walk {
+    /// A walk over the events of `filter`, those behind `after` if there is one.
+    #[must_use]
+    pub fn new(filter: &Filter, after: Option<Key>) -> Self {
+        Walk {
+            filter: filter.clone(),
+            source: Source::NotBegun,
+            last: after,
+            rows: Rows::default(),
+            given: 0,
+            is_one_by_one: false,
+        }
+    }
+
+    pub(super) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The event behind which the rows go on: that of the last row that was found, or the cursor that it began behind.
+    pub(super) fn last(&self) -> Option<Key> {
+        self.last
+    }
+
+    /// Where the rows come from, and where they go.
+    pub(super) fn parts(&mut self) -> (&mut Source, &mut Rows) {
+        (&mut self.source, &mut self.rows)
+    }
+
+    /// The page of what comes next.
+    pub(super) fn next_query(&self, size: u64) -> Result<Query> {
+        let position = self.last.map_or(Position::Page(1), Position::After);
+        Query::new(self.filter.clone(), position, size)
+    }
+
+    /// The same, as long as pages are held at once.
+    pub(super) fn next_chunk(&self) -> Result<Query> {
+        self.next_query(CHUNK.into())
+    }
+
+    /// Goes on behind this event.
+    pub(super) fn move_after(&mut self, last: Key) {
+        self.last = Some(last);
+    }
+
+    /// Puts the next events into `page`. `fetch` appends the next rows, or none at the end, `fill` reads their payloads.
+    /// `false` at the end; so is every call behind an error.
+    pub(super) fn step(
+        &mut self,
+        page: &mut Page,
+        fetch: impl FnOnce(&mut Self) -> Result<()>,
+        fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
+    ) -> Result<bool> {
+        page.clear();
+        if let Source::Ended = self.source {
+            return Ok(false);
+        }
+        let stepped = self.try_step(page, fetch, fill);
+        if !matches!(stepped, Ok(true)) {
+            self.source = Source::Ended;
+        }
+        stepped
+    }
+
+    fn try_step(
+        &mut self,
+        page: &mut Page,
+        fetch: impl FnOnce(&mut Self) -> Result<()>,
+        mut fill: impl FnMut(&mut Page, Find<'_>) -> Result<()>,
+    ) -> Result<bool> {
+        if self.given == self.rows.len() {
+            self.rows.clear();
+            (self.given, self.is_one_by_one) = (0, false);
+            fetch(self)?;
+            let Some(last) = self.rows.iter().last().map(|row| row.key()) else {
+                return Ok(false);
+            };
+            self.last = Some(last);
+        }
+        if !self.is_one_by_one {
+            // Copied: a page that cannot be filled is empty, and the rows are needed once more.
+            let filled = fill(page, &mut |empty| {
+                self.rows.iter().for_each(|row| empty.push(&row));
+                Ok(())
+            });
+            match filled {
+                Ok(()) => self.given = self.rows.len(),
+                // So that nothing before it is lost, and that payloads which are too large for one page are not.
+                Err(Error::Payload { .. }) => self.is_one_by_one = true,
+                Err(error) => return Err(error),
             }
         }
-        Err(error) => return Err(error),
+        if let Some(row) = self.rows.iter().nth(self.given) {
+            let filled = fill(page, &mut |empty| {
+                empty.push(&row);
+                Ok(())
+            });
+            filled.map_err(|error| interrupted(error, row.key()))?;
+            self.given += 1;
+        }
+        Ok(true)
     }
-    rows.clear();
-    Ok(())
 }
 
 /// The error of an event, with the cursor to go on behind it.
@@ -115,42 +202,5 @@ fn interrupted_by_row(error: Error) -> Error {
         } => interrupted(error, Key { created_at, id: event }),
         // It has no place in the order.
         other => other,
-    }
-}
-
-/// Where an index turned out to be corrupt, and what of it was streamed before.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Interrupted {
-    pub(super) why: Corrupted,
-    /// The last event that was given to the sink, or the cursor that it began behind.
-    pub(super) last: Option<Key>,
-}
-
-/// Streams from an index that stays as it is, whatever happens to the database meanwhile: all of it, or up to a block
-/// that is corrupt.
-///
-/// # Errors
-/// A payload that cannot be read, and those of `sink`.
-pub(super) fn index(
-    index: &Index,
-    payloads: &Payloads,
-    filter: &Filter,
-    after: Option<Key>,
-    sink: &mut dyn FnMut(&Page) -> Result<()>,
-) -> Result<Option<Interrupted>> {
-    let start = after.map_or(Position::Page(1), Position::After);
-    let mut query = Query::new(filter.clone(), start, CHUNK.into())?;
-    let (mut rows, mut page) = (Rows::default(), Page::default());
-    let mut last = after;
-    loop {
-        if let Err(why) = index.page(&query, &mut rows) {
-            return Ok(Some(Interrupted { why, last }));
-        }
-        let Some(key) = rows.iter().last().map(|row| row.key()) else {
-            return Ok(None);
-        };
-        give(&mut rows, &mut page, |page, find| payloads.fill(page, find), sink)?;
-        last = Some(key);
-        query.move_after(key);
     }
 }

@@ -17,7 +17,7 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::fs::open::{open_regular, open_with_size};
 use crate::storage::fs::page_cache::CachedReads;
 use crate::storage::fs::path_watch::PathWatch;
-use crate::storage::fs::platform::{FileState, Identity};
+use crate::storage::fs::platform::{FileState, Identity, read_cached};
 
 /// The most payload bytes that one page may hold: rows that all point at one huge payload would otherwise make
 /// a page of any size.
@@ -80,6 +80,44 @@ impl Payloads {
             let reader = reader.get_or_insert_with(|| AheadReader::new(&open.file, &open.cached, *size));
             read_payload(unread, *size, buffer, |room, offset| reader.read(unread, room, offset))
         })
+    }
+
+    /// The same, as far as it can be done without waiting: `None` where `find` gives `None`, and where a payload is not in
+    /// the page cache. The page is then empty.
+    pub(crate) fn fill_at_once(
+        &self,
+        page: &mut Page,
+        find: impl FnOnce(&mut Rows) -> Option<()>,
+    ) -> Option<Result<()>> {
+        let mut current = None;
+        let filled = page.fill(
+            // Outer: why there is no page; `None`: it would have to be waited for.
+            |rows| find(rows).ok_or(None),
+            |event, payload_ref, buffer| {
+                let (open, size) = match &current {
+                    Some(current) => current,
+                    None => &*current.insert(self.current().map_err(|error| Some(self.unopened(error)))?),
+                };
+                let mut is_cached = true;
+                let read = read_payload(event, payload_ref, *size, buffer, |room, offset| {
+                    is_cached = read_cached(&open.file, room, offset);
+                    if is_cached {
+                        Ok(())
+                    } else {
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                });
+                read.map_err(|error| is_cached.then_some(error))
+            },
+        );
+        match filled {
+            Ok(()) => Some(Ok(())),
+            Err(why) => why.map(Err),
+        }
+    }
+
+    fn unopened(&self, error: io::Error) -> Error {
+        Error::io(&self.path, "cannot open")(error)
     }
 
     /// The file that the path leads to now, and its size.

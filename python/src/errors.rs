@@ -1,0 +1,89 @@
+//! Errors of the engine as Python exceptions.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use auditq::error::Error;
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+create_exception!(
+    auditq,
+    AuditqError,
+    PyException,
+    "There is no answer. The text is one line."
+);
+create_exception!(
+    auditq,
+    RequestError,
+    AuditqError,
+    "The request is refused: a number out of range, an unknown mode, a closed log."
+);
+create_exception!(
+    auditq,
+    LogError,
+    AuditqError,
+    "The log cannot be read: it is missing, locked, damaged, or no audit log."
+);
+create_exception!(
+    auditq,
+    EventError,
+    AuditqError,
+    "One event cannot be shown, because its row is invalid.\n\n`event` is its id. Where every event was asked for, \
+     `cursor` is where to go on behind it, else None."
+);
+create_exception!(
+    auditq,
+    PayloadError,
+    EventError,
+    "One event cannot be shown, because its payload is invalid or missing.\n\n`offset` and `length`, in bytes, are where \
+     the database says that it is in payloads.jsonl."
+);
+
+/// The exception for an error.
+pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
+    let text = error.to_string();
+    match error {
+        Error::Usage(_) => RequestError::new_err(text),
+        Error::Interrupted { error, cursor } => of_event(py, error, text, Some(cursor)),
+        other => of_event(py, other, text, None),
+    }
+}
+
+fn of_event(py: Python<'_>, error: &Error, text: String, cursor: Option<&str>) -> PyErr {
+    match *error {
+        Error::Row { event, .. } => with(py, EventError::new_err(text), event, None, cursor),
+        Error::Payload { event, offset, len, .. } => {
+            with(py, PayloadError::new_err(text), event, Some((offset, len)), cursor)
+        }
+        _ => LogError::new_err(text),
+    }
+}
+
+fn with(py: Python<'_>, error: PyErr, event: i64, place: Option<(i64, i64)>, cursor: Option<&str>) -> PyErr {
+    let set = || -> PyResult<()> {
+        let value = error.value(py);
+        value.setattr("event", event)?;
+        value.setattr("cursor", cursor)?;
+        if let Some((offset, length)) = place {
+            value.setattr("offset", offset)?;
+            value.setattr("length", length)?;
+        }
+        Ok(())
+    };
+    match set() {
+        Ok(()) => error,
+        // Out of memory: that is what there is to say.
+        Err(failed) => failed,
+    }
+}
+
+/// Runs `work`. A fault of this program is an ordinary exception for the caller: PyO3 would raise one that passes by
+/// every `except Exception`.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(AuditqError::new_err(
+            "a fault of auditq itself, described on standard error: please report it",
+        ))
+    })
+}

@@ -1,0 +1,34 @@
+//! The Python module `auditq`: the engine in the caller's process.
+//!
+//! `log` has the class that users see, `events` its iterator; `response` and `decode` make Python objects of pages,
+//! `errors` makes exceptions of errors. `engine` is when engines are open: `fork` closes them while the process forks.
+//! `auditq.pyi` describes the interface to users.
+
+use pyo3::prelude::*;
+
+mod decode;
+mod engine;
+mod errors;
+mod events;
+mod fork;
+mod log;
+mod notices;
+mod response;
+mod strings;
+
+/// Pages of an audit log, newest first: exactly those of the live service, at any depth in constant time.
+#[pymodule(gil_used = true, name = "auditq")]
+mod module {
+    #[pymodule_export]
+    use crate::errors::{AuditqError, EventError, LogError, PayloadError, RequestError};
+    #[pymodule_export]
+    use crate::log::Log;
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::fork::register(module)
+    }
+}

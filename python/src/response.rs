@@ -1,0 +1,86 @@
+//! A page as the service's response: a dict, or the line of a batch.
+
+use auditq::model::{Event, Page, Position, Query};
+use auditq::output::jsonl::Jsonl;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use crate::decode;
+use crate::strings::{self, Strings};
+
+/// `{"query": …, "events": […], "count": …}`.
+///
+/// # Errors
+/// Those of Python's own decoder.
+pub(crate) fn dict<'py>(py: Python<'py>, query: &Query, page: &Page) -> PyResult<Bound<'py, PyDict>> {
+    let response = PyDict::new(py);
+    response.set_item(intern!(py, "query"), request(py, query)?)?;
+    let events = events(py, page)?;
+    response.set_item(intern!(py, "events"), events)?;
+    response.set_item(intern!(py, "count"), page.len())?;
+    Ok(response)
+}
+
+/// The response line of `auditq query --batch`, with its newline.
+pub(crate) fn line<'py>(py: Python<'py>, query: &Query, page: &Page) -> Bound<'py, PyBytes> {
+    let mut out = Vec::new();
+    Jsonl::new(false).response(&mut out, query, page);
+    PyBytes::new(py, &out)
+}
+
+/// The events of a page, a dict each.
+///
+/// # Errors
+/// Those of Python's own decoder.
+pub(crate) fn events<'py>(py: Python<'py>, page: &Page) -> PyResult<Bound<'py, PyList>> {
+    if page.is_empty() {
+        return Ok(PyList::empty(py));
+    }
+    let mut own = None;
+    let mut shared = strings::borrow();
+    let strings = shared
+        .as_deref_mut()
+        .unwrap_or(&mut own)
+        .get_or_insert_with(Strings::new);
+    let mut items = Vec::new();
+    let events: PyResult<Vec<_>> = page
+        .events()
+        .map(|event| event_dict(py, &event, strings, &mut items))
+        .collect();
+    PyList::new(py, events?)
+}
+
+fn event_dict<'py>(
+    py: Python<'py>,
+    event: &Event<'_>,
+    strings: &mut Strings,
+    items: &mut Vec<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item(intern!(py, "id"), event.id)?;
+    dict.set_item(intern!(py, "created_at"), event.created_at)?;
+    dict.set_item(intern!(py, "actor_id"), event.actor_id)?;
+    dict.set_item(intern!(py, "action"), strings.get(py, event.action.as_bytes())?)?;
+    let resource_type = strings.get(py, event.resource_type.as_bytes())?;
+    dict.set_item(intern!(py, "resource_type"), resource_type)?;
+    dict.set_item(intern!(py, "resource_id"), PyString::new(py, event.resource_id))?;
+    let payload = decode::payload(py, event.payload, strings, items)?;
+    dict.set_item(intern!(py, "payload"), payload)?;
+    Ok(dict)
+}
+
+fn request<'py>(py: Python<'py>, query: &Query) -> PyResult<Bound<'py, PyDict>> {
+    let filter = query.filter();
+    let request = PyDict::new(py);
+    request.set_item(intern!(py, "from_ts"), filter.from_ts)?;
+    request.set_item(intern!(py, "to_ts"), filter.to_ts)?;
+    request.set_item(intern!(py, "actor_id"), filter.actor_id)?;
+    request.set_item(intern!(py, "action"), filter.action.as_deref())?;
+    match query.position() {
+        Position::Page(page) => request.set_item(intern!(py, "page"), page)?,
+        Position::After(key) => request.set_item(intern!(py, "after"), key.to_string())?,
+    }
+    request.set_item(intern!(py, "page_size"), query.page_size())?;
+    Ok(request)
+}
