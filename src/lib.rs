@@ -26,7 +26,7 @@
 //! Data flows one way: cli → command → engine → storage. A layer may be skipped (`seed` goes straight to
 //! storage), never reversed. `docs/architecture.md` has the table of which part may import which, and a test reads it.
 
-// Public is what `main`, the integration tests and the fuzz oracles use; this is no library.
+// Public is what `main`, the Python module, the integration tests and the fuzz oracles use; this is no library.
 mod blocking;
 pub mod cli;
 pub mod command;
@@ -45,3 +45,5 @@ pub mod progress;
 pub(crate) mod seed;
 mod shell;
 pub mod storage;
+
+pub use seed::stream_anchor;

@@ -13,6 +13,7 @@ mod events;
 mod fork;
 mod log;
 mod notices;
+mod pages;
 mod response;
 mod strings;
 
@@ -24,7 +25,21 @@ mod module {
     #[pymodule_export]
     use crate::log::Log;
 
+    use std::path::PathBuf;
+
+    use auditq::storage::data_dir::DataDir;
     use pyo3::prelude::*;
+
+    /// The second, since the epoch, that the service's own request mix ends at on the log in a directory: its newest event,
+    /// or where the dataset is the contract's, that dataset's anchor.
+    #[pyfunction]
+    fn stream_anchor(py: Python<'_>, path: PathBuf) -> PyResult<i64> {
+        crate::errors::guarded(|| {
+            Ok(crate::fork::detached(py, || {
+                auditq::stream_anchor(&DataDir::new(&path))
+            }))
+        })
+    }
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -14,7 +14,7 @@ use crate::errors::{RequestError, guarded, to_python};
 use crate::events::Events;
 use crate::fork;
 use crate::notices::Notices;
-use crate::response;
+use crate::{pages, response};
 
 /// What a log's iterators share with it.
 pub(crate) struct Shared {
@@ -156,9 +156,11 @@ impl Log {
                 action,
             };
             let query = query(py, filter, page, after, page_size)?;
-            let mut page = Page::default();
+            let mut page = pages::take();
             self.fill(py, &query, &mut page)?;
-            response::dict(py, &query, &page)
+            let response = response::dict(py, &query, &page);
+            pages::give_back(page);
+            response
         })
     }
 
@@ -189,9 +191,11 @@ impl Log {
                 action,
             };
             let query = query(py, filter, page, after, page_size)?;
-            let mut page = Page::default();
+            let mut page = pages::take();
             self.fill(py, &query, &mut page)?;
-            Ok(response::line(py, &query, &page))
+            let line = response::line(py, &query, &page);
+            pages::give_back(page);
+            Ok(line)
         })
     }
 

@@ -28,7 +28,7 @@ impl DatasetSpec {
 
 /// The last second of the request streams on a log, in epoch seconds: the anchor of a dataset of the contract's make, and
 /// on any other log its newest event. The contract's own where there is none, or it cannot be read.
-pub(crate) fn stream_anchor(dir: &DataDir) -> i64 {
+pub fn stream_anchor(dir: &DataDir) -> i64 {
     if let Some(spec) = labelled(dir.root()) {
         return spec.anchor;
     }

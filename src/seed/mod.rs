@@ -9,7 +9,7 @@ mod make;
 mod publish;
 mod spec;
 
-pub(crate) use anchor::stream_anchor;
+pub use anchor::stream_anchor;
 pub(crate) use inspect::{DatabaseContents, database, expected_digests, is_anything_there, payloads, sha256};
 pub(crate) use label::{LABEL, is_label_replaced, set_label};
 pub(crate) use make::make;
