@@ -46,6 +46,13 @@ class RequestError(AuditqError):
 class LogError(AuditqError):
     """The log cannot be read: it is missing, locked, damaged, or no audit log."""
 
+class SharedLogError(LogError):
+    """This process has the log open by Python's sqlite3, too.
+
+    Two copies of SQLite in one process do not see each other's locks: write to
+    the log from another process, or ask it by another process.
+    """
+
 class EventError(AuditqError):
     """One event cannot be shown, because its row is invalid."""
 

@@ -3,9 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use auditq::error::Error;
+use auditq::escape::escape_for_terminal;
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+
+use crate::engine::{EngineSlot, NoAnswer};
 
 create_exception!(
     auditq,
@@ -24,6 +27,14 @@ create_exception!(
     LogError,
     AuditqError,
     "The log cannot be read: it is missing, locked, damaged, or no audit log."
+);
+create_exception!(
+    auditq,
+    SharedLogError,
+    LogError,
+    "This process has the log open by Python's sqlite3, too.\n\nTwo copies of SQLite in one process do not see each \
+     other's locks, and closing a file in one drops those of the other: a commit can be lost that way. Write to the log \
+     from another process, or ask it by another process, as `auditq query --batch -`."
 );
 create_exception!(
     auditq,
@@ -48,6 +59,27 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
         Error::Interrupted { error, cursor } => of_event(py, error, text, Some(cursor)),
         other => of_event(py, other, text, None),
     }
+}
+
+/// The exception for what keeps an engine from answering.
+pub(crate) fn no_answer(py: Python<'_>, slot: &EngineSlot, why: &NoAnswer) -> PyErr {
+    match why {
+        NoAnswer::Failed(error) => to_python(py, error),
+        NoAnswer::Closed => RequestError::new_err(format!("{}: the log is closed", shown(slot))),
+        NoAnswer::Shared => shared(&shown(slot)),
+    }
+}
+
+fn shown(slot: &EngineSlot) -> String {
+    escape_for_terminal(&slot.directory().to_string())
+}
+
+/// That another SQLite has the log in a directory.
+pub(crate) fn shared(directory: &str) -> PyErr {
+    SharedLogError::new_err(format!(
+        "{directory}: this process has the log open by another SQLite, too, and their locks do not hold against each \
+         other: write to it from another process, or ask `auditq query --batch -`"
+    ))
 }
 
 fn of_event(py: Python<'_>, error: &Error, text: String, cursor: Option<&str>) -> PyErr {

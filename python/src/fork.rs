@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -66,11 +66,9 @@ pub(crate) fn generation() -> usize {
 }
 
 /// Has a slot's engine closed when the process forks or ends.
-pub(crate) fn watch(slot: &std::sync::Arc<EngineSlot>) {
+pub(crate) fn watch(slot: &Arc<EngineSlot>) {
     let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
-    slots
-        .get_or_insert_default()
-        .insert(slot.id(), std::sync::Arc::downgrade(slot));
+    slots.get_or_insert_default().insert(slot.id(), Arc::downgrade(slot));
 }
 
 /// Forgets a slot.
@@ -81,17 +79,18 @@ pub(crate) fn unwatch(id: usize) {
     }
 }
 
+/// The slots of all logs.
+pub(crate) fn slots() -> Vec<Arc<EngineSlot>> {
+    let slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    slots
+        .iter()
+        .flat_map(|slots| slots.values().filter_map(Weak::upgrade))
+        .collect()
+}
+
 fn close_engines(py: Python<'_>) {
-    let slots: Vec<_> = {
-        let slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
-        slots
-            .iter()
-            .flat_map(|slots| slots.values().filter_map(Weak::upgrade))
-            .collect()
-    };
+    let slots = slots();
     py.detach(|| slots.iter().for_each(|slot| slot.rest()));
-    // The last owner of one may be this list by now.
-    drop(slots);
 }
 
 #[pyfunction]

@@ -15,13 +15,14 @@ mod log;
 mod notices;
 mod pages;
 mod response;
+mod shared;
 mod strings;
 
 /// Pages of an audit log, newest first: exactly those of the live service, at any depth in constant time.
 #[pymodule(gil_used = true, name = "auditq")]
 mod module {
     #[pymodule_export]
-    use crate::errors::{AuditqError, EventError, LogError, PayloadError, RequestError};
+    use crate::errors::{AuditqError, EventError, LogError, PayloadError, RequestError, SharedLogError};
     #[pymodule_export]
     use crate::log::Log;
 
@@ -44,6 +45,7 @@ mod module {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::shared::register(module)?;
         crate::fork::register(module)
     }
 }

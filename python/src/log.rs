@@ -9,12 +9,12 @@ use auditq::storage::data_dir::DataDir;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::engine::EngineSlot;
-use crate::errors::{RequestError, guarded, to_python};
+use crate::engine::{EngineSlot, NoAnswer};
+use crate::errors::{RequestError, guarded, no_answer, to_python};
 use crate::events::Events;
 use crate::fork;
 use crate::notices::Notices;
-use crate::{pages, response};
+use crate::{pages, response, shared};
 
 /// What a log's iterators share with it.
 pub(crate) struct Shared {
@@ -30,12 +30,12 @@ impl Shared {
         work: impl FnOnce(&dyn auditq::engine::Engine) -> Result<T> + Send,
     ) -> PyResult<T> {
         let slot = &self.slot;
-        let done = fork::detached(py, || {
+        let done = fork::detached(py, || -> std::result::Result<T, NoAnswer> {
             let engine = slot.engine()?;
-            work(engine.as_ref())
+            Ok(work(engine.as_ref())?)
         });
         self.notices.log(py);
-        done.map_err(|error| to_python(py, &error))
+        done.map_err(|why| no_answer(py, slot, &why))
     }
 }
 
@@ -70,6 +70,8 @@ impl Drop for Shared {
 /// ------
 /// LogError
 ///     There is no log.
+/// SharedLogError
+///     This process has it open by sqlite3. It is raised by each method, too, from then on when sqlite3 opens it later.
 /// RequestError
 ///     There is no such mode.
 #[pyclass(frozen, module = "auditq", weakref)]
@@ -98,11 +100,14 @@ impl Log {
             let path = std::path::absolute(&path).unwrap_or(path);
             let notices = Arc::new(Notices::default());
             let slot = Arc::new(EngineSlot::new(mode, DataDir::new(&path), Arc::clone(&notices)));
+            if shared::is_shared(slot.database()) {
+                slot.share();
+            }
             fork::watch(&slot);
-            let shared = Arc::new(Shared { slot, notices });
-            shared.ask(py, |_| Ok(()))?;
+            let log = Arc::new(Shared { slot, notices });
+            log.ask(py, |_| Ok(()))?;
             Ok(Log {
-                shared,
+                shared: log,
                 path,
                 mode: name,
             })
@@ -132,9 +137,9 @@ impl Log {
     ///     The log cannot be read.
     /// EventError, PayloadError
     ///     An event of the page has an invalid row or payload.
-    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = 20, *, after = None))]
+    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = Natural(20), *, after = None))]
     #[pyo3(
-        text_signature = "(from_ts=-2**63, to_ts=2**63-1, actor_id=None, action=None, page=1, page_size=20, *, after=None)"
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, page=1, page_size=20, *, after=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn page<'py>(
@@ -144,8 +149,8 @@ impl Log {
         to_ts: i64,
         actor_id: Option<i64>,
         action: Option<String>,
-        page: Option<i64>,
-        page_size: i64,
+        page: Option<Natural>,
+        page_size: Natural,
         after: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         guarded(|| {
@@ -167,9 +172,9 @@ impl Log {
     /// The same as the line of JSON, with its newline, that `auditq query --batch` prints: `json.dumps(response)`.
     ///
     /// A payload's own text passes through as stored. Parameters and exceptions are those of `page`.
-    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = 20, *, after = None))]
+    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = Natural(20), *, after = None))]
     #[pyo3(
-        text_signature = "(from_ts=-2**63, to_ts=2**63-1, actor_id=None, action=None, page=1, page_size=20, *, after=None)"
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, page=1, page_size=20, *, after=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn page_json<'py>(
@@ -179,8 +184,8 @@ impl Log {
         to_ts: i64,
         actor_id: Option<i64>,
         action: Option<String>,
-        page: Option<i64>,
-        page_size: i64,
+        page: Option<Natural>,
+        page_size: Natural,
         after: Option<&str>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| {
@@ -206,7 +211,7 @@ impl Log {
     /// RequestError, LogError
     ///     The log is closed, or cannot be read.
     #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None))]
-    #[pyo3(text_signature = "(from_ts=-2**63, to_ts=2**63-1, actor_id=None, action=None)")]
+    #[pyo3(text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None)")]
     fn count(
         &self,
         py: Python<'_>,
@@ -230,7 +235,9 @@ impl Log {
     /// few hundred events. Where an event is invalid, those before it are given, then EventError or PayloadError is raised;
     /// its `cursor` as `after` goes on behind it. A forked child cannot go on with an iterator of its parent.
     #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, *, after = None))]
-    #[pyo3(text_signature = "(from_ts=-2**63, to_ts=2**63-1, actor_id=None, action=None, *, after=None)")]
+    #[pyo3(
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, *, after=None)"
+    )]
     fn events(
         &self,
         py: Python<'_>,
@@ -323,7 +330,32 @@ impl Log {
     }
 }
 
-fn query(py: Python<'_>, filter: Filter, page: Option<i64>, after: Option<&str>, page_size: i64) -> PyResult<Query> {
+/// A whole number of at least 0, up to the largest of 64 bits.
+struct Natural(u64);
+
+impl<'py> FromPyObject<'_, 'py> for Natural {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        object
+            .extract()
+            .map(Natural)
+            .map_err(|error| match object.extract::<i64>() {
+                Ok(negative) => {
+                    RequestError::new_err(format!("{negative} is out of range: pages and sizes count from 1"))
+                }
+                Err(_) => error,
+            })
+    }
+}
+
+fn query(
+    py: Python<'_>,
+    filter: Filter,
+    page: Option<Natural>,
+    after: Option<&str>,
+    page_size: Natural,
+) -> PyResult<Query> {
     let position = match (page, after) {
         (Some(_), Some(_)) => {
             return Err(RequestError::new_err(
@@ -331,14 +363,9 @@ fn query(py: Python<'_>, filter: Filter, page: Option<i64>, after: Option<&str>,
             ));
         }
         (_, Some(after)) => Position::After(key(py, after)?),
-        (page, None) => Position::Page(natural("page", page.unwrap_or(1))?),
+        (page, None) => Position::Page(page.map_or(1, |page| page.0)),
     };
-    let page_size = natural("page_size", page_size)?;
-    Query::new(filter, position, page_size).map_err(|error| to_python(py, &error))
-}
-
-fn natural(name: &str, number: i64) -> PyResult<u64> {
-    u64::try_from(number).map_err(|_| RequestError::new_err(format!("{name} {number} is out of range: it is below 1")))
+    Query::new(filter, position, page_size.0).map_err(|error| to_python(py, &error))
 }
 
 fn key(py: Python<'_>, text: &str) -> PyResult<Key> {

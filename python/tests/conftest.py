@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,16 +26,54 @@ CREATE INDEX idx_created_at ON audit_events (created_at);
 """
 
 
+# Two SQLites in one process do not see each other's locks, so tests write from another process, as services do.
+WRITER = """
+import json, sqlite3, sys
+def plain(value):
+    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+for line in sys.stdin:
+    found = []
+    try:
+        for sql, values in json.loads(line):
+            cursor = db.execute(sql, [plain(value) for value in values])
+            found.append([cursor.lastrowid, cursor.fetchall()])
+        answer = {"found": found}
+    except sqlite3.Error as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer), flush=True)
+"""
+
+
 class SmallLog:
-    """A log to which tests write as the service does: payloads first, then rows, in one commit."""
+    """A log to which a process writes as the service does: payloads first, then rows, in one commit."""
 
     def __init__(self, path, journal_mode="delete"):
         self.path = path
         self.payloads = open(path / "payloads.jsonl", "ab")
-        # Threads of a test take turns.
-        self.db = sqlite3.connect(path / "audit.db", isolation_level=None, check_same_thread=False, timeout=30)
-        self.db.execute(f"PRAGMA journal_mode={journal_mode}")
-        self.db.executescript(SCHEMA)
+        self.writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path / "audit.db")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.lock = threading.Lock()
+        self.execute(f"PRAGMA journal_mode={journal_mode}")
+        for statement in SCHEMA.split(";")[:-1]:
+            self.execute(statement)
+
+    def run(self, statements):
+        """Run statements one after the other; return each one's last row id and rows."""
+        with self.lock:
+            self.writer.stdin.write(json.dumps(statements) + "\n")
+            self.writer.stdin.flush()
+            answer = json.loads(self.writer.stdout.readline())
+        if "error" in answer:
+            raise sqlite3.Error(answer["error"])
+        return answer["found"]
+
+    def execute(self, sql, values=()):
+        """Run one statement; return its rows."""
+        values = [{"hex": value.hex()} if isinstance(value, bytes) else value for value in values]
+        return self.run([(sql, values)])[0][1]
 
     def append(self, *payloads, created_at=1_000, actor_id=1, action="UPDATE"):
         """Append an event for each payload, which is JSON text or an object; return their ids."""
@@ -44,17 +84,15 @@ class SmallLog:
             rows.append((created_at, actor_id, action, "USER", "USER-1", self.payloads.tell(), len(line)))
             self.payloads.write(line)
         self.payloads.flush()
-        self.db.execute("BEGIN IMMEDIATE")
-        ids = [
-            self.db.execute("INSERT INTO audit_events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid
-            for row in rows
-        ]
-        self.db.execute("COMMIT")
-        return ids
+        insert = "INSERT INTO audit_events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
+        found = self.run([("BEGIN IMMEDIATE", ()), *((insert, row) for row in rows), ("COMMIT", ())])
+        return [row_id for row_id, _ in found[1:-1]]
 
     def close(self):
         self.payloads.close()
-        self.db.close()
+        self.writer.stdin.close()
+        self.writer.wait()
+        self.writer.stdout.close()
 
 
 @pytest.fixture(params=["delete", "wal"])
@@ -79,17 +117,21 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def baseline(dataset):
-    """The frozen Python service on that dataset, as a module."""
+def baseline(dataset, tmp_path_factory):
+    """The frozen Python service as a module, on a copy of its own: its SQLite is another one."""
     import importlib.util
+
+    copy = tmp_path_factory.mktemp("baseline")
+    for name in ("audit.db", "payloads.jsonl"):
+        shutil.copy(dataset / name, copy)
 
     path = ROOT / "fixtures" / "baseline" / "audit_log_service.py"
     spec = importlib.util.spec_from_file_location("baseline_service", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    module.DB_PATH = str(dataset / "audit.db")
-    module.PAYLOAD_FILE = str(dataset / "payloads.jsonl")
+    module.DB_PATH = str(copy / "audit.db")
+    module.PAYLOAD_FILE = str(copy / "payloads.jsonl")
     return module
 
 

@@ -23,7 +23,7 @@ def test_every_request_sees_the_commit_before_it(small):
             if number % 10 == 0:
                 assert log.count() == 3 + number + 1
                 assert next(log.events())["id"] == event
-        small.db.execute("DELETE FROM audit_events WHERE id > 3")
+        small.execute("DELETE FROM audit_events WHERE id > 3")
         assert log.count() == log.page(page_size=100)["count"] == 3
 
 
@@ -166,7 +166,7 @@ def test_events_are_all_of_one_moment(small):
     with auditq.Log(small.path) as log:
         events = log.events()
         ids = [next(events)["id"]]
-        small.db.execute("DELETE FROM audit_events WHERE id % 2 = 0")
+        small.execute("DELETE FROM audit_events WHERE id % 2 = 0")
         small.append({}, created_at=500)
         ids += [event["id"] for event in events]
     assert ids == list(range(3_003, 0, -1))

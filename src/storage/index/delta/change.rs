@@ -45,7 +45,7 @@ impl Delta {
 
     fn remove(&mut self, base: &Base, key: Key) -> Result<(), Corrupted> {
         if let Some(row) = self.added_by_id.get(&key.id).filter(|row| row.key == key).cloned() {
-            self.added_by_id.remove(&key.id);
+            self.added_by_id.remove_cow(&key.id);
             return self.for_lists(row.actor_id, &row.action, |_, list| list.take_back(key));
         }
         let Some((rank, row)) = find(base, key)? else {
@@ -67,7 +67,7 @@ impl Delta {
     }
 
     pub(super) fn add(&mut self, base: &Base, row: OwnedRow) -> Result<(), Corrupted> {
-        if self.added_by_id.contains_key(&row.key.id) {
+        if self.added_by_id.get(&row.key.id).is_some() {
             return Err(Corrupted("an event is to come that is there already"));
         }
         let id = row.key.id;
@@ -78,12 +78,12 @@ impl Delta {
                     list.restore_position(position(base, key, rank)?)
                 });
             }
-            if !self.lists.get(&ListKey::All).is_some_and(|all| all.is_removed(rank)) {
+            if !self.of_all().is_some_and(|all| all.is_removed(rank)) {
                 return Err(Corrupted("an event is to come that is there already"));
             }
         }
         let row = Arc::new(row);
-        self.added_by_id.insert(row.key.id, Arc::clone(&row));
+        self.added_by_id.insert_cow(row.key.id, Arc::clone(&row));
         let rank = base.rank_of_key(row.key)?;
         self.for_lists(row.actor_id, &row.action, |key, list| {
             list.add(position(base, key, rank)?, &row)
@@ -98,10 +98,10 @@ impl Delta {
         mut change: impl FnMut(&ListKey, &mut ListDelta) -> Result<(), Corrupted>,
     ) -> Result<(), Corrupted> {
         for key in ListKey::of_row(actor_id, action) {
-            let list = self.lists.entry(key.clone()).or_default();
+            let list = Arc::make_mut(self.lists.get_or_default_cow(key.clone()));
             change(&key, list)?;
             if list.is_empty() {
-                self.lists.remove(&key);
+                self.lists.remove_cow(&key);
             }
         }
         Ok(())

@@ -15,22 +15,27 @@ pub(crate) use change::RowChanges;
 pub(crate) use file::{DeltaFile, DirectoryChanges};
 pub(crate) use list::{ListDelta, Merged};
 
+use immutable_chunkmap::map::Map;
+
 use crate::model::Filter;
 use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::fetch::BaseRows;
 use crate::storage::index::row::OwnedRow;
 
+/// As many entries a change copies, and a few times the logarithm of all.
+const CHUNK: usize = 32;
+
 /// The rows that differ from those of a base.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Delta {
     /// Only lists that differ from those of the base. That of all events is always among them, if there are any.
-    lists: imbl::HashMap<ListKey, ListDelta>,
-    added_by_id: imbl::OrdMap<i64, Arc<OwnedRow>>,
+    lists: Map<ListKey, Arc<ListDelta>, CHUNK>,
+    added_by_id: Map<i64, Arc<OwnedRow>, CHUNK>,
 }
 
 /// A posting list by what its events have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum ListKey {
     All,
     Actor(i64),
@@ -78,12 +83,12 @@ impl ListKey {
 impl Delta {
     /// Whether nothing differs from the base.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lists.is_empty()
+        self.lists.len() == 0
     }
 
     /// How many rows of the base are gone or other ones.
     pub(crate) fn removed(&self) -> u64 {
-        self.lists.get(&ListKey::All).map_or(0, ListDelta::removed_len)
+        self.of_all().map_or(0, ListDelta::removed_len)
     }
 
     /// How many rows came, or are other ones now.
@@ -96,17 +101,22 @@ impl Delta {
         if self.is_empty() {
             return None;
         }
-        self.lists.get(&ListKey::of(filter))
+        self.lists.get(&ListKey::of(filter)).map(Arc::as_ref)
+    }
+
+    /// What differs in the list of all events.
+    fn of_all(&self) -> Option<&ListDelta> {
+        self.lists.get(&ListKey::All).map(Arc::as_ref)
     }
 
     /// The base's ranks that are gone, ascending.
     pub(crate) fn removed_ranks(&self) -> impl Iterator<Item = u32> {
-        self.lists.get(&ListKey::All).into_iter().flat_map(ListDelta::removed)
+        self.of_all().into_iter().flat_map(ListDelta::removed)
     }
 
     /// The rows that came, by id.
     pub(crate) fn added_rows(&self) -> impl Iterator<Item = &Arc<OwnedRow>> {
-        self.added_by_id.values()
+        self.added_by_id.into_iter().map(|(_, row)| row)
     }
 
     /// The rows that there are now with an id in `ids`, by id.
@@ -140,7 +150,7 @@ impl Delta {
     }
 
     fn rows_of(&self, base: &Base, mut ranks: Vec<u64>, ids: &RangeInclusive<i64>) -> Result<Vec<OwnedRow>, Corrupted> {
-        if let Some(all) = self.lists.get(&ListKey::All) {
+        if let Some(all) = self.of_all() {
             ranks.retain(|&rank| !all.is_removed(rank));
         }
         let rows = BaseRows::read(base.blocks(), ranks.into_iter().map(Ok))?;
