@@ -117,9 +117,9 @@ impl EngineSlot {
         self.dir.database()
     }
 
-    /// Says where the log is that there is no answer from.
-    pub(crate) fn directory(&self) -> std::path::Display<'_> {
-        self.dir.root().display()
+    /// The directory of the log.
+    pub(crate) fn directory(&self) -> &Path {
+        self.dir.root()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

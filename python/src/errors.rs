@@ -1,6 +1,7 @@
 //! Errors of the engine as Python exceptions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use auditq::error::Error;
 use auditq::escape::escape_for_terminal;
@@ -65,20 +66,21 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
 pub(crate) fn no_answer(py: Python<'_>, slot: &EngineSlot, why: &NoAnswer) -> PyErr {
     match why {
         NoAnswer::Failed(error) => to_python(py, error),
-        NoAnswer::Closed => RequestError::new_err(format!("{}: the log is closed", shown(slot))),
-        NoAnswer::Shared => shared(&shown(slot)),
+        NoAnswer::Closed => RequestError::new_err(format!("{}: the log is closed", show(slot.directory()))),
+        NoAnswer::Shared => shared(slot.directory()),
     }
 }
 
-fn shown(slot: &EngineSlot) -> String {
-    escape_for_terminal(&slot.directory().to_string())
+fn show(directory: &Path) -> String {
+    escape_for_terminal(&directory.to_string_lossy())
 }
 
-/// That another SQLite has the log in a directory.
-pub(crate) fn shared(directory: &str) -> PyErr {
+/// That another SQLite of this process has the log in a directory.
+pub(crate) fn shared(directory: &Path) -> PyErr {
     SharedLogError::new_err(format!(
-        "{directory}: this process has the log open by another SQLite, too, and their locks do not hold against each \
-         other: write to it from another process, or ask `auditq query --batch -`"
+        "{}: this process has the log open by another SQLite, too, and their locks do not hold against each other: \
+         write to it from another process, or ask `auditq query --batch -`",
+        show(directory)
     ))
 }
 

@@ -36,9 +36,11 @@ mod module {
     #[pyfunction]
     fn stream_anchor(py: Python<'_>, path: PathBuf) -> PyResult<i64> {
         crate::errors::guarded(|| {
-            Ok(crate::fork::detached(py, || {
-                auditq::stream_anchor(&DataDir::new(&path))
-            }))
+            let dir = DataDir::new(&path);
+            if crate::shared::is_shared(dir.database()) {
+                return Err(crate::errors::shared(&path));
+            }
+            Ok(crate::fork::detached(py, || auditq::stream_anchor(&dir)))
         })
     }
 
