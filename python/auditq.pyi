@@ -29,6 +29,7 @@ class Request(_Request, total=False):
     page: int
     after: str
     page_size: int
+    as_of: str
 
 class Response(TypedDict):
     """A page: `count` is the number of its events."""
@@ -93,6 +94,7 @@ class Log:
         page_size: int = 20,
         *,
         after: Optional[str] = None,
+        as_of: Optional[str] = None,
     ) -> Response:
         """The response to one request: a dict equal to the service's."""
 
@@ -106,6 +108,7 @@ class Log:
         page_size: int = 20,
         *,
         after: Optional[str] = None,
+        as_of: Optional[str] = None,
     ) -> bytes:
         """The same as a line of JSON, with its newline; payloads as stored."""
 
@@ -115,6 +118,8 @@ class Log:
         to_ts: int = ...,
         actor_id: Optional[int] = None,
         action: Optional[str] = None,
+        *,
+        as_of: Optional[str] = None,
     ) -> int:
         """How many events match."""
 
@@ -126,6 +131,7 @@ class Log:
         action: Optional[str] = None,
         *,
         after: Optional[str] = None,
+        as_of: Optional[str] = None,
     ) -> Iterator[Event]:
         """Every event that matches, newest first, in bounded memory, all from one moment of the log."""
 

@@ -9,6 +9,7 @@
 mod architecture;
 mod harness;
 
+mod at_once;
 mod batch;
 mod bench;
 mod cli;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use auditq::error::Result;
-use auditq::model::{Filter, Key, Mode, Page, Position, Query};
+use auditq::model::{Filter, Key, Mode, Page, Pin, Position, Query};
 use auditq::storage::data_dir::DataDir;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -128,6 +128,9 @@ impl Log {
     ///     Events a page, 1 to 10,000.
     /// after
     ///     In place of `page`: "CREATED_AT:ID" of the last event of the page before.
+    /// as_of
+    ///     "CREATED_AT:ID" of an event: only it and those behind it, so that page numbers stand still while newer ones come;
+    ///     "newest" is what is newest now, and the response's "query" says which that is.
     ///
     /// Raises
     /// ------
@@ -137,9 +140,9 @@ impl Log {
     ///     The log cannot be read.
     /// EventError, PayloadError
     ///     An event of the page has an invalid row or payload.
-    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = Natural(20), *, after = None))]
+    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = Natural(20), *, after = None, as_of = None))]
     #[pyo3(
-        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, page=1, page_size=20, *, after=None)"
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, page=1, page_size=20, *, after=None, as_of=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn page<'py>(
@@ -152,6 +155,7 @@ impl Log {
         page: Option<Natural>,
         page_size: Natural,
         after: Option<&str>,
+        as_of: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         guarded(|| {
             let filter = Filter {
@@ -159,6 +163,7 @@ impl Log {
                 to_ts,
                 actor_id,
                 action,
+                as_of: self.pin(py, as_of)?,
             };
             let query = query(py, filter, page, after, page_size)?;
             let mut page = pages::take();
@@ -172,9 +177,9 @@ impl Log {
     /// The same as the line of JSON, with its newline, that `auditq query --batch` prints: `json.dumps(response)`.
     ///
     /// A payload's own text passes through as stored. Parameters and exceptions are those of `page`.
-    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = Natural(20), *, after = None))]
+    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, page = None, page_size = Natural(20), *, after = None, as_of = None))]
     #[pyo3(
-        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, page=1, page_size=20, *, after=None)"
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, page=1, page_size=20, *, after=None, as_of=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn page_json<'py>(
@@ -187,6 +192,7 @@ impl Log {
         page: Option<Natural>,
         page_size: Natural,
         after: Option<&str>,
+        as_of: Option<&str>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| {
             let filter = Filter {
@@ -194,6 +200,7 @@ impl Log {
                 to_ts,
                 actor_id,
                 action,
+                as_of: self.pin(py, as_of)?,
             };
             let query = query(py, filter, page, after, page_size)?;
             let mut page = pages::take();
@@ -210,8 +217,10 @@ impl Log {
     /// ------
     /// RequestError, LogError
     ///     The log is closed, or cannot be read.
-    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None))]
-    #[pyo3(text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None)")]
+    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, *, as_of = None))]
+    #[pyo3(
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, *, as_of=None)"
+    )]
     fn count(
         &self,
         py: Python<'_>,
@@ -219,14 +228,18 @@ impl Log {
         to_ts: i64,
         actor_id: Option<i64>,
         action: Option<String>,
+        as_of: Option<&str>,
     ) -> PyResult<u64> {
-        let filter = Filter {
-            from_ts,
-            to_ts,
-            actor_id,
-            action,
-        };
-        guarded(|| self.shared.ask(py, |engine| engine.count(&filter)))
+        guarded(|| {
+            let filter = Filter {
+                from_ts,
+                to_ts,
+                actor_id,
+                action,
+                as_of: self.pin(py, as_of)?,
+            };
+            self.shared.ask(py, |engine| engine.count(&filter))
+        })
     }
 
     /// An iterator over every event that matches, newest first, in bounded memory, all from one moment of the log.
@@ -234,9 +247,9 @@ impl Log {
     /// The parameters are those of `page`; with `after`, only events behind it are given. Ctrl-C is noticed at least every
     /// few hundred events. Where an event is invalid, those before it are given, then EventError or PayloadError is raised;
     /// its `cursor` as `after` goes on behind it. A forked child cannot go on with an iterator of its parent.
-    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, *, after = None))]
+    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, *, after = None, as_of = None))]
     #[pyo3(
-        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, *, after=None)"
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, *, after=None, as_of=None)"
     )]
     fn events(
         &self,
@@ -246,6 +259,7 @@ impl Log {
         actor_id: Option<i64>,
         action: Option<String>,
         after: Option<&str>,
+        as_of: Option<&str>,
     ) -> PyResult<Events> {
         guarded(|| {
             let filter = Filter {
@@ -253,6 +267,7 @@ impl Log {
                 to_ts,
                 actor_id,
                 action,
+                as_of: self.pin(py, as_of)?,
             };
             let after = after.map(|after| key(py, after)).transpose()?;
             if self.shared.slot.is_closed() {
@@ -318,6 +333,19 @@ impl Log {
 }
 
 impl Log {
+    /// The event that a request is pinned to.
+    fn pin(&self, py: Python<'_>, as_of: Option<&str>) -> PyResult<Option<Key>> {
+        match as_of
+            .map(str::parse)
+            .transpose()
+            .map_err(|error| to_python(py, &error))?
+        {
+            None => Ok(None),
+            Some(Pin::At(key)) => Ok(Some(key)),
+            Some(Pin::Newest) => self.shared.ask(py, |engine| engine.newest()).map(Some),
+        }
+    }
+
     fn fill(&self, py: Python<'_>, query: &Query, page: &mut Page) -> PyResult<()> {
         match self.shared.slot.page_at_once(query, page) {
             Some(Ok(())) => {

@@ -82,5 +82,8 @@ fn request<'py>(py: Python<'py>, query: &Query) -> PyResult<Bound<'py, PyDict>> 
         Position::After(key) => request.set_item(intern!(py, "after"), key.to_string())?,
     }
     request.set_item(intern!(py, "page_size"), query.page_size())?;
+    if let Some(key) = filter.as_of {
+        request.set_item(intern!(py, "as_of"), key.to_string())?;
+    }
     Ok(request)
 }

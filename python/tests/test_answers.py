@@ -60,16 +60,23 @@ PAYLOADS = [
 
 
 def same(one, other):
-    """Equal in value, type and order; NaN equals itself."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, float):
-        return math.isnan(one) and math.isnan(other) or (one, math.copysign(1, one)) == (other, math.copysign(1, other))
-    return one == other
+    """Equal in value, type and order; NaN equals itself. Without recursion: some payloads are deep."""
+    waiting = [(one, other)]
+    while waiting:
+        one, other = waiting.pop()
+        if type(one) is not type(other):
+            return False
+        if isinstance(one, (dict, list)):
+            if len(one) != len(other) or isinstance(one, dict) and list(one) != list(other):
+                return False
+            keys = one if isinstance(one, dict) else range(len(one))
+            waiting += [(one[key], other[key]) for key in keys]
+        elif isinstance(one, float) and math.isnan(one):
+            if not math.isnan(other):
+                return False
+        elif one != other or isinstance(one, float) and math.copysign(1, one) != math.copysign(1, other):
+            return False
+    return True
 
 
 @pytest.mark.parametrize("text", PAYLOADS, ids=lambda text: text[:20])
@@ -159,3 +166,17 @@ def test_the_parameters_are_the_contracts(small):
         assert [event["id"] for event in behind["events"]] == [2, 1]
         assert [event["id"] for event in log.events(after="1000:3")] == [2, 1]
         assert [event["id"] for event in log.events(actor_id=7)] == [4]
+
+
+def test_pages_stand_still_as_of_an_event(small):
+    with auditq.Log(small.path) as log:
+        pinned = log.page(page_size=2, as_of="newest")
+        pin = pinned["query"]["as_of"]
+        assert pin == "1000:3" and list(pinned["query"])[-1] == "as_of"
+        small.append({}, {}, created_at=2_000)
+        assert log.page(page_size=2, as_of=pin) == pinned
+        assert log.page_json(page_size=2, as_of=pin) == (json.dumps(pinned) + "\n").encode()
+        assert log.count(as_of=pin) == len(list(log.events(as_of=pin))) == 3
+        assert log.count(as_of="newest") == log.count() == 5
+        with pytest.raises(auditq.RequestError, match="pin"):
+            log.page(as_of="x")

@@ -164,7 +164,8 @@ def test_ctrl_c_ends_what_drains_events(dataset):
         # Whoever runs the tests may have it ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         log = auditq.Log(PATH)
-        log.count()
+        # A build is not broken off.
+        next(log.events())
         print("ready", flush=True)
         try:
             while True:

@@ -15,7 +15,7 @@ mod stream;
 mod turns;
 
 use crate::error::Result;
-use crate::model::{Filter, Key, Mode, Page, Query, Rows};
+use crate::model::{Filter, Key, Mode, Page, Position, Query, Rows};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 
