@@ -28,7 +28,11 @@ fn a_page_is_there_at_once_only_while_the_index_is_current() {
     log.sql("UPDATE audit_events SET actor_id = 7 WHERE id = 300");
     assert_eq!(at_once(&engine, &mut found, 1, 20), None, "it is stale");
     assert!(found.is_empty());
-    assert_eq!(at_once(&log.baseline(), &mut found, 1, 20), None, "SQLite may have to wait");
+    assert_eq!(
+        at_once(&log.baseline(), &mut found, 1, 20),
+        None,
+        "SQLite may have to wait"
+    );
 }
 
 #[test]
@@ -56,7 +60,11 @@ fn an_error_at_once_is_the_error_of_the_page() {
     log.sql("UPDATE audit_events SET payload_len = payload_len - 3 WHERE id = 29");
     engine.maintain(&|_, _| {}).unwrap();
     let query = page(1, 20);
-    let error = engine.page_at_once(&query, &mut found).unwrap().unwrap_err().to_string();
+    let error = engine
+        .page_at_once(&query, &mut found)
+        .unwrap()
+        .unwrap_err()
+        .to_string();
     assert_eq!(error, engine.page(&query, &mut found).unwrap_err().to_string());
     assert!(found.is_empty());
 }
@@ -94,7 +102,10 @@ fn a_walk_is_of_one_moment_and_ends_behind_an_error() {
         assert!(end.unwrap().contains("event 3"));
         assert_eq!(walked(engine, walk), (Vec::new(), None), "it is over");
     }
-    let after = Key { created_at: i64::MAX, id: 0 };
+    let after = Key {
+        created_at: i64::MAX,
+        id: 0,
+    };
     let (filtered, _) = walked(&enhanced, &mut Walk::new(&filter(Some(-1), None), Some(after)));
     assert!(filtered.is_empty());
 }

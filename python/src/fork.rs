@@ -14,8 +14,8 @@ use pyo3::types::PyDict;
 
 use crate::engine::EngineSlot;
 
-/// How many forks are under way.
-static FORKING: AtomicUsize = AtomicUsize::new(0);
+/// How many threads hold work back, because they fork or another SQLite comes.
+static HELD_BY: AtomicUsize = AtomicUsize::new(0);
 /// How many threads are at work without the interpreter's lock.
 static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 /// How many forks lie between this process and the first.
@@ -27,14 +27,14 @@ const PAUSE: Duration = Duration::from_micros(100);
 /// The slots of all logs. Locked only under the interpreter's lock, so never while another thread forks.
 static SLOTS: Mutex<Option<HashMap<usize, Weak<EngineSlot>>>> = Mutex::new(None);
 
-/// No fork happens until this is dropped.
+/// No fork happens, and no other SQLite comes, until this is dropped.
 struct AtWork(());
 
 impl AtWork {
     fn begin(py: Python<'_>) -> Self {
         loop {
             AT_WORK.fetch_add(1, Ordering::SeqCst);
-            if FORKING.load(Ordering::SeqCst) == 0 {
+            if HELD_BY.load(Ordering::SeqCst) == 0 {
                 return AtWork(());
             }
             AT_WORK.fetch_sub(1, Ordering::SeqCst);
@@ -49,7 +49,7 @@ impl Drop for AtWork {
     }
 }
 
-/// Runs work of the engine without the interpreter's lock, and not while the process forks.
+/// Runs work of the engine without the interpreter's lock, and not while work is held back.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
     let at_work = AtWork::begin(py);
     py.detach(|| {
@@ -93,26 +93,42 @@ fn close_engines(py: Python<'_>) {
     py.detach(|| slots.iter().for_each(|slot| slot.rest()));
 }
 
-#[pyfunction]
-fn before_fork(py: Python<'_>) {
-    FORKING.fetch_add(1, Ordering::SeqCst);
+/// Holds new work back, and waits until what is under way has ended. Until [`go_on`].
+fn hold(py: Python<'_>) {
+    HELD_BY.fetch_add(1, Ordering::SeqCst);
     py.detach(|| {
         while AT_WORK.load(Ordering::SeqCst) > 0 {
             std::thread::sleep(PAUSE);
         }
     });
+}
+
+fn go_on() {
+    HELD_BY.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Runs `work` without the interpreter's lock, while no engine is asked anything.
+pub(crate) fn alone(py: Python<'_>, work: impl FnOnce() + Send) {
+    hold(py);
+    py.detach(work);
+    go_on();
+}
+
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    hold(py);
     close_engines(py);
 }
 
 #[pyfunction]
 fn after_fork_in_parent() {
-    FORKING.fetch_sub(1, Ordering::SeqCst);
+    go_on();
 }
 
 #[pyfunction]
 fn after_fork_in_child() {
     // Other threads that were about to fork are not here.
-    FORKING.store(0, Ordering::SeqCst);
+    HELD_BY.store(0, Ordering::SeqCst);
     AT_WORK.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::SeqCst);
 }

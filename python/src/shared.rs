@@ -91,7 +91,8 @@ fn close_here(py: Python<'_>, name: &Path) {
     for slot in slots {
         let database = identity(slot.database());
         if database.is_some() && (database == plain || database == of_uri) {
-            fork::detached(py, || slot.share());
+            // An answer under way may have a connection of its own.
+            fork::alone(py, || slot.share());
         }
     }
 }

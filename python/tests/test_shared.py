@@ -4,6 +4,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import auditq
 import pytest
@@ -81,6 +83,27 @@ def test_no_lock_of_sqlite3_is_lost(small):
         small.path,
     )
     assert out == "True\n"
+
+
+def test_sqlite3_waits_for_an_answer_under_way(small):
+    """Or that answer's connection would be closed while sqlite3 has a lock."""
+    if small.execute("PRAGMA journal_mode") == [["wal"]]:
+        pytest.skip("nobody waits for a lock in WAL mode")
+    with auditq.Log(small.path, "baseline") as log:
+        answered = threading.Event()
+
+        def ask():
+            log.page()
+            answered.set()
+
+        small.execute("BEGIN EXCLUSIVE")
+        threading.Thread(target=ask).start()
+        time.sleep(0.2)
+        assert not answered.is_set()
+        threading.Timer(0.5, small.execute, ["ROLLBACK"]).start()
+        conn = sqlite3.connect(small.path / "audit.db")
+        assert answered.wait(5), "the request is refused or goes on beside sqlite3"
+        conn.close()
 
 
 def test_other_databases_do_not_matter(small, tmp_path_factory):
