@@ -73,19 +73,6 @@ impl Identity {
     }
 }
 
-/// Fills `room` from the page cache, without waiting for a disk: `false` where not all of it is there, and where the file
-/// system cannot tell.
-pub(crate) fn read_cached(file: &File, room: &mut [u8], offset: u64) -> bool {
-    use rustix::io::{Errno, ReadWriteFlags, preadv2};
-    let len = room.len();
-    loop {
-        match preadv2(file, &mut [io::IoSliceMut::new(room)], offset, ReadWriteFlags::NOWAIT) {
-            Err(Errno::INTR) => {}
-            read => return read == Ok(len),
-        }
-    }
-}
-
 /// Opens `path` for asking its state and nothing else; `None` where there is nothing.
 ///
 /// An `O_PATH` descriptor takes part in no POSIX lock: closing it, unlike closing any other descriptor of a

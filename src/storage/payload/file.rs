@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 use crate::model::{Page, PayloadBuffer, Rows, Unread};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::open::{open_regular, open_with_size};
-use crate::storage::fs::page_cache::CachedReads;
+use crate::storage::fs::page_cache::{CachedRead, CachedReads};
 use crate::storage::fs::path_watch::PathWatch;
-use crate::storage::fs::platform::{FileState, Identity, read_cached};
+use crate::storage::fs::platform::{FileState, Identity};
 
 /// The most payload bytes that one page may hold: rows that all point at one huge payload would otherwise make
 /// a page of any size.
@@ -93,14 +93,14 @@ impl Payloads {
         let filled = page.fill(
             // Outer: why there is no page; `None`: it would have to be waited for.
             |rows| find(rows).ok_or(None),
-            |event, payload_ref, buffer| {
+            |unread, buffer| {
                 let (open, size) = match &current {
                     Some(current) => current,
                     None => &*current.insert(self.current().map_err(|error| Some(self.unopened(error)))?),
                 };
                 let mut is_cached = true;
-                let read = read_payload(event, payload_ref, *size, buffer, |room, offset| {
-                    is_cached = read_cached(&open.file, room, offset);
+                let read = read_payload(unread, *size, buffer, |room, offset| {
+                    is_cached = open.cached.read(&open.file, room, offset) == CachedRead::Done;
                     if is_cached {
                         Ok(())
                     } else {
