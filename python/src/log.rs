@@ -251,6 +251,7 @@ impl Log {
     #[pyo3(
         text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, *, after=None, as_of=None)"
     )]
+    #[allow(clippy::too_many_arguments)]
     fn events(
         &self,
         py: Python<'_>,
