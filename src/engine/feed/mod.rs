@@ -193,8 +193,15 @@ impl Feed {
     pub fn wait(&mut self, ending: Option<&Ending>, time: Duration) -> Woken {
         let end = Instant::now() + time.min(LOOK_EVERY);
         let rest = self.rest.saturating_sub(self.looked_at.elapsed());
-        if !rest.is_zero() && pause(ending, rest.min(time)) == Woken::Ending {
-            return Woken::Ending;
+        if !rest.is_zero() {
+            let paused = pause(ending, rest.min(time));
+            if paused == Woken::Ending || rest >= time {
+                return paused;
+            }
+        }
+        // The notice may have come, and been taken, before the rest.
+        if self.is_to_look() {
+            return Woken::Noticed;
         }
         let due = match self.version() {
             Some(_) => end,
@@ -237,6 +244,9 @@ impl Feed {
     /// Whether the database moved, or may be about to: where a commit is written and not yet published, and where times
     /// prove nothing, it is looked at again after a while.
     fn is_to_look(&self) -> bool {
+        if self.looked_at.elapsed() < self.rest {
+            return false;
+        }
         match self.version() {
             Some(version) if self.trouble.is_none() => !self.watcher().matches(&version),
             _ => self.looked_at.elapsed() >= self.back_off || self.watcher().states() != self.seen,
