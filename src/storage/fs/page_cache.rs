@@ -26,6 +26,11 @@ pub(crate) struct CachedReads {
 }
 
 impl CachedReads {
+    /// Whether the file system has told so far, each time it was asked.
+    pub(crate) fn are_told(&self) -> bool {
+        !self.is_missing.load(Ordering::Relaxed)
+    }
+
     /// Fills `room` from `offset` (bytes) if all of that is in memory.
     pub(crate) fn read(&self, file: &File, room: &mut [u8], offset: u64) -> CachedRead {
         if self.is_missing.load(Ordering::Relaxed) {

@@ -179,30 +179,30 @@ impl Blocks {
     /// Reads those of these blocks that the system has in memory. From the first that it has not, it is asked for all
     /// of them, and nobody waits. What cannot be read, or is corrupt, shows when it is needed.
     pub(crate) fn read_ahead(&self, numbers: impl Iterator<Item = u64>) {
-        let (mut is_cold, mut last) = (false, 0);
-        for number in numbers {
-            if number == last {
-                continue;
-            }
-            last = number;
-            let Some(cell) = self.unread_cell(number) else {
-                continue;
-            };
-            if is_cold {
-                will_need(&self.file, number * BLOCK as u64, BLOCK as u64);
-                continue;
-            }
-            let mut block = Box::new([0; BLOCK]);
-            match self.cached.read(&self.file, &mut block[..], number * BLOCK as u64) {
-                CachedRead::Done if format::is_intact(number, &block) => drop(cell.set(block)),
-                CachedRead::Done => {}
-                CachedRead::Missed => {
-                    is_cold = true;
-                    will_need(&self.file, number * BLOCK as u64, BLOCK as u64);
-                }
-                CachedRead::Untold => return,
-            }
+        let mut unread = numbers.filter_map(|number| Some((number, self.unread_cell(number)?)));
+        // By reference: what is behind the first that is missing is asked for.
+        let missed = unread
+            .by_ref()
+            .find(|(number, cell)| !self.is_read_from_memory(*number, cell));
+        let Some((first, _)) = missed.filter(|_| self.cached.are_told()) else {
+            return;
+        };
+        let mut missing: Vec<u64> = std::iter::once(first).chain(unread.map(|(number, _)| number)).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        // Neighbours by one call.
+        for run in missing.chunk_by(|one, next| one + 1 == *next) {
+            will_need(&self.file, run[0] * BLOCK as u64, (run.len() * BLOCK) as u64);
         }
+    }
+
+    fn is_read_from_memory(&self, number: u64, cell: &OnceLock<Box<Block>>) -> bool {
+        let mut block = Box::new([0; BLOCK]);
+        let read = self.cached.read(&self.file, &mut block[..], number * BLOCK as u64);
+        if read == CachedRead::Done && format::is_intact(number, &block) {
+            let _ = cell.set(block);
+        }
+        read == CachedRead::Done
     }
 
     /// Where a block goes that was not read yet; `None` for one that was, or that is none.
