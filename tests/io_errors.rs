@@ -248,8 +248,8 @@ fn a_query_on_a_disk_that_fails_to_read() {
     report(&format!("query: {tried} ways for a disk to fail"));
 }
 
-/// In a process that has answered before, its buffers hold other events' payloads: what cannot be read must not be answered
-/// by those.
+/// Each answer of a process that goes on is its own or an error. (That a buffer which is used again gives nothing of an
+/// earlier payload is tested beside `read_payload`.)
 #[test]
 fn a_batch_on_a_disk_that_fails_to_read_gives_no_event_the_bytes_of_another() {
     needs!(Strace);

@@ -141,7 +141,7 @@ fn the_log_is_looked_at_before_the_database() {
     writer
         .execute_batch("UPDATE audit_events SET actor_id = 5 WHERE id = 7")
         .unwrap();
-    let calls = trace(&steady_batch(&log), "/^(new)?f?stat(at|x)?,pread64");
+    let calls = trace(&steady_batch(&log), "/^(new)?f?stat(at|x)?,/^pread");
     let looks: String = calls.iter().filter_map(|line| look(line)).collect();
     drop(writer);
     let in_order = looks.matches("LDP").count();
@@ -151,7 +151,7 @@ fn the_log_is_looked_at_before_the_database() {
 
 /// L: the write-ahead log is looked at by its path. D: the database, by the descriptor. P: a payload is read.
 fn look(line: &str) -> Option<char> {
-    let is_read = line.contains("pread64(");
+    let is_read = line.contains("pread64(") || line.contains("preadv2(");
     if is_read {
         return line.contains("/payloads.jsonl>").then_some('P');
     }
@@ -195,11 +195,12 @@ fn assert_closed_by_sqlite_alone(calls: &[String], what: &str) {
         if !is_of_database {
             continue;
         }
-        if line.contains("openat(") && line.contains("O_RDONLY") && !line.contains("O_PATH") {
+        let is_open = ["open(", "openat("].iter().any(|call| line.contains(call));
+        if is_open && line.contains("O_RDONLY") && !line.contains("O_PATH") {
             let descriptor = line.rsplit(" = ").next().unwrap();
             ours.push(descriptor.split('<').next().unwrap().trim().to_owned());
         }
-        opened += usize::from(line.contains("openat("));
+        opened += usize::from(is_open);
         if line.contains("close(") {
             let descriptor = line.split("close(").nth(1).unwrap().split('<').next().unwrap();
             assert!(!ours.iter().any(|it| it == descriptor), "{what}: {line}\n{calls:#?}");

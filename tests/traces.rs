@@ -184,3 +184,38 @@ fn readers_leave_nothing_behind() {
         }
     });
 }
+
+/// A killed writer's commits lie in its write-ahead log. The last connection that closes would copy them into the database
+/// and remove the log: work that is the writer's, not a reader's.
+#[test]
+fn a_reader_that_closes_last_copies_no_frames() {
+    let writers = Log::plain(300);
+    writers.journal_mode("wal");
+    let writer = rusqlite::Connection::open(writers.path("audit.db")).unwrap();
+    writer
+        .execute_batch("UPDATE audit_events SET actor_id = 5 WHERE id = 7")
+        .unwrap();
+    let left = |log: &Log| {
+        for name in ["audit.db", "audit.db-wal", "payloads.jsonl"] {
+            fs::copy(writers.path(name), log.path(name)).unwrap();
+        }
+    };
+    let log = Log::plain(1);
+    left(&log);
+    let before = ["audit.db", "audit.db-wal"].map(|name| fs::read(log.path(name)).unwrap());
+    assert!(!before[1].is_empty());
+    for arguments in [
+        &["query", "--page", "2"][..],
+        &["query", "--count"],
+        &["query", "--all"],
+    ] {
+        // Without an index, and with one.
+        for _ in 0..2 {
+            assert!(log.auditq(arguments).status.success());
+            let after = ["audit.db", "audit.db-wal"].map(|name| fs::read(log.path(name)).ok());
+            assert!(after == before.clone().map(Some), "{arguments:?}");
+        }
+        let _ = fs::remove_file(log.path("audit.idx"));
+    }
+    assert!(log.lines(&["query", "--actor", "5", "--all"]).contains("\"id\": 7,"));
+}

@@ -15,6 +15,9 @@ use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Writer;
 
+/// Bytes of each payload, so many that reading them takes most of the floor's time.
+const PAYLOAD: usize = 50_000;
+
 const TIME: Duration = Duration::from_millis(20);
 /// A machine with other work stops a thread for a while even beside its sleep: what is measured around an answer is this
 /// many times what the answer took, at most.
@@ -52,7 +55,8 @@ impl Engine for Late {
 fn log() -> (tempfile::TempDir, DataDir) {
     let root = tempfile::tempdir().unwrap();
     let dir = DataDir::new(root.path());
-    std::fs::write(dir.payloads(), "{}\n").unwrap();
+    let payload = format!("\"{}\"\n", "x".repeat(PAYLOAD - 3));
+    std::fs::write(dir.payloads(), payload).unwrap();
     let file = std::fs::File::create_new(dir.database()).unwrap();
     let (table, index) = SCHEMA_SQL.split_at(SCHEMA_SQL.find("CREATE INDEX").unwrap());
     let mut writer = Writer::create(dir.database(), &file, table).unwrap();
@@ -64,12 +68,30 @@ fn log() -> (tempfile::TempDir, DataDir) {
             action: "UPDATE",
             resource_type: "ORDER",
             resource_id: "ORDER-1",
-            payload_ref: PayloadRef { offset: 0, len: 3 },
+            payload_ref: PayloadRef {
+                offset: 0,
+                len: PAYLOAD as i64,
+            },
         };
         writer.insert(&row).unwrap();
     }
     writer.finish(index).unwrap();
     (root, dir)
+}
+
+/// The shortest of many times that ten payloads take to be read from the page cache, in microseconds.
+fn least_us_of_ten_reads() -> f64 {
+    use std::os::unix::fs::FileExt;
+    let (_root, dir) = log();
+    let file = std::fs::File::open(dir.payloads()).unwrap();
+    let mut buffer = vec![0; PAYLOAD];
+    let mut least = f64::MAX;
+    for _ in 0..200 {
+        let start = Instant::now();
+        (0..10).for_each(|_| file.read_exact_at(&mut buffer, 0).unwrap());
+        least = least.min(start.elapsed().as_secs_f64() * 1e6);
+    }
+    least
 }
 
 struct Told {
@@ -180,6 +202,13 @@ fn the_cost_is_that_of_one_answer_after_the_other() {
     // It reads nothing for a page without events.
     let floor = |pages| of(FLOOR, pages).us_per_request;
     assert!(floor("all") < floor("with events"));
+    // And for one with ten events ten payloads, whose least time is known.
+    let reads = least_us_of_ten_reads();
+    assert!(
+        floor("with events") >= reads / ROOM,
+        "{} of {reads}",
+        floor("with events")
+    );
 }
 
 #[test]

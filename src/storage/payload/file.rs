@@ -199,3 +199,52 @@ fn read_payload(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{PayloadRef, Row};
+
+    /// A page of one event whose payload is read like this.
+    fn fill(page: &mut Page, read: impl Fn(&mut [u8]) -> io::Result<()>) -> Result<()> {
+        let find = |rows: &mut Rows| {
+            rows.push(&Row {
+                id: 1,
+                created_at: 1,
+                actor_id: 1,
+                action: "UPDATE",
+                resource_type: "ORDER",
+                resource_id: "ORDER-1",
+                payload_ref: PayloadRef { offset: 0, len: 3 },
+            });
+            Ok(())
+        };
+        page.fill(find, |unread, buffer| {
+            read_payload(unread, 3, buffer, |room, _| read(room))
+        })
+    }
+
+    /// The buffer of a page that is used again still holds the payload of an earlier event, of the same length.
+    #[test]
+    fn an_event_that_cannot_be_read_does_not_get_the_bytes_of_another() {
+        let mut page = Page::default();
+        let whole = |room: &mut [u8]| {
+            room.copy_from_slice(b"{}\n");
+            Ok(())
+        };
+        fill(&mut page, whole).unwrap();
+        assert_eq!(page.events().next().unwrap().payload, b"{}");
+        for error in [io::ErrorKind::UnexpectedEof, io::ErrorKind::PermissionDenied] {
+            let failed = fill(&mut page, |_| Err(error.into())).unwrap_err();
+            assert!(failed.to_string().contains("cannot be read"), "{failed}");
+            assert_eq!(page.events().count(), 0);
+        }
+        // Half of it was read.
+        fill(&mut page, |room| {
+            room[0] = b'{';
+            Err(io::ErrorKind::UnexpectedEof.into())
+        })
+        .unwrap_err();
+        assert_eq!(page.events().count(), 0);
+    }
+}

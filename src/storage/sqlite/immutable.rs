@@ -79,3 +79,39 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
     only_read(&sqlite)?;
     Ok(sqlite)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::error::Error;
+    use crate::storage::data_dir::DataDir;
+    use crate::storage::sqlite::Connection;
+
+    /// What is read without locks counts only as long as nobody wrote: a torn answer is never given.
+    #[test]
+    fn a_commit_breaks_what_is_read_without_locks() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let write = |sql: &str| {
+            let writer = rusqlite::Connection::open(dir.database()).unwrap();
+            writer.execute_batch(sql).unwrap();
+            drop(writer);
+            // Where times have a grain, a young file proves nothing.
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        write("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+        let open = || Connection::open_immutable(&dir, Error::usage("nothing to read without locks")).unwrap();
+        let (read, reading) = (open(), open());
+        read.snapshot(|| Ok(())).unwrap();
+        // Also in the middle of what is read.
+        let torn = reading.snapshot(|| {
+            write("INSERT INTO t VALUES (2)");
+            Ok(())
+        });
+        assert!(matches!(torn, Err(Error::Overtaken { .. })), "{torn:?}");
+        assert!(!read.is_usable());
+        assert!(matches!(read.snapshot(|| Ok(())), Err(Error::Overtaken { .. })));
+        open().snapshot(|| Ok(())).unwrap();
+    }
+}
