@@ -22,6 +22,16 @@ fn log() -> Log {
     Log::plain(EVENTS)
 }
 
+/// So many that of the first 20 requests of either stream, and of the first four of the deep one, one has events.
+const STREAM_EVENTS: i64 = 20_000;
+
+/// So many that one of the first 20 requests of the deep stream has events.
+const DEEP_EVENTS: i64 = 5_000;
+
+fn stream_log() -> Log {
+    Log::plain(STREAM_EVENTS)
+}
+
 /// Pages of ten, the last two past the end.
 fn works() -> Vec<Work> {
     vec![Work {
@@ -272,7 +282,7 @@ fn json_lines(bytes: &[u8]) -> Vec<Value> {
 
 #[test]
 fn the_lines_hold_a_whole_run() {
-    let log = log();
+    let log = stream_log();
     let output = judged(&log, &["--histogram", "--min-speedup", "0.001"]);
     assert!(output.stderr.is_empty(), "{output:?}");
     let lines = json_lines(&output.stdout);
@@ -303,7 +313,7 @@ fn the_lines_hold_a_whole_run() {
     assert_eq!(run["schema_version"], 2);
     assert_eq!(run["method"]["loop"], "closed");
     assert_eq!(run["dataset"]["is_contract"], false);
-    assert_eq!(run["dataset"]["events"], EVENTS);
+    assert_eq!(run["dataset"]["events"], STREAM_EVENTS);
     for summary in of_type("summary") {
         let mine = |line: &&&Value| line["workload"] == summary["workload"] && line["subject"] == summary["subject"];
         let depths: u64 = of_type("depth")
@@ -340,7 +350,7 @@ fn assert_gate_is_closed_by_doubt(output: &std::process::Output, lines: &[Value]
 
 #[test]
 fn a_gate_that_is_missed_exits_with_1() {
-    let log = log();
+    let log = stream_log();
     let output = judged(&log, &["--workload", "deep", "--min-speedup", "1000000000"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_gate_is_closed_by_doubt(&output, &json_lines(&output.stdout));
@@ -348,7 +358,7 @@ fn a_gate_that_is_missed_exits_with_1() {
 
 #[test]
 fn results_go_into_files_that_replace_older_ones() {
-    let (log, dir) = (log(), tempfile::tempdir().unwrap());
+    let (log, dir) = (stream_log(), tempfile::tempdir().unwrap());
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("b.json"), "old").unwrap();
     let json = small(
@@ -411,7 +421,7 @@ fn results_go_into_files_that_replace_older_ones() {
 
 #[test]
 fn the_open_loop_measures_from_the_intended_start() {
-    let log = log();
+    let log = Log::plain(DEEP_EVENTS);
     let output = small(&log, &["--workload", "deep", "--rate", "200"]);
     assert!(output.status.success(), "{output:?}");
     let lines = json_lines(&output.stdout);
@@ -429,7 +439,7 @@ fn the_open_loop_measures_from_the_intended_start() {
 
 #[test]
 fn an_open_loop_neither_judges_nor_gates_what_the_rate_sets() {
-    let log = log();
+    let log = stream_log();
     let output = judged(
         &log,
         &[
@@ -491,7 +501,8 @@ fn beside_a_writer(log: &Log, arguments: &[&str]) -> (std::process::Output, Vec<
             "--requests",
             "20",
             "--threads",
-            "2",
+            // Each asks once at least, however short a turn is.
+            "4",
             "--rounds",
             "6",
         ])
@@ -527,7 +538,10 @@ fn compared_beside_a_writer(lines: &[Value]) -> &'static [&'static str] {
 fn beside_a_writer_every_subject_has_its_figures() {
     let dir = tempfile::tempdir().unwrap();
     let plot = dir.path().join("writers.svg");
-    let (output, lines) = beside_a_writer(&log(), &["--min-speedup", "0.001", "--plot", plot.to_str().unwrap()]);
+    let (output, lines) = beside_a_writer(
+        &stream_log(),
+        &["--min-speedup", "0.001", "--plot", plot.to_str().unwrap()],
+    );
     assert!(output.stderr.is_empty(), "{output:?}");
     assert_gate_is_closed_by_doubt(&output, &lines);
     let picture = fs::read_to_string(plot).unwrap();
@@ -594,7 +608,7 @@ fn beside_a_writer_every_subject_has_its_figures() {
 
 #[test]
 fn a_gate_beside_a_writer_says_where_it_was_missed() {
-    let (output, lines) = beside_a_writer(&log(), &["--journal", "wal", "--min-speedup", "1000000000"]);
+    let (output, lines) = beside_a_writer(&stream_log(), &["--journal", "wal", "--min-speedup", "1000000000"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let failures = lines.last().unwrap()["failures"].as_array().unwrap();
     let compared = compared_beside_a_writer(&lines).len();

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use crate::harness::faults::DEEP_REQUESTS;
 use crate::harness::program::assert_refused;
 use crate::harness::{Log, auditq};
 
@@ -33,7 +34,7 @@ fn an_empty_variable_is_an_unset_one_for_every_command() {
         &["query"] as &[&str],
         &["query", "--count", "--data-dir", ".", "--format", "jsonl"],
         &["--data-dir", ".", "--format", "table", "query"],
-        &["diff", "--workload", "deep", "--requests", "3"],
+        &["diff", "--workload", "deep", "--requests", DEEP_REQUESTS],
         &["bench", "--workload", "deep", "--requests", "3", "--dry-run"],
         &["verify-baseline"],
         &["seed"],

@@ -5,13 +5,14 @@ use std::fs;
 use std::process::Output;
 
 use crate::harness::Log;
+use crate::harness::faults::DEEP_REQUESTS;
 
 const REQUESTS: [&[&str]; 5] = [
     &["query"],
     &["query", "--page", "2", "--action", "LOGIN"],
     &["query", "--count", "--actor", "3"],
     &["query", "--all"],
-    &["diff", "--workload", "deep", "--requests", "20"],
+    &["diff", "--workload", "deep", "--requests", DEEP_REQUESTS],
 ];
 
 /// Names and contents of everything but the index.

@@ -33,6 +33,7 @@ mod live_log;
 mod locked_database;
 mod locked_directory;
 mod misplaced;
+mod no_event;
 mod odd_paths;
 mod other_anchor;
 mod parity;

@@ -114,17 +114,18 @@ fn a_bench_beside_a_writer_on_a_log_of_any_name() {
             let output = command.output().unwrap();
             assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
         };
-        run(&["seed", "--events", "200"]);
+        // Of the first four requests one has events, and each client asks once at least, however short a turn is.
+        run(&["seed", "--events", "16000"]);
         run(&[
             "bench",
             "--workload",
             "deep",
             "--requests",
-            "3",
+            "4",
             "--rounds",
             "1",
             "--threads",
-            "1",
+            "4",
             "--write-rate",
             "20",
         ]);

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use crate::harness::auditq;
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::is_root;
+use crate::harness::faults::{DEEP_REQUESTS, is_root};
 use crate::harness::needs::needs;
 use crate::harness::program::{MODES, run_with_input};
 
@@ -132,6 +132,8 @@ fn fewer_threads_than_wanted_or_none() {
             }
         }
     }
+    // Of its first four requests one has events, and each client asks once at least, however short a turn is.
+    let larger = Limited::new(16_000);
     for limit in 1..=4 {
         for command in [
             &["diff", "--workload", "sweep", "--requests", "40"][..],
@@ -143,7 +145,7 @@ fn fewer_threads_than_wanted_or_none() {
                 "--workload",
                 "deep",
                 "--requests",
-                "20",
+                DEEP_REQUESTS,
                 "--rounds",
                 "1",
                 "--threads",
@@ -154,7 +156,7 @@ fn fewer_threads_than_wanted_or_none() {
                 "--workload",
                 "deep",
                 "--requests",
-                "20",
+                DEEP_REQUESTS,
                 "--rounds",
                 "1",
                 "--threads",
@@ -165,16 +167,21 @@ fn fewer_threads_than_wanted_or_none() {
                 "--workload",
                 "deep",
                 "--requests",
-                "5",
+                "4",
                 "--rounds",
                 "1",
                 "--threads",
-                "1",
+                "4",
                 "--write-rate",
                 "20",
             ],
         ] {
             let what = format!("{limit} threads: {command:?}");
+            let log = if command.contains(&"--write-rate") {
+                &larger
+            } else {
+                &log
+            };
             let output = log.command(&format!("nproc={limit}"), command).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(!said.contains("panicked"), "{what}: {said}");
@@ -220,7 +227,15 @@ fn fewer_descriptors_than_wanted() {
     }
     for limit in (4..40).step_by(3) {
         for command in [
-            &["diff", "--workload", "deep", "--requests", "20", "--threads", "2"][..],
+            &[
+                "diff",
+                "--workload",
+                "deep",
+                "--requests",
+                DEEP_REQUESTS,
+                "--threads",
+                "2",
+            ][..],
             &["seed", "--force", "--events", "300"],
             &["verify-baseline"],
             &[
@@ -228,7 +243,7 @@ fn fewer_descriptors_than_wanted() {
                 "--workload",
                 "deep",
                 "--requests",
-                "20",
+                DEEP_REQUESTS,
                 "--rounds",
                 "1",
                 "--threads",

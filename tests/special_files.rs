@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{auditq_on, bound_by_permissions, is_root};
+use crate::harness::faults::{DEEP_REQUESTS, auditq_on, bound_by_permissions, is_root};
 use crate::harness::needs::skipped;
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq};
@@ -248,8 +248,16 @@ fn no_command_waits_for_what_is_no_regular_file() {
     ];
     let commands: [&[&str]; 5] = [
         &["verify-baseline"],
-        &["diff", "--workload", "deep", "--requests", "20"],
-        &["bench", "--workload", "deep", "--requests", "5", "--rounds", "1"],
+        &["diff", "--workload", "deep", "--requests", DEEP_REQUESTS],
+        &[
+            "bench",
+            "--workload",
+            "deep",
+            "--requests",
+            DEEP_REQUESTS,
+            "--rounds",
+            "1",
+        ],
         &["seed", "--events", "100"],
         &["seed", "--events", "100", "--force"],
     ];
@@ -337,7 +345,7 @@ fn an_export_replaces_nothing_but_a_file() {
                 "--workload",
                 "deep",
                 "--requests",
-                "5",
+                DEEP_REQUESTS,
                 "--rounds",
                 "1",
                 option,

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{SHORT_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, stdout_of};
+use crate::harness::faults::{
+    DEEP_REQUESTS, SHORT_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, stdout_of,
+};
 use crate::harness::needs::{needs, skipped};
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq, frozen, python};
@@ -71,7 +73,15 @@ fn readers() -> Vec<Vec<&'static str>> {
     let mut readers = vec![
         vec!["verify-baseline", "--dir", frozen()],
         vec!["diff"],
-        vec!["bench", "--workload", "deep", "--requests", "20", "--rounds", "3"],
+        vec![
+            "bench",
+            "--workload",
+            "deep",
+            "--requests",
+            DEEP_REQUESTS,
+            "--rounds",
+            "3",
+        ],
     ];
     for mode in MODES {
         for query in [

@@ -8,11 +8,25 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::Log;
-use crate::harness::faults::auditq_on;
+use crate::harness::faults::{DEEP_REQUESTS, auditq_on};
 use crate::harness::program::{MODES, run_with_input};
 
 /// What a command said: exit code, standard output, standard error.
 type Said = (Option<i32>, Vec<u8>, Vec<u8>);
+
+/// Waits until the command has said what becomes of SIGXFSZ, which kills it before.
+fn wait_for_handler(id: Pid) {
+    let status = format!("/proc/{}/status", id.as_raw_nonzero());
+    let handles = |line: &str| {
+        let mask = line.strip_prefix("SigCgt:").or_else(|| line.strip_prefix("SigIgn:"));
+        mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & 1 << (Signal::XFSZ.as_raw() - 1) != 0)
+    };
+    while std::fs::read_to_string(&status)
+        .is_ok_and(|status| !status.lines().any(handles) && !status.contains("State:\tZ"))
+    {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
 
 /// Runs a command whose three streams would block, gives it `input` in pieces with pauses between, reads what it says
 /// slowly, and sends it signals that mean nothing meanwhile.
@@ -29,6 +43,7 @@ fn run_unwilling(mut command: Command, input: &[u8], piece: usize) -> Said {
     let id = Pid::from_raw(child.id() as i32).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
+            wait_for_handler(id);
             for piece in input.chunks(piece) {
                 std::thread::sleep(Duration::from_millis(2));
                 let _ = kill_process(id, Signal::XFSZ);
@@ -67,7 +82,7 @@ fn streams_that_would_block_are_waited_for() {
             b"{\"page\": 2}\n{\"page\": 3}",
             1,
         ),
-        (&["diff", "--workload", "deep", "--requests", "20"], b"", 1),
+        (&["diff", "--workload", "deep", "--requests", DEEP_REQUESTS], b"", 1),
     ];
     for (question, input, piece) in questions {
         for mode in MODES {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::dataset::sha256;
-use crate::harness::faults::SHORT_BENCH;
+use crate::harness::faults::{DEEP_REQUESTS, SHORT_BENCH};
 use crate::harness::needs::{needs, skipped};
 use crate::harness::program::MODES;
 use crate::harness::{Log, auditq, frozen, python};
@@ -82,7 +82,7 @@ fn commands(requests: &str) -> Vec<Vec<&str>> {
         }
     }
     commands.push(vec!["verify-baseline", "--dir", frozen()]);
-    commands.push(vec!["diff", "--workload", "deep", "--requests", "20"]);
+    commands.push(vec!["diff", "--workload", "deep", "--requests", DEEP_REQUESTS]);
     commands.push(SHORT_BENCH[..7].to_vec());
     commands
 }

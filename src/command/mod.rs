@@ -6,6 +6,7 @@ use crate::error::{Exit, Result};
 pub mod bench;
 pub(crate) mod check;
 pub mod diff;
+mod no_event;
 mod notify;
 mod query;
 mod reproduce;

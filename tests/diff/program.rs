@@ -7,6 +7,7 @@ use auditq::config::DiffArgs;
 
 use super::{diff, sweep};
 use crate::faulty_engines::{Fault, Faulty};
+use crate::harness::faults::DEEP_REQUESTS;
 use crate::harness::{Log, auditq, program_path};
 
 #[test]
@@ -64,7 +65,7 @@ fn shell(line: &str) -> String {
 #[test]
 fn the_program_prints_lines_of_the_documented_shape() {
     let log = Log::plain(80);
-    let lines = log.lines(&["diff", "--requests", "50", "--threads", "2"]);
+    let lines = log.lines(&["diff", "--requests", DEEP_REQUESTS, "--threads", "2"]);
     let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
     let each = [
@@ -82,9 +83,9 @@ fn the_program_prints_lines_of_the_documented_shape() {
         .zip(lines.iter().filter(|it| it["type"] == "verdict"))
     {
         assert_eq!(line["workload"], *workload);
-        assert_eq!((&line["verdict"], &line["requests"]), (&"same".into(), &50.into()));
+        assert_eq!((&line["verdict"], &line["requests"]), (&"same".into(), &250.into()));
     }
-    assert_eq!(lines[5]["kept"], 50);
+    assert_eq!(lines[5]["kept"], 250);
 }
 
 #[test]
@@ -98,7 +99,15 @@ fn the_program_exits_with_its_verdict() {
             String::from_utf8(output.stderr).unwrap(),
         )
     };
-    let (exit, table, _) = code(&["diff", "--workload", "deep", "--requests", "20", "--format", "table"]);
+    let (exit, table, _) = code(&[
+        "diff",
+        "--workload",
+        "deep",
+        "--requests",
+        DEEP_REQUESTS,
+        "--format",
+        "table",
+    ]);
     assert_eq!(exit, 0);
     assert!(
         table.lines().nth(1).unwrap().starts_with("deep") && table.contains(" same\n"),

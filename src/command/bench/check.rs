@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::settings::Work;
 use super::subject::{Response, differences};
 use super::worker_pool::WorkerPool;
+use crate::command::no_event::NoEvent;
 use crate::command::reproduce;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -49,6 +50,35 @@ impl Checker<'_> {
         let answers = model.filter(|answers| !answers.is_empty());
         let answers = answers.ok_or_else(|| Error::NoFigures("there is nothing to measure".to_owned()))?;
         Ok(Checked { answers, took })
+    }
+
+    /// A workload without an event measures how fast nothing is found.
+    ///
+    /// # Errors
+    /// Names every workload of which no answer holds an event, and those that could be measured without them.
+    pub(super) fn require_events(&self, works: &[Work], checked: &[Checked]) -> Result<()> {
+        let (mut reasons, mut sound) = (Vec::new(), Vec::new());
+        for (work, checked) in works.iter().zip(checked) {
+            let answers = &checked.answers;
+            if answers.iter().any(|answer| answer.events > Some(0)) {
+                sound.push(work.name.as_str());
+                continue;
+            }
+            let no_event = NoEvent {
+                workload: &work.name,
+                requests: answers.len() as u64,
+                failed: answers.iter().filter(|answer| answer.events.is_none()).count() as u64,
+                to_ts: work.requests.first().map(|query| query.filter().to_ts),
+            };
+            reasons.push(no_event.reason(self.engines[0].1, "measured"));
+        }
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        if !sound.is_empty() {
+            reasons.push(format!("{} alone can be measured", sound.join(" and ")));
+        }
+        Err(Error::NoFigures(reasons.join("; ")))
     }
 
     fn compare(&self, work: &Work, place: usize, model: &[Response], other: &[Response]) -> Result<()> {

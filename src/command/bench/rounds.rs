@@ -81,6 +81,7 @@ pub fn measure(
         .iter()
         .map(|work| checker.check(work, &answered))
         .collect::<Result<_>>()?;
+    checker.require_events(works, &checked)?;
     let bench = Bench {
         engines,
         workers: &workers,

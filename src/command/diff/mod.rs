@@ -7,8 +7,9 @@
 //! again. If it repeats itself, the other answer, given in between, was wrong. If not, the log has changed, and the
 //! request is repeated.
 
+use crate::command::no_event::NoEvent;
 use crate::command::notify::notify;
-use crate::config::{Config, DiffArgs, Display};
+use crate::config::{Config, DiffArgs, DiffWorkload, Display};
 use crate::engine::{self, Engine, Lifetime};
 use crate::error::{Error, Exit, Result};
 use crate::model::{Filter, Mode};
@@ -94,12 +95,15 @@ impl Setting<'_> {
             );
         }
         let anchor = seed::stream_anchor(self.dir);
-        let mut verdicts = Vec::new();
+        let (mut verdicts, mut reasons) = (Vec::new(), Vec::new());
         for workload in &self.args.workloads {
             let plan = Plan::of(*workload, anchor, self.args.requests, model, self_check::REQUESTS)?;
-            verdicts.push(self.workload(&pool, Engines { model, candidate }, plan, report)?);
+            let verdict = self.workload(&pool, Engines { model, candidate }, plan, report)?;
+            let to_ts = matches!(workload, DiffWorkload::Stream(_)).then_some(anchor);
+            reasons.extend(no_verdict(&verdict, to_ts, model));
+            verdicts.push(verdict);
         }
-        conclude(&verdicts)
+        conclude(&verdicts, &reasons)
     }
 
     fn workload(
@@ -142,37 +146,51 @@ impl Setting<'_> {
 const NOTHING_COMPARED: &str = "no request was compared, so there is no verdict: ask for at least one";
 
 /// The exit code: a difference is a verdict, even if other requests have none.
-fn conclude(verdicts: &[Verdict]) -> Result<Exit> {
+fn conclude(verdicts: &[Verdict], reasons: &[String]) -> Result<Exit> {
     if verdicts.iter().any(|verdict| verdict.verdict == Finding::Different) {
         return Ok(Exit::Negative);
     }
     if verdicts.iter().all(|verdict| verdict.requests == 0) {
         return Err(Error::NoVerdict(NOTHING_COMPARED.to_owned()));
     }
-    match verdicts.iter().find(|verdict| verdict.verdict == Finding::None) {
-        None => Ok(Exit::Fine),
-        Some(open) => Err(Error::NoVerdict(no_verdict(open))),
+    if reasons.is_empty() {
+        Ok(Exit::Fine)
+    } else {
+        Err(Error::NoVerdict(reasons.join("; ")))
     }
 }
 
-fn no_verdict(verdict: &Verdict) -> String {
+/// Why a workload has no verdict; `to_ts` is the last second that a stream asks for.
+fn no_verdict(verdict: &Verdict, to_ts: Option<i64>, model: &dyn Engine) -> Option<String> {
     let Verdict {
         workload,
         requests,
         unsettled,
+        failed_alike,
         ..
-    } = verdict;
-    if *requests == 0 {
-        return format!("{workload}: {NOTHING_COMPARED}");
+    } = *verdict;
+    if verdict.verdict != Finding::None {
+        return None;
     }
-    if *unsettled > 0 {
-        return format!(
+    Some(if requests == 0 {
+        format!("{workload}: {NOTHING_COMPARED}")
+    } else if unsettled > 0 {
+        format!(
             "{workload}: {unsettled} of {requests} requests have no verdict, the log changed each time they were \
              asked: try again when it is written to less"
-        );
-    }
-    format!(
-        "{workload}: both engines failed alike on all {requests} requests, so there is no verdict: \
-         `auditq query --mode baseline` says why"
-    )
+        )
+    } else if failed_alike == requests {
+        format!(
+            "{workload}: both engines failed alike on all {requests} requests, so there is no verdict: \
+             `auditq query --mode baseline` says why"
+        )
+    } else {
+        let no_event = NoEvent {
+            workload,
+            requests,
+            failed: failed_alike,
+            to_ts,
+        };
+        no_event.reason(model, "compared")
+    })
 }

@@ -165,7 +165,7 @@ pub enum Finding {
     Same,
     /// At least one had not.
     Different,
-    /// Nothing: the log changed too fast, or no request could be answered.
+    /// Nothing: the log changed too fast, or no answer held an event.
     None,
 }
 

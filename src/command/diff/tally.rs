@@ -79,7 +79,7 @@ impl Tally {
         } = self;
         let finding = if differing > 0 {
             Finding::Different
-        } else if unsettled > 0 || failed_alike == requests {
+        } else if unsettled > 0 || events == 0 {
             Finding::None
         } else {
             Finding::Same

@@ -32,6 +32,8 @@ pub(super) struct Asked {
     pub(super) errors: usize,
     /// Of each request, nanoseconds.
     pub(super) latencies_ns: Vec<u64>,
+    /// In all answers together.
+    pub(super) events: u64,
 }
 
 impl Clients<'_> {
@@ -53,6 +55,7 @@ impl Clients<'_> {
             let mut asked = asked?;
             all.wall = all.wall.max(asked.wall);
             all.errors += asked.errors;
+            all.events += asked.events;
             all.latencies_ns.append(&mut asked.latencies_ns);
         }
         Ok(all)
@@ -70,7 +73,10 @@ impl Clients<'_> {
             let answer = engine.page(query, &mut page);
             asked.latencies_ns.push(start.elapsed().as_nanos() as u64);
             match answer {
-                Ok(()) => self.check(name, number, query, &page, returned)?,
+                Ok(()) => {
+                    self.check(name, number, query, &page, returned)?;
+                    asked.events += page.len() as u64;
+                }
                 Err(Error::Busy { .. }) => asked.errors += 1,
                 Err(error) => return Err(error),
             }

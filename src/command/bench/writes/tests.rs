@@ -8,10 +8,12 @@ use super::timeline::Timeline;
 use super::turns::{Plan, measure};
 use crate::command::bench::settings::Work;
 use crate::contract::dataset::{ANCHOR, SCHEMA_SQL};
+use crate::contract::workload::Workload;
 use crate::engine::{Baseline, Engine, Enhanced, Lifetime};
 use crate::error::Result;
 use crate::model::{Filter, Page, PayloadRef, Position, Query, Row};
 use crate::output::bench::write_tables;
+use crate::seed::stream_anchor;
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::{Committer, Journal, Writer};
 
@@ -19,6 +21,11 @@ const EVENTS: i64 = 40;
 
 /// A log in the first half of whose seconds all events lie.
 fn log(root: &Path) -> DataDir {
+    log_until(root, ANCHOR)
+}
+
+/// The same, with the newest event at this second.
+fn log_until(root: &Path, newest: i64) -> DataDir {
     let dir = DataDir::new(root);
     std::fs::write(dir.payloads(), "{}\n").unwrap();
     let mut writer = Writer::create(
@@ -30,7 +37,7 @@ fn log(root: &Path) -> DataDir {
     for id in 1..=EVENTS {
         let row = Row {
             id,
-            created_at: ANCHOR - (id * 7) % 20,
+            created_at: newest - (id * 7) % 20,
             actor_id: 1 + id % 3,
             action: "UPDATE",
             resource_type: "ORDER",
@@ -87,6 +94,19 @@ fn the_timeline_knows_every_page_after_every_commit() {
         committer
             .commit(&timeline.event(appended, "ORDER-1", payload_ref))
             .unwrap();
+    }
+}
+
+/// Else no page that is asked under the writer would ever change, on a log that is older than the contract's.
+#[test]
+fn what_is_appended_lies_where_the_streams_end() {
+    for newest in [1_000_000, ANCHOR - 1, ANCHOR, ANCHOR + 1_000_000] {
+        let root = tempfile::tempdir().unwrap();
+        let dir = log_until(root.path(), newest);
+        let requests: Vec<_> = Workload::Deep.stream(stream_anchor(&dir)).take(1).collect();
+        let timeline = Timeline::read(&dir, requests.iter()).unwrap();
+        let appended = timeline.event(0, "ORDER-1", PayloadRef { offset: 0, len: 3 });
+        assert_eq!(appended.created_at, requests[0].filter().to_ts, "{newest}");
     }
 }
 

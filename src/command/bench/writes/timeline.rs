@@ -56,7 +56,8 @@ impl Timeline {
                 Ok(())
             })
         })?;
-        let (last_id, created_at) = (scan.last_id, scan.newest.max(ANCHOR));
+        // The streams ask up to the log's newest event: what is appended must not lie behind that.
+        let (last_id, created_at) = (scan.last_id, scan.newest.unwrap_or(ANCHOR));
         let first_id = last_id.checked_add(1).filter(|id| id.checked_add(ROOM).is_some());
         let first_id =
             first_id.ok_or_else(|| Error::usage("no figures: the log's ids leave no room for new events"))?;
@@ -137,7 +138,8 @@ struct Scan<'f> {
     groups: HashMap<Matched<'f>, Vec<(&'f Filter, usize)>>,
     lists: Vec<Vec<Key>>,
     last_id: i64,
-    newest: i64,
+    /// `None` in an empty log.
+    newest: Option<i64>,
 }
 
 impl<'f> Scan<'f> {
@@ -151,13 +153,13 @@ impl<'f> Scan<'f> {
             groups,
             lists: vec![Vec::new(); filters.len()],
             last_id: 0,
-            newest: i64::MIN,
+            newest: None,
         }
     }
 
     fn add(&mut self, row: &Row<'_>) {
         self.last_id = self.last_id.max(row.id);
-        self.newest = self.newest.max(row.created_at);
+        self.newest = self.newest.max(Some(row.created_at));
         for actor_id in [None, Some(row.actor_id)] {
             for action in [None, Some(row.action)] {
                 let group = self.groups.get(&(actor_id, action)).into_iter().flatten();

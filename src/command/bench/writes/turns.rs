@@ -13,6 +13,7 @@ use super::writer::{Writer, Written};
 use crate::command::bench::order;
 use crate::command::bench::settings::Work;
 use crate::command::bench::worker_pool::WorkerPool;
+use crate::command::no_event::NoEvent;
 use crate::engine::{Engine, RefreshCounts};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
@@ -112,6 +113,7 @@ fn on_a_copy(
                 }
                 round_done();
             }
+            require_events(work, &subjects, baseline.as_ref())?;
             measured.push(Measured {
                 journal,
                 rate_per_s,
@@ -166,6 +168,24 @@ fn take_turn(
         written: written?,
         refreshes: since(before, refreshes()),
     })
+}
+
+/// A workload without an event measures how fast nothing is found.
+fn require_events(work: &Work, subjects: &[Vec<Turn>], log: &dyn Engine) -> Result<()> {
+    for turns in &subjects[1..] {
+        let asked = || turns.iter().filter_map(|turn| turn.asked.as_ref());
+        if asked().any(|asked| asked.events > 0) {
+            continue;
+        }
+        let no_event = NoEvent {
+            workload: &work.name,
+            requests: asked().map(|asked| asked.latencies_ns.len() as u64).sum(),
+            failed: asked().map(|asked| asked.errors as u64).sum(),
+            to_ts: work.requests.first().map(|query| query.filter().to_ts),
+        };
+        return Err(Error::NoFigures(no_event.reason(log, "measured")));
+    }
+    Ok(())
 }
 
 fn since(before: RefreshCounts, now: RefreshCounts) -> RefreshCounts {
