@@ -3,6 +3,9 @@
 //! Whoever starts a program can leave `O_NONBLOCK` on what becomes its standard input, output or error, for all who share
 //! it: then a read finds nothing yet, and a write no room, and both are no end and no failure. The flag is not ours to
 //! take away, so what would block is waited for.
+//!
+//! The standard library's streams pass for empty and for written where the descriptor cannot be read or written, such as
+//! one that was opened the wrong way round. So the descriptors themselves are read and written.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -10,7 +13,7 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-/// A stream that never says that it would block.
+/// A stream's descriptor, read and written without a buffer, that never says that it would block.
 #[derive(Debug)]
 pub(crate) struct Blocking<S>(S);
 
@@ -20,11 +23,11 @@ impl<S: AsFd> Blocking<S> {
     }
 
     /// Does it until it would not block. `attempt` must have done nothing where it would.
-    fn retry<T>(&mut self, ready: PollFlags, mut attempt: impl FnMut(&mut S) -> io::Result<T>) -> io::Result<T> {
+    fn retry<T>(&self, ready: PollFlags, mut attempt: impl FnMut(&S) -> rustix::io::Result<T>) -> io::Result<T> {
         loop {
-            match attempt(&mut self.0) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(ready)?,
-                done => return done,
+            match attempt(&self.0) {
+                Err(Errno::AGAIN) => self.wait(ready)?,
+                done => return done.map_err(io::Error::from),
             }
         }
     }
@@ -38,20 +41,19 @@ impl<S: AsFd> Blocking<S> {
     }
 }
 
-impl<S: Read + AsFd> Read for Blocking<S> {
+impl<S: AsFd> Read for Blocking<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.retry(PollFlags::IN, |stream| stream.read(buffer))
+        self.retry(PollFlags::IN, |stream| rustix::io::read(stream, &mut *buffer))
     }
 }
 
-impl<S: Write + AsFd> Write for Blocking<S> {
+impl<S: AsFd> Write for Blocking<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.retry(PollFlags::OUT, |stream| stream.write(bytes))
+        self.retry(PollFlags::OUT, |stream| rustix::io::write(stream, bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // What a buffer could write of itself is no longer in it.
-        self.retry(PollFlags::OUT, Write::flush)
+        Ok(())
     }
 }
 

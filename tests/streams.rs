@@ -7,9 +7,9 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::Log;
 use crate::harness::faults::{DEEP_REQUESTS, auditq_on};
-use crate::harness::program::{MODES, run_with_input};
+use crate::harness::program::{MODES, assert_refused, run_with_input};
+use crate::harness::{Log, auditq};
 
 /// What a command said: exit code, standard output, standard error.
 type Said = (Option<i32>, Vec<u8>, Vec<u8>);
@@ -103,6 +103,51 @@ fn streams_that_would_block_are_waited_for() {
             assert_eq!(found.2, expected.stderr, "{what}");
         }
     }
+}
+
+/// A descriptor that was opened the wrong way round is no output and no end of the input.
+#[test]
+fn streams_that_cannot_be_used_are_said() {
+    let log = Log::plain(300);
+    for mode in MODES {
+        for question in [
+            &["query"][..],
+            &["query", "--count"],
+            &["query", "--all"],
+            &["query", "--format", "table"],
+            &["query", "--batch", "-"],
+        ] {
+            let mut command = auditq_on(log.root(), &[question, &["--mode", mode]].concat());
+            let (stdin, mut to) = pipe().unwrap();
+            to.write_all(b"{\"page\": 2}\n").unwrap();
+            drop(to);
+            command.stdin(stdin).stdout(std::fs::File::open("/dev/null").unwrap());
+            let output = command
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+                .wait_with_output()
+                .unwrap();
+            assert_refused(
+                &output,
+                &["standard output: Bad file descriptor"],
+                &format!("{question:?} {mode}"),
+            );
+        }
+        let mut command = auditq_on(log.root(), &["query", "--batch", "-", "--mode", mode]);
+        let unreadable = std::fs::File::options().write(true).open("/dev/null").unwrap();
+        let output = command.stdin(unreadable).output().unwrap();
+        assert_refused(&output, &["standard input: cannot read: Bad file descriptor"], mode);
+    }
+    let mut help = auditq();
+    let output = help.arg("--help").stdout(std::fs::File::open("/dev/null").unwrap());
+    let output = output
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    assert_refused(&output, &["standard output: Bad file descriptor"], "--help");
 }
 
 /// A batch that waits for its first request, and one by one for the others.

@@ -48,7 +48,6 @@ impl Stdout {
     /// # Errors
     /// As [`Stdout::write`].
     pub fn flush(&mut self) -> Result<()> {
-        // Two layers: ours, and the line buffer of the standard library behind it.
         self.out.flush().map_err(Error::Output)
     }
 }
