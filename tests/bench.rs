@@ -501,12 +501,12 @@ fn beside_a_writer(log: &Log, arguments: &[&str]) -> (std::process::Output, Vec<
             "--requests",
             "20",
             "--threads",
-            // Each asks once at least, however short a turn is.
-            "4",
+            "2",
             "--rounds",
             "6",
         ])
-        .args(["--write-rate", "0,50", "--write-seconds", "0.1"])
+        // Time for four requests, one of which has events.
+        .args(["--write-rate", "0,50", "--write-seconds", "0.2"])
         .args(arguments)
         .output()
         .unwrap();

@@ -67,7 +67,7 @@ fn diff_has_no_verdict_without_an_event() {
 #[test]
 fn bench_has_no_figures_without_an_event() {
     let log = log();
-    let bench = |arguments: &[&str]| log.auditq(&[&["bench", "--rounds", "2", "--threads", "2"], arguments].concat());
+    let bench = |arguments: &[&str]| log.auditq(&[&["bench", "--rounds", "6", "--threads", "2"], arguments].concat());
     for further in [
         &[][..],
         &["--rate", "10000"],
