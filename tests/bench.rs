@@ -506,7 +506,7 @@ fn beside_a_writer(log: &Log, arguments: &[&str]) -> (std::process::Output, Vec<
             "6",
         ])
         // Time for four requests, one of which has events.
-        .args(["--write-rate", "0,50", "--write-seconds", "0.2"])
+        .args(["--write-rate", "0,50", "--write-seconds", "0.5"])
         .args(arguments)
         .output()
         .unwrap();
