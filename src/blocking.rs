@@ -13,6 +13,12 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+/// How many columns the terminal has that a stream is; `None` where it is none, or does not know its size.
+pub(crate) fn width(stream: &impl AsFd) -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(stream)?;
+    Some(usize::from(width.0)).filter(|width| *width > 0)
+}
+
 /// A stream's descriptor, read and written without a buffer, that never says that it would block.
 #[derive(Debug)]
 pub(crate) struct Blocking<S>(S);

@@ -1,10 +1,12 @@
 //! Parses the arguments, runs the command, turns an error into an exit code.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use auditq::cli::{self, Invocation};
 use auditq::command;
 use auditq::error::{Error, Exit, Result};
+use auditq::escape::escape_for_terminal;
 use auditq::output;
 use auditq::storage;
 
@@ -23,11 +25,21 @@ fn run() -> Result<Exit> {
     match cli::parse()? {
         Invocation::Run(config) => command::run(&config),
         Invocation::Show(text) => output::text(&text).map(|()| Exit::Fine),
+        Invocation::Install(files) => install(&files),
         Invocation::NothingAsked(help) => {
             output::progress::help(&help);
             Ok(Exit::Failed)
         }
     }
+}
+
+fn install(files: &[(PathBuf, String)]) -> Result<Exit> {
+    let mut names = String::new();
+    for (path, text) in files {
+        storage::install(path, text)?;
+        names.push_str(&format!("{}\n", escape_for_terminal(&path.display().to_string())));
+    }
+    output::text(&names).map(|()| Exit::Fine)
 }
 
 fn fail(error: &Error) -> Exit {

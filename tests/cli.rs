@@ -58,7 +58,7 @@ fn a_name_that_is_none_of_those_accepted() {
     let log = Log::plain(30);
     for (flag, accepted) in [
         ("--mode", "baseline, enhanced"),
-        ("--format", "auto, table, jsonl"),
+        ("--format", "auto, table, pretty, jsonl"),
         ("--color", "auto, always, never"),
     ] {
         for text in ["fast", "BASELINE"] {
@@ -71,7 +71,11 @@ fn a_name_that_is_none_of_those_accepted() {
         assert_refused(&output, &["--generate", what, accepted], what);
     }
     let output = auditq().env("AUDITQ_FORMAT", "csv").arg("query").output().unwrap();
-    assert_refused(&output, &["--format", "\"csv\"", "auto, table, jsonl"], "environment");
+    assert_refused(
+        &output,
+        &["--format", "\"csv\"", "auto, table, pretty, jsonl"],
+        "environment",
+    );
 }
 
 #[test]
@@ -210,7 +214,7 @@ fn an_unknown_command_and_none_at_all() {
     let output = auditq().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(output.stdout, b"");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("Usage: auditq"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("Examples:"));
 }
 
 #[test]
@@ -549,7 +553,7 @@ fn help_and_the_version_are_results() {
 #[test]
 fn the_man_page_and_the_completions() {
     for (what, says) in [
-        ("man", ".TH auditq"),
+        ("man", ".TH AUDITQ"),
         ("man", "verify\\-baseline"),
         ("complete-bash", "verify-baseline"),
         ("complete-zsh", "#compdef auditq"),
@@ -562,6 +566,36 @@ fn the_man_page_and_the_completions() {
             text.len() > 1_000 && text.contains(says),
             "{what}: {says:?} is not in: {text}"
         );
+    }
+}
+
+/// One command puts everything where man and the shells look.
+#[test]
+fn all_pages_are_installed_below_a_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let prefix = place.path().join("usr");
+    let output = auditq().args(["--generate", "all"]).arg(&prefix).output().unwrap();
+    assert_quiet(&output, "--generate all");
+    let written = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(written.lines().count(), 9, "{written}");
+    for path in written.lines() {
+        assert!(std::fs::metadata(path).unwrap().len() > 500, "{path}");
+    }
+    let page = |name: &str| std::fs::read_to_string(prefix.join("share/man/man1").join(name)).unwrap();
+    for name in ["auditq.1", "auditq-seed.1", "auditq-query.1", "auditq-diff.1", "auditq-bench.1"] {
+        for section in ["NAME", "EXAMPLES", "OPTIONS", "EXIT CODES", "ENVIRONMENT", "FILES"] {
+            let heading = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];
+            assert!(heading.iter().any(|it| page(name).contains(it)), "{name}: {section}:\n{}", page(name));
+        }
+    }
+    for section in ["TIMES", "CURSORS", "PINS", "BATCHES", "FORMATS"] {
+        assert!(page("auditq-query.1").contains(&format!(".SH {section}\n")), "{section}");
+    }
+    for (arguments, says) in [
+        (&["--generate", "all"][..], "--generate all wants the directory"),
+        (&["--generate", "man", "x"], "prints one page"),
+    ] {
+        assert_refused(&auditq().args(arguments).output().unwrap(), &[says], says);
     }
 }
 

@@ -70,7 +70,11 @@ fn what_a_variable_says_is_not_looked_at_where_the_option_is_given() {
         assert_eq!(run(&log, &arguments, wrong), unset, "{arguments:?}");
     }
     let output = run(&log, &["query"], wrong);
-    assert_refused(&output, &["AUDITQ_FORMAT", "\"csv\"", "auto, table, jsonl"], "format");
+    assert_refused(
+        &output,
+        &["AUDITQ_FORMAT", "\"csv\"", "auto, table, pretty, jsonl"],
+        "format",
+    );
     let output = run(&log, &["query", "--format", "jsonl"], wrong);
     assert_refused(&output, &["/nonexistent"], "directory");
 }

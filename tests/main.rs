@@ -44,6 +44,7 @@ mod read_only;
 mod recipes;
 mod refused_resources;
 mod resource_usage;
+mod screens;
 mod seed;
 mod soak;
 mod special_files;

@@ -13,60 +13,79 @@ use crate::measure::MIN_ROUNDS_FOR_VERDICT;
 
 const EXAMPLES: &str = "\
 Examples:
-  auditq bench                                             both workloads, 16 clients
+  auditq bench                                both workloads, 16 clients
   auditq bench --workload legacy --threads 1 --histogram
-  auditq bench --min-speedup 10 --export bench.json        exit 1 unless surely ten times faster
-  auditq bench --plot latency.svg                          and a picture: latency by page
-  auditq bench --rate 100                                  100 requests a second, come what may
-  auditq bench --write-rate 0,10,100 --journal wal         beside a writer that commits to a copy of the log
-  auditq bench --cold --rounds 25                          pages of 1, 20 and 50 events that are not in memory
-  auditq bench --workload legacy --requests 2000 --dry-run | auditq query --batch -";
+  auditq bench --min-speedup 10 --export bench.json     exit 1 if in doubt
+  auditq bench --plot latency.svg             and a picture: latency by page
+  auditq bench --rate 100                     100 requests a second in any case
+  auditq bench --write-rate 0,10,100          beside a writer, on a copy
+  auditq bench --cold --rounds 25             pages that are not in memory
+  auditq bench --workload legacy --dry-run | auditq query --batch - | head -1";
 
 const METHOD: &str = "\
 Method:
-  Three subjects: the baseline, the enhanced engine, and the floor, which reads the same payloads and does nothing
-  else. First every answer of the enhanced engine is compared with the baseline's; where one differs there are no
-  figures, and the exit code is 2. Then each round asks every subject the same requests, in turn: the baseline once, a
-  fast subject again and again until 0.1 s have passed. Six rounds have all six orders of three subjects, so that each
-  comes as often in each place, and behind each of the others. Last, from one thread and in turn as well, the mean cost
-  of a request, also of the pages that hold events alone: the figure to compare engines by. Percentiles are taken from
-  all samples, at index (n - 1) * p with linear interpolation; those of more clients than cores hold waits for a core
-  and have no ratio. A ratio is the geometric mean over the rounds, above 1 is faster. Its interval is Student's t on
-  the logarithms, widened for rounds that depend on each other (correlation up to 0.6) and for the number of ratios, so
-  that all of them together hold with 95 % confidence. A verdict takes six rounds, and so does --min-speedup, which
-  passes only where the low end of every interval reaches X.
+  Three subjects: the baseline, the enhanced engine, and the floor, which reads
+  the same payloads and does nothing else. First every answer of the enhanced
+  engine is compared with the baseline's; where one differs there are no
+  figures, and the exit code is 2. Then each round asks every subject the same
+  requests, in turn: the baseline once, a fast subject again and again until
+  0.1 s have passed. Six rounds have all six orders of three subjects, so that
+  each comes as often in each place, and behind each of the others. Last, from
+  one thread and in turn as well, the mean cost of a request, also of the pages
+  that hold events alone: the figure to compare engines by. Percentiles are
+  taken from all samples, at index (n - 1) * p with linear interpolation; those
+  of more clients than cores hold waits for a core and have no ratio. A ratio
+  is the geometric mean over the rounds, above 1 is faster. Its interval is
+  Student's t on the logarithms, widened for rounds that depend on each other
+  (correlation up to 0.6) and for the number of ratios, so that all of them
+  together hold with 95 % confidence. A verdict takes six rounds, and so does
+  --min-speedup, which passes only where the low end of every interval reaches
+  X.
 
 Beside a writer:
-  With --write-rate the log is copied, for each journal mode, to a directory beside it or else to the system's
-  temporary one; the log itself is never written, and the copy is removed. A writer appends a payload, inserts its row
-  and commits, R times a second (rollback journal: synchronous FULL; WAL: NORMAL). It has its turn alone, beside the
-  baseline's clients and beside the enhanced engine's, each turn --write-seconds long. Every answer must be the page
-  of one moment between the last commit that had returned when it was asked for and the last that had begun when it
-  came; at the end the whole log and every request are compared between the engines. Else there are no figures.
+  With --write-rate the log is copied, for each journal mode, to a directory
+  beside it or else to the system's temporary one; the log itself is never
+  written, and the copy is removed. A writer appends a payload, inserts its row
+  and commits, R times a second (rollback journal: synchronous FULL; WAL:
+  NORMAL). It has its turn alone, beside the baseline's clients and beside the
+  enhanced engine's, each turn --write-seconds long. Every answer must be the
+  page of one moment between the last commit that had returned when it was
+  asked for and the last that had begun when it came; at the end the whole log
+  and every request are compared between the engines. Else there are no
+  figures.
 
 Cold:
-  With --cold one request is asked at a time, for pages of 1, 20 and 50 events all over the log, by each engine in turn.
-  Before each, the files of the log and of its index leave the system's memory (posix_fadvise); with --cold=system, which
-  only root may, whatever the system keeps of any file does (drop_caches). Opening the engine is part of the time, the
-  start of a process is not. Answers that differ have no figures.
+  With --cold one request is asked at a time, for pages of 1, 20 and 50 events
+  all over the log, by each engine in turn. Before each, the files of the log
+  and of its index leave the system's memory (posix_fadvise); with
+  --cold=system, which only root may, whatever the system keeps of any file
+  does (drop_caches). Opening the engine is part of the time, the start of a process
+  is not. Answers that differ have no figures.
 
 JSON lines, told apart by their type:
   run        schema_version, commit, command_line, method, machine, dataset
-  summary    of a workload and subject: n, errors, rps, mean_us, p50_us, p90_us, p95_us, p99_us, max_us; p99_is_weak
-             where fewer than 1,000 different requests stand behind it
-  depth      the same by depth: shallow (the newest tenth of the matching events), middle (the newer half), deep,
-             past_the_end
+  summary    of a workload and subject: n, errors, rps, mean_us, p50_us,
+             p90_us, p95_us, p99_us, max_us; p99_is_weak where fewer than 1,000
+             different requests stand behind it; with --rate also started_per_s
+             and kept_up: where a subject did not keep up, its latencies are of
+             a queue
+  depth      the same by depth: shallow (the newest tenth of the matching
+             events), middle (the newer half), deep, past_the_end
   histogram  with --histogram: buckets of from_us, to_us, count
-             with --rate also started_per_s and kept_up; where a subject did not keep up, its latencies are of a queue
-  ratio      of a metric: cost and cost_with_events (one thread), rps (not with --rate, which sets it for all), and with
-             --rate or no more clients than cores p50, p90, p95, p99; ratio, low, high, verdict (faster, slower,
-             inconclusive), improvement_percent
-  cost       from one thread, of all pages and of those with events: us_per_request, and of_floor: ratio, low, high
+  ratio      of a metric: cost and cost_with_events (one thread), rps (not with
+             --rate, which sets it for all), and with --rate or no more clients
+             than cores p50, p90, p95, p99; ratio, low, high, verdict (faster,
+             slower, inconclusive), improvement_percent
+  cost       from one thread, of all pages and of those with events:
+             us_per_request, and of_floor: ratio, low, high
   gate       with --min-speedup: passed, failures
-  write      with --write-rate, in the place of all but run and gate: of a journal, write_rate_per_s, workload and
-             subject (none: the writer alone) the commits with their per_s, p50_us, p99_us, the requests with their
-             rps and latencies, the refreshes of the index by kind, and the ratios
-  cold_run   with --cold: dropped, is_dropped (null where the file system does not tell), events, rounds
+  write      with --write-rate, in the place of all but run and gate: of a
+             journal, write_rate_per_s, workload and subject (none: the writer
+             alone) the commits with their per_s, p50_us, p99_us, the requests
+             with their rps and latencies, the refreshes of the index by kind,
+             and the ratios
+  cold_run   with --cold: dropped, is_dropped (null where the file system does
+             not tell), events, rounds
   cold       of a subject and page_size: p50_us, p90_us, of_one_event, speedup
   The export to a .json file holds all of them, and every round.";
 

@@ -9,40 +9,46 @@ use crate::contract::workload::Workload;
 
 const EXAMPLES: &str = "\
 Examples:
-  auditq diff                                       every workload, on the log in ./data
-  auditq diff --workload deep --requests 20000      more of one workload
-  auditq diff --workload sweep --format jsonl | jq -c 'select(.type == \"verdict\")'
+  auditq diff                                    every workload, on ./data
+  auditq diff --workload deep --requests 5000    more of one workload
+  auditq diff --workload sweep --format jsonl | jq -r .verdict
   auditq diff --max-mismatches 1000 > mismatches.jsonl || echo different";
 
 const DETAILS: &str = "\
 Workloads:
-  legacy  the live service's own mix: the last seven days, half with an actor, most with an action
+  legacy  the live service's own mix: the last seven days, half with an actor,
+          most with an action
   deep    no filter, the whole log, pages up to 2000
-  sweep   systematic, made from the log: every page of the sizes 10, 20 and 50; each action; every actor;
-          actors with actions; windows that start or end on, between and beyond events; unknown actors and
-          actions; cursors at every kind of boundary; pages far beyond the end; counts; whole results.
-          What would take too long is thinned out evenly, which is said
+  sweep   systematic, made from the log: every page of the sizes 10, 20 and 50;
+          each action; every actor; actors with actions; windows that start or
+          end on, between and beyond events; unknown actors and actions;
+          cursors at every kind of boundary; pages far beyond the end; counts;
+          whole results. What would take too long is thinned out evenly, which
+          is said
   all     one after the other
 
 Mismatches:
   missing, extra   an event that only one answer has, or another count
   reordered        an event in another place
   field, payload   an event's column, its payload's bytes
-  error            one fails where the other answers, or fails with another text
-  Where two answers differ, the baseline is asked again. If it repeats itself, the mismatch counts; if the log
-  has changed, the request is asked anew.
+  error            one fails where the other answers, or with another text
+  Where two answers differ, the baseline is asked again. If it repeats itself,
+  the mismatch counts; if the log has changed, the request is asked anew.
 
 JSON lines, each an object with its type:
-  self_check  workload, planted (differences that were planted, and found), requests and events for which the
-              baseline agrees with itself
+  self_check  workload, planted (differences that were planted, and found),
+              requests and events for which the baseline agrees with itself
   thinned     workload, part, kept, of: so many of so many requests were made
-  mismatch    workload, class, event, what, baseline, enhanced, reproduce (a command line for each mode)
-  verdict     workload, verdict (same, different, none), requests, events, differing (requests), mismatches (by
-              class, also those not shown), failed_alike, asked_again, unsettled (requests)
+  mismatch    workload, class, event, what, baseline, enhanced, reproduce (a
+              command line for each mode)
+  verdict     workload, verdict (same, different, none), requests, events,
+              differing (requests), mismatches (by class, also those not
+              shown), failed_alike, asked_again, unsettled (requests)
 
-The exit code is 0 where every answer is the same, 1 where one differs, and 2 where nothing was compared.";
+The exit code is 0 where every answer is the same, 1 where one differs, and 2
+where nothing was compared.";
 
-/// Compare the enhanced engine with the baseline, answer by answer
+/// Compare both engines, answer by answer
 ///
 /// Sends the same requests to both engines and compares counts, order, every field, payload bytes and errors.
 /// Before that, the comparison checks itself: it must find planted differences, and none between the baseline and
@@ -116,6 +122,7 @@ mod tests {
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             no_color: false,
+            width: 80,
             verbose: false,
             now: 0,
             threads: 3,

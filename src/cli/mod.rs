@@ -6,13 +6,15 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Display, Format, Task};
+use crate::blocking;
+use crate::config::{Config, Display, Format, MIN_WIDTH, Task};
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 
 mod bench;
 mod diff;
 mod generate;
+mod man;
 mod query;
 mod seed;
 mod synonyms;
@@ -30,6 +32,8 @@ pub enum Invocation {
     Run(Box<Config>),
     /// Print this text on standard output: help, the version, a generated page.
     Show(String),
+    /// Write these files, and print their names.
+    Install(Vec<(PathBuf, String)>),
     /// No arguments: print this help on standard error.
     NothingAsked(String),
 }
@@ -44,36 +48,46 @@ pub fn parse() -> Result<Invocation> {
 
 const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}\n";
 
+// Everything that is laid out by hand is at most 80 columns wide, so that nothing wraps it once more.
+
 const EXAMPLES: &str = "\
 Examples:
-  auditq seed                                     make the contract dataset in ./data
-  auditq query                                    the newest 20 events
-  auditq query --page 2000 --size 20              a page at any depth, at the cost of the first
-  auditq query --actor 42 --action UPDATE --from 7d --now 2025-12-30
-  auditq query --from 2025-12-01 --to 2025-12-07 --count
-  auditq query --all --format jsonl | sed 's/, \"payload\": .*/}/' | jq -r .action | sort | uniq -c
-  auditq query --batch requests.jsonl --threads 16 > responses.jsonl
-  auditq diff                                     do both engines answer alike?
-  auditq bench                                    how much faster, and how sure that is
-  auditq verify-baseline                          is everything still what the contract says?";
+  auditq seed                             make the contract dataset in ./data
+  auditq query                            the newest 20 events
+  auditq query --page 2000                a page at any depth costs the same
+  auditq query --actor 42 --from 7d --now 2025-12-30
+  auditq query --count --action EXPORT    how many
+  auditq query --all | wc -l              every event, in bounded memory
+  auditq diff                             do both engines answer alike?
+  auditq bench                            how much faster, and how sure that is
+  auditq verify-baseline                  is all as the contract says?";
 
 const EXIT_CODES: &str = "\
+Standard output carries results only; notes, progress and errors go to standard
+error. `auditq help COMMAND` says all about one command.
+
 Exit codes:
   0  done, and where there was a verdict, a good one
   1  a negative verdict: a digest, a comparison, a gate
   2  a usage, I/O or data error
 
-Standard output carries results only; notes, progress and errors go to standard error.
-`auditq help COMMAND` says all about one command.";
+Environment:
+  AUDITQ_DATA_DIR, AUDITQ_FORMAT  stand in for --data-dir and --format
+  AUDITQ_VERBOSE                  set: says what becomes of the index
+  NO_COLOR                        set: no colour
+  COLUMNS                         how wide tables are without a terminal
+  TMPDIR                          where rows are spooled that memory is too
+                                  small for";
 
 /// Page through a disk-backed audit log, at any depth in constant time
 #[derive(Debug, Parser)]
 #[command(name = "auditq", bin_name = "auditq", version, help_template = TEMPLATE, before_help = EXAMPLES, after_help = EXIT_CODES)]
 #[command(arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
-    /// Print the man page or a shell's completions
-    #[arg(long, value_name = "WHAT", value_enum)]
-    generate: Option<generate::Page>,
+    /// Print man, complete-bash, complete-zsh or complete-fish; `all DIR` installs all of them and the commands' man
+    /// pages below DIR, such as ~/.local
+    #[arg(long, num_args = 1..=2, value_names = ["WHAT", "DIR"])]
+    generate: Vec<String>,
 
     #[command(flatten)]
     global: Global,
@@ -89,8 +103,8 @@ struct Global {
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 
-    /// How results are written; auto is a table on a terminal and JSON lines otherwise [env: AUDITQ_FORMAT]
-    /// [default: auto]
+    /// How results are written: auto is a table on a terminal and JSON lines otherwise, pretty shows whole events, a
+    /// paragraph each [env: AUDITQ_FORMAT] [default: auto]
     #[arg(long, value_name = "FORMAT", global = true, value_enum)]
     format: Option<FormatArg>,
 
@@ -107,6 +121,7 @@ struct Global {
 enum FormatArg {
     Auto,
     Table,
+    Pretty,
     Jsonl,
 }
 
@@ -158,6 +173,8 @@ struct Environment {
     stderr_is_terminal: bool,
     no_color: bool,
     verbose: bool,
+    /// How many columns the terminal has, or `COLUMNS` says.
+    width: usize,
     /// The wall clock in epoch seconds.
     now: i64,
     /// How many threads the machine runs at once.
@@ -212,6 +229,16 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// The width where nothing tells one.
+const DEFAULT_WIDTH: usize = 120;
+
+/// Of the terminal that standard output is; else what `COLUMNS` says.
+fn width() -> usize {
+    let of_variable = || variable("COLUMNS")?.to_str()?.trim().parse().ok();
+    let width = blocking::width(&std::io::stdout()).or_else(of_variable);
+    width.unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+}
+
 impl Environment {
     fn default_threads(&self) -> usize {
         self.threads.clamp(1, query::MAX_THREADS)
@@ -227,6 +254,7 @@ impl Environment {
             stderr_is_terminal: std::io::stderr().is_terminal(),
             no_color: variable("NO_COLOR").is_some(),
             verbose: variable("AUDITQ_VERBOSE").is_some(),
+            width: width(),
             now: time::wall_clock(),
             threads: std::thread::available_parallelism().map_or(1, Into::into),
         }
@@ -243,8 +271,8 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>, environment: &Envir
 
 impl Cli {
     fn resolve(self, environment: &Environment) -> Result<Invocation> {
-        if let Some(page) = self.generate {
-            return Ok(Invocation::Show(page.text(Cli::command())));
+        if !self.generate.is_empty() {
+            return generate::invocation(&self.generate, Cli::command());
         }
         let Some(command) = self.command else {
             return Err(Error::usage(format!(
@@ -269,12 +297,14 @@ impl Global {
             stderr_is_terminal,
             no_color,
             verbose,
+            width,
             ..
         } = *environment;
         let format = self.format.map_or_else(|| environment.variables.format(), Ok)?;
         Ok(Display {
             format: match format {
                 FormatArg::Table => Format::Table,
+                FormatArg::Pretty => Format::Pretty,
                 FormatArg::Auto if stdout_is_terminal => Format::Table,
                 FormatArg::Auto | FormatArg::Jsonl => Format::Jsonl,
             },
@@ -287,6 +317,7 @@ impl Global {
             verbose: verbose && !self.quiet,
             stdout_is_terminal,
             stderr_is_terminal,
+            width,
         })
     }
 }

@@ -16,28 +16,37 @@ use crate::model::{Filter, Key, Mode, Pin, Position, Query};
 
 const EXAMPLES: &str = "\
 Examples:
-  auditq query                                           the newest 20 events
-  auditq query --page 7 --size 50                        events 301 to 350
-  auditq query --actor 42 --action UPDATE --from 7d      one actor's updates of the last seven days
-  auditq query --from 2025-12-01 --to 2025-12-07         both days included
-  auditq query --after 1767052800:17                     the 20 events before that one
-  auditq query --as-of 1767052800:17 --page 7            page 7 of what there was when that event was the newest
-  auditq query --all --format jsonl | wc -l              every event
-  auditq query --follow --action DELETE                  every event from now on, as it becomes visible
-  auditq query --count --action EXPORT                   how many
-  auditq query --batch - < requests.jsonl                one request a line, one response a line";
+  auditq query                                     the newest 20 events
+  auditq query --page 7 --size 50                  events 301 to 350
+  auditq query --actor 42 --action EXPORT          one actor's exports
+  auditq query --from 2025-12-01 --to 2025-12-07   both days included
+  auditq query --from 7d --now 2025-12-30          seven days up to then
+  auditq query --after 1767051778:11065            the 20 events after that one
+  auditq query --as-of 1767051778:11065 --page 7   as when that was the newest
+  auditq query --size 3 --format pretty            whole payloads, for people
+  auditq query --follow --action DELETE            each from now on, as it comes
+  auditq query --count --action EXPORT             how many
+  auditq query --all | wc -l                       every event
+  auditq query --batch - < requests.jsonl          an answer to each line";
 
 const DETAILS: &str = "\
   today, yesterday          the whole day, UTC
-  now, 7d, -36h, 2w, 1h30m  so long before --now, with or without the minus; a day has 24 hours, m is minutes
-  Both ends belong to the window. A window that ends before it starts is empty, and no error.
+  now, 7d, -36h, 2w, 1h30m  so long before --now, with or without the minus; a
+                            day has 24 hours, m is minutes
+  Both ends belong to the window. A window that ends before it starts is empty,
+  and no error.
 
 Cursors:
-  --cursor prints the last event's CREATED_AT:ID on standard error, behind the page; --after takes it. Every page:
+  On a terminal, the line below a table names the cursor of the page that
+  follows. --cursor prints it, CREATED_AT:ID, on standard error; --after takes
+  it. Such pages hold every event once, also while rows are inserted.
+  Every page:
     after=
-    while auditq -q query --size 1000 ${after:+--after \"$after\"} --cursor 2> cursor
+    while auditq -q query --size 1000 ${after:+--after \"$after\"} \\
+        --cursor 2> cursor
     do after=$(cat cursor); [ \"$after\" ] || break; done; cat cursor >&2
-  Where an event cannot be read, --all shows all before it, and its message says the cursor to go on behind it.
+  Where an event cannot be read, --all shows all before it, and its message
+  says the cursor to go on behind it.
 
 Exports:
   An export that was interrupted, at any moment, goes on behind its last whole
@@ -69,12 +78,23 @@ Pins:
   moves pages all the same.
 
 Batches:
-  A request line is {\"from_ts\": 0, \"to_ts\": 1767052800, \"actor_id\": null, \"action\": null, \"page\": 1,
-  \"page_size\": 20}; its response is {\"query\": {...}, \"events\": [...], \"count\": N}, always as JSON. A pin is
-  \"as_of\": \"1767052800:17\", or \"newest\", for which the response's query says the event. A request
-  that fails is answered by {\"query\": ..., \"error\": \"...\"} in its place, and the exit code is 2.";
+  A request line, of which any part may be missing:
+    {\"from_ts\": 0, \"to_ts\": 1767052800, \"actor_id\": null,
+     \"action\": \"EXPORT\", \"page\": 1, \"page_size\": 20}
+  in one line, or with \"after\": \"1767051778:11065\" for a page number. A pin is
+  \"as_of\": \"1767051778:11065\", or \"newest\", for which the answer's query says
+  the event. The answer is {\"query\": {...}, \"events\": [...], \"count\": N},
+  always as JSON; that of a request that fails is {\"query\": ..., \"error\":
+  \"...\"} in its place, and the exit code is 2. `auditq bench --dry-run` prints
+  requests.
 
-/// Show events, newest first: a page, all, how many, or a batch of requests
+Formats:
+  jsonl   byte for byte what the live service prints for the event
+  table   shortens payloads, and leaves out columns that do not fit
+  pretty  every field and the whole payload, a paragraph an event
+  Tables and paragraphs escape control characters, which the audited wrote.";
+
+/// Show events, newest first: a page, all, a count, or a batch
 ///
 /// Events come by created_at, then id, both descending. A JSON line is byte for byte what the live service
 /// prints for the event. A page past the end is empty, and no error.

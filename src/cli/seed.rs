@@ -9,8 +9,8 @@ use crate::error::Result;
 
 const EXAMPLES: &str = "\
 Examples:
-  auditq seed                                       the contract dataset, in ./data
-  auditq --data-dir big seed --events 5000000       a scale study of the same make";
+  auditq seed                                   the contract dataset, in ./data
+  auditq --data-dir big seed --events 5000000   a scale study of the same make";
 
 /// Generate the contract dataset and print its digests
 ///

@@ -74,7 +74,8 @@ const FLAGS: &[(&str, &str)] = &[
 /// The value that is part of what a word means.
 const VALUES: &[(&str, &str)] = &[
     ("json jsonl json-lines ndjson", "jsonl"),
-    ("table pretty human", "table"),
+    ("table", "table"),
+    ("pretty human", "pretty"),
     ("no-color no-colour nocolor monochrome", "never"),
 ];
 
@@ -154,24 +155,10 @@ pub(super) fn is_similar(typed: &str, flag: &str) -> bool {
 /// Words longer than any flag are not measured.
 fn distance(one: &str, other: &str) -> usize {
     const LONGEST: usize = 40;
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     if one.len() > LONGEST || other.len() > LONGEST {
         return usize::MAX;
     }
-    let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];
-    for (i, letter) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, with) in other.iter().enumerate() {
-            let changed = rows[i][j] + usize::from(letter != with);
-            let mut least = changed.min(rows[i][j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *letter == other[j - 1] && one[i - 1] == *with {
-                least = least.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[one.len()][other.len()]
+    strsim::osa_distance(one, other)
 }
 
 #[cfg(test)]

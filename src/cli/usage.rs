@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::io::IsTerminal;
 
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -25,9 +24,7 @@ pub(super) fn explain(error: &clap::Error, arguments: &[OsString], environment: 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             Ok(Invocation::Show(colored(environment.stdout_is_terminal)))
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Ok(Invocation::NothingAsked(colored(std::io::stderr().is_terminal())))
-        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(Invocation::NothingAsked(first_help())),
         _ => {
             let command = command_of(arguments);
             Err(Error::usage(format!(
@@ -36,6 +33,18 @@ pub(super) fn explain(error: &clap::Error, arguments: &[OsString], environment: 
             )))
         }
     }
+}
+
+/// What fits a screen, for whoever has not asked anything yet.
+fn first_help() -> String {
+    let cli = Cli::command();
+    let about = cli.get_about().map(ToString::to_string).unwrap_or_default();
+    let mut text = format!("{about}\n\n{}\n\nCommands:\n", super::EXAMPLES);
+    for command in cli.get_subcommands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        text.push_str(&format!("  {:<17}{about}\n", command.get_name()));
+    }
+    text + "\n`auditq --help` and `auditq help COMMAND` say more.\n"
 }
 
 fn problem(error: &clap::Error, command: &str) -> String {

@@ -8,11 +8,11 @@ use crate::config::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  auditq verify-baseline                            the files in fixtures/baseline, the dataset in ./data
-  auditq verify-baseline --dir ~/live-service       the live service's own two files
-  auditq verify-baseline --format jsonl | jq -r 'select(.ok | not) | .subject'";
+  auditq verify-baseline                        fixtures/baseline, and ./data
+  auditq verify-baseline --dir ~/live-service   the live service's own files
+  auditq verify-baseline --format jsonl | jq -r .subject";
 
-/// Check the frozen baseline and the dataset against the contract
+/// Check the frozen files and the dataset against the contract
 ///
 /// Takes the SHA-256 of each frozen file and compares it with the sums compiled into this program. Where the
 /// data directory holds a dataset, its payload file, its rows and its schema are checked as well. The exit code
@@ -33,7 +33,8 @@ JSON lines, one a check:
   expected  what the contract says; null where it says nothing
   found     what is there; null where nothing is
   ok        true or false
-  note      which set of files, why nothing was found, or that the dataset is not the contract's; or null";
+  note      which set of files, why nothing was found, or that the dataset is
+            not the contract's; or null";
 
 impl Flags {
     pub(super) fn resolve(self) -> VerifyArgs {

@@ -46,13 +46,28 @@ pub struct Display {
     pub stdout_is_terminal: bool,
     /// Whether standard error is a terminal: progress is shown there only.
     pub stderr_is_terminal: bool,
+    /// How many columns a line may have, at least [`MIN_WIDTH`].
+    pub width: usize,
+}
+
+/// Narrower than this, nothing can be laid out.
+pub const MIN_WIDTH: usize = 20;
+
+impl Display {
+    /// Whether a person reads a table as it comes, and wants to be told where in the log it lies.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        self.format != Format::Jsonl && self.stdout_is_terminal && self.stderr_is_terminal && !self.quiet
+    }
 }
 
 /// The form of the results on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// For people: a row each.
     Table,
+    /// For people: a paragraph each, nothing shortened. What is no event is shown as in a table.
+    Pretty,
     /// One JSON object a line.
     Jsonl,
 }

@@ -8,7 +8,7 @@ use super::fallback::Fallback;
 use super::live::{Live, SqliteLeave};
 use super::refresh::BackgroundRefresh;
 use super::stream::{self, Source, Spooled, Walk};
-use super::{Engine, Find, Lifetime, Notify, RefreshCounts, cost, newest_first, newest_of, retry};
+use super::{Engine, Find, Lifetime, Notify, Overview, RefreshCounts, cost, newest_first, newest_of, retry};
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Page, Query, Rows};
 use crate::progress::Progress;
@@ -314,6 +314,11 @@ impl Engine for Enhanced {
 
     fn needs_build(&self) -> bool {
         !self.live.can_refresh() && !self.live.is_known()
+    }
+
+    fn overview(&self) -> Option<Overview> {
+        let index = self.live.with_current(|state| state.index.as_ref().ok().cloned());
+        index.flatten().map(Overview::new)
     }
 
     fn refreshes(&self) -> RefreshCounts {

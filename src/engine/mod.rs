@@ -8,6 +8,7 @@ pub mod feed;
 mod floor;
 mod indexed;
 mod live;
+mod overview;
 mod refresh;
 mod retry;
 mod row_spool;
@@ -22,6 +23,7 @@ use crate::storage::data_dir::DataDir;
 pub use baseline::Baseline;
 pub use floor::Floor;
 pub use indexed::Enhanced;
+pub use overview::Overview;
 pub use stream::Walk;
 
 pub use crate::storage::index::{VerifiedRefreshes, verified_refreshes};
@@ -103,6 +105,11 @@ pub trait Engine: Send + Sync {
     /// Whether [`Engine::maintain`] would build from the whole log what answers are found by.
     fn needs_build(&self) -> bool {
         false
+    }
+
+    /// What is known of the log's present state without reading the log.
+    fn overview(&self) -> Option<Overview> {
+        None
     }
 
     /// How often the engine brought what it knows up to date so far, and how.

@@ -74,7 +74,7 @@ impl FromStr for Key {
         parts.ok_or_else(|| {
             let shown = escape_for_terminal(&format!("{text:?}"));
             Error::usage(format!(
-                "the cursor {shown} is not CREATED_AT:ID, two whole numbers such as 1767052800:17"
+                "the cursor {shown} is not CREATED_AT:ID, two whole numbers such as 1767051778:11065"
             ))
         })
     }
@@ -111,7 +111,7 @@ impl FromStr for Pin {
         text.parse().map(Pin::At).map_err(|_| {
             let shown = escape_for_terminal(&format!("{text:?}"));
             Error::usage(format!(
-                "the pin {shown} is neither newest nor CREATED_AT:ID, two whole numbers such as 1767052800:17"
+                "the pin {shown} is neither newest nor CREATED_AT:ID, two whole numbers such as 1767051778:11065"
             ))
         })
     }

@@ -2,18 +2,30 @@
 
 use std::io;
 
-use comfy_table::{Cell, Color, Table};
+use comfy_table::Cell;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Stdout, table, unprintable};
+use super::{Stdout, fit, table, unprintable, wrap};
 use crate::command::check::Check;
 use crate::config::{Display, Format};
 use crate::error::Result;
 use crate::escape::escape_for_terminal;
 
-/// Characters from which a value is shown in several lines: more than a digest has.
-const LONG: usize = 80;
+const HEADER: [&str; 5] = ["check", "subject", "verdict", "value", "note"];
+const SUBJECT: usize = 1;
+const VERDICT: usize = 2;
+const VALUE: usize = 3;
+const NOTE: usize = 4;
+
+/// What gives way where a row is too wide.
+const SACRIFICES: [fit::Sacrifice; 4] = [
+    fit::to(VALUE, 17),
+    fit::to(NOTE, 0),
+    fit::to(SUBJECT, 10),
+    fit::to(VALUE, 0),
+];
 
 /// Prints the checks in the form that was asked for.
 ///
@@ -22,7 +34,7 @@ const LONG: usize = 80;
 pub(crate) fn print(display: &Display, checks: &[Check]) -> Result<()> {
     let mut out = Stdout::lock();
     match display.format {
-        Format::Table => out.write(as_table(display, checks).as_bytes())?,
+        Format::Table | Format::Pretty => out.write(as_table(display, checks).as_bytes())?,
         Format::Jsonl => {
             for check in checks {
                 out.write(&line(check)?)?;
@@ -41,51 +53,66 @@ fn line(check: &Check) -> Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Equal values are shown once; where they differ, each has a line of its own.
+/// Equal values are shown once, as far as there is room; where they differ, both are shown whole below the table.
 fn as_table(display: &Display, checks: &[Check]) -> String {
+    let rows: Vec<_> = checks.iter().map(row).collect();
+    let mut widths = HEADER.map(str::len);
+    if rows.iter().all(|row| row[NOTE].is_empty()) {
+        widths[NOTE] = 0;
+    }
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    fit::fit(&mut widths, table::GAP, display.width, &SACRIFICES);
+    let shown: Vec<_> = (0..HEADER.len()).filter(|&column| widths[column] > 0).collect();
     let mut table = table::plain(display);
-    table.set_header(["check", "subject", "verdict", "value"].map(table::heading));
-    for check in checks {
-        add(&mut table, check);
+    table.set_header(shown.iter().map(|&column| table::heading(HEADER[column])));
+    for row in &rows {
+        table.add_row(shown.iter().map(|&column| match column {
+            VERDICT => Cell::new(&row[column]).fg(table::verdict_color(&row[column])),
+            // A digest and a path are told apart by their ends, a list by its beginning.
+            VALUE if row[column].contains(' ') => Cell::new(fit::shortened(&row[column], widths[column])),
+            _ => Cell::new(fit::middle(&row[column], widths[column])),
+        }));
     }
-    table::text(&mut table)
+    let mut text = table::text(&mut table);
+    for check in checks.iter().filter(|check| !check.ok) {
+        text.push('\n');
+        text.push_str(&details(check, display.width));
+    }
+    text
 }
 
-fn add(table: &mut Table, check: &Check) {
-    let (verdict, color) = match (check.ok, &check.found) {
-        (true, _) => ("ok", Color::Green),
-        (false, Some(_)) => ("DIFFERS", Color::Red),
-        (false, None) => ("FAILED", Color::Red),
+fn row(check: &Check) -> [String; HEADER.len()] {
+    let verdict = match (check.ok, &check.found) {
+        (true, _) => "ok",
+        (false, Some(_)) => "DIFFERS",
+        (false, None) => "FAILED",
     };
-    let mut lines = Vec::new();
-    if check.ok {
-        lines.extend(check.found.as_deref().map(shown));
-    } else {
-        lines.extend(
-            check
-                .expected
-                .as_deref()
-                .map(|value| format!("expected {}", shown(value))),
-        );
-        lines.extend(check.found.as_deref().map(|value| format!("found    {}", shown(value))));
-    }
-    lines.extend(check.note.as_deref().map(escape_for_terminal));
-    table.add_row([
-        Cell::new(check.check),
-        Cell::new(escape_for_terminal(&check.subject)),
-        Cell::new(verdict).fg(color),
-        Cell::new(lines.join("\n")),
-    ]);
+    let value = check.found.as_deref().filter(|_| check.ok).unwrap_or_default();
+    let note = check.note.as_deref().filter(|_| check.ok).unwrap_or_default();
+    [check.check, &check.subject, verdict, value, note].map(escape_for_terminal)
 }
 
-/// A value that is safe to show; a long list, such as a table's columns, with a line for each part.
-fn shown(value: &str) -> String {
-    let value = escape_for_terminal(value);
-    if value.len() > LONG {
-        value.replace(", ", ",\n  ").replace("; ", ";\n  ")
-    } else {
-        value
+fn details(check: &Check, width: usize) -> String {
+    let lines = [
+        ("expected", &check.expected),
+        ("found", &check.found),
+        ("note", &check.note),
+    ];
+    let mut text = wrap::paragraph(
+        &escape_for_terminal(&format!("{} {}", check.check, check.subject)),
+        width,
+    );
+    for (name, value) in lines {
+        if let Some(value) = value {
+            let line = format!("  {name:<10}{}", escape_for_terminal(value));
+            text.push_str(&wrap::hanging(&line, "            ", width));
+        }
     }
+    text
 }
 
 /// Compact JSON in ASCII: subjects and schemas come from outside, and the line may go to a terminal.
@@ -141,10 +168,11 @@ mod tests {
             quiet: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
+            width: 120,
             verbose: false,
         };
         let text = as_table(&display, &[check(true), check(false)]);
-        assert!(text.contains("expected 00") && text.contains("FAILED") && text.contains("no such file"));
+        assert!(text.contains("expected  00") && text.contains("FAILED") && text.contains("no such file"));
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
     }
 }

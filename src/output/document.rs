@@ -1,8 +1,10 @@
 //! A document of paragraphs and tables: as text for a terminal, or as Markdown.
 
-use comfy_table::CellAlignment;
+use comfy_table::{Cell, CellAlignment};
+use unicode_width::UnicodeWidthStr;
 
-use super::table;
+use super::table::{self, GAP};
+use super::{fit, wrap};
 use crate::config::Display;
 
 /// A part of a document.
@@ -29,12 +31,33 @@ pub(crate) struct Grid {
     pub(crate) text_columns: usize,
 }
 
-/// The blocks for a terminal.
+/// The column whose words are seen by their colours.
+pub(crate) const VERDICT: &str = "verdict";
+
+impl Grid {
+    /// How many columns, from the left, say what a row is about.
+    fn labels(&self) -> usize {
+        self.text_columns.min(2)
+    }
+
+    /// Whether any row has something in a column.
+    fn is_used(&self, column: usize) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|row| !row[column].is_empty())
+    }
+
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| row[column].width());
+        cells.max().unwrap_or(0).max(self.header[column].width())
+    }
+}
+
+/// The blocks for a terminal, no line wider than that. What a shell is to read is never broken.
 #[must_use]
 pub(crate) fn as_text(display: &Display, blocks: &[Block]) -> String {
     let shown = |block: &Block| match block {
-        Block::Text(text) | Block::Code(text) => format!("{text}\n"),
-        Block::Grid(grid) => format!("{}\n{}", grid.title, grid_text(display, grid)),
+        Block::Text(text) => wrap::paragraph(text, display.width),
+        Block::Code(text) => format!("{text}\n"),
+        Block::Grid(grid) => wrap::paragraph(&grid.title, display.width) + &grid_text(display, grid),
     };
     blocks.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
@@ -51,18 +74,58 @@ pub(crate) fn as_markdown(blocks: &[Block]) -> String {
     blocks.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
-fn grid_text(display: &Display, grid: &Grid) -> String {
-    let mut text = table::plain(display);
-    text.set_header(grid.header.iter().map(|name| table::heading(name)));
-    for row in &grid.rows {
-        text.add_row(row);
-    }
-    for number in grid.text_columns..grid.header.len() {
-        if let Some(column) = text.column_mut(number) {
-            column.set_cell_alignment(CellAlignment::Right);
+/// Columns without anything in them are left out. Those that do not fit go below the others, behind the same labels.
+pub(super) fn grid_text(display: &Display, grid: &Grid) -> String {
+    let used: Vec<_> = (0..grid.header.len()).filter(|&column| grid.is_used(column)).collect();
+    let labels = used.iter().filter(|&&column| column < grid.labels()).count();
+    let (labels, figures) = used.split_at(labels);
+    let widths: Vec<_> = (0..grid.header.len()).map(|column| grid.width(column)).collect();
+    let of_labels: usize = labels.iter().map(|&column| widths[column] + GAP).sum();
+    let mut parts: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0;
+    for &column in figures {
+        match parts.last_mut().filter(|_| widths[column] + GAP <= room) {
+            Some(part) => {
+                part.push(column);
+                room -= widths[column] + GAP;
+            }
+            None => {
+                parts.push([labels, &[column]].concat());
+                room = display.width.saturating_sub(of_labels + widths[column]);
+            }
         }
     }
-    table::text(&mut text)
+    if parts.is_empty() {
+        parts.push(labels.to_vec());
+    }
+    let parts = parts.iter().map(|columns| columns_text(display, grid, columns));
+    parts.collect::<Vec<_>>().join("\n")
+}
+
+fn columns_text(display: &Display, grid: &Grid, columns: &[usize]) -> String {
+    let mut widths: Vec<_> = columns.iter().map(|&column| grid.width(column)).collect();
+    let narrowest = [fit::to(0, 8), fit::to(1, 8), fit::to(2, 8)];
+    fit::fit(&mut widths, GAP, display.width, &narrowest);
+    let cell = |place: usize, text: &str| fit::middle(text, widths[place]);
+    let mut table = table::plain(display);
+    let header = columns.iter().enumerate();
+    table.set_header(header.map(|(place, &column)| table::heading(&cell(place, &grid.header[column]))));
+    for row in &grid.rows {
+        let cells = columns.iter().enumerate().map(|(place, &column)| {
+            let shown = Cell::new(cell(place, &row[column]));
+            match grid.header[column] == VERDICT {
+                true => shown.fg(table::verdict_color(&row[column])),
+                false => shown,
+            }
+        });
+        table.add_row(cells);
+    }
+    for (place, &column) in columns.iter().enumerate() {
+        if let Some(drawn) = table.column_mut(place).filter(|_| column >= grid.text_columns) {
+            drawn.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table::text(&mut table)
 }
 
 fn grid_markdown(grid: &Grid) -> String {
@@ -94,16 +157,43 @@ mod tests {
         ]
     }
 
-    #[test]
-    fn numbers_end_in_line_in_text() {
-        let display = Display {
+    fn display(width: usize) -> Display {
+        Display {
             format: Format::Table,
             color: false,
             quiet: false,
             stdout_is_terminal: false,
             stderr_is_terminal: false,
+            width,
             verbose: false,
+        }
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out_and_what_does_not_fit_goes_below() {
+        let cells = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        let grid = Grid {
+            title: String::new(),
+            header: cells(["subject", "errors", "P50", "P99"]),
+            rows: vec![
+                cells(["one", "", "1.23 ms", "4.56 ms"]),
+                cells(["other", "", "", "7 s"]),
+            ],
+            text_columns: 1,
         };
+        assert_eq!(
+            grid_text(&display(40), &grid),
+            "subject      P50      P99\none      1.23 ms  4.56 ms\nother                 7 s\n"
+        );
+        assert_eq!(
+            grid_text(&display(24), &grid),
+            "subject      P50\none      1.23 ms\nother\n\nsubject      P99\none      4.56 ms\nother        7 s\n"
+        );
+    }
+
+    #[test]
+    fn numbers_end_in_line_in_text() {
+        let display = display(120);
         let expected = "words*\n\na title\nname      n\na|b      5*\nc     1,000\n";
         assert_eq!(as_text(&display, &blocks()), expected);
     }

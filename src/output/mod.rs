@@ -11,11 +11,14 @@ pub(crate) mod bench;
 pub(crate) mod checks;
 pub(crate) mod diff;
 pub(crate) mod document;
+mod fit;
 pub mod jsonl;
 pub(crate) mod plot;
+pub(crate) mod pretty;
 pub mod progress;
 pub(crate) mod table;
 pub(crate) mod units;
+pub(crate) mod wrap;
 
 /// The buffer, in bytes: about a page of events of the contract's size.
 const BUFFER: usize = 64 * 1024;

@@ -1,12 +1,14 @@
 //! Standard error: notes, progress and errors.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::blocking::Blocking;
+use super::{units, wrap};
+use crate::blocking::{self, Blocking};
 use crate::config::Display;
 use crate::error::Error;
 use crate::escape::escape_for_terminal;
@@ -31,6 +33,13 @@ pub fn line(line: &str) {
     print_line(line);
 }
 
+/// Prints what there is to say of a result on the terminal: its parts beside each other where they fit, else each on
+/// lines of its own.
+pub(crate) fn remark(display: &Display, parts: &[String]) {
+    let text = wrap::parts(parts, display.width);
+    let _ = Blocking::new(io::stderr().lock()).write_all(text.as_bytes());
+}
+
 /// Prints a cursor that was asked for, alone on its line, so that a script can read it.
 pub fn cursor(cursor: &str) {
     let _ = io::stderr().lock().write_all(format!("{cursor}\n").as_bytes());
@@ -43,8 +52,13 @@ pub fn help(text: &str) {
 }
 
 fn print_line(line: &str) {
+    let line = format!("auditq: {}", escape_for_terminal(line));
+    let line = match blocking::width(&io::stderr()) {
+        // A person reads it: words stay whole.
+        Some(width) => wrap::hanging(&line, "  ", width),
+        None => line + "\n",
+    };
     // One write, so that lines of several processes do not mix.
-    let line = format!("auditq: {}\n", escape_for_terminal(line));
     let _ = Blocking::new(io::stderr().lock()).write_all(line.as_bytes());
 }
 
@@ -80,9 +94,9 @@ impl ProgressBar {
         let is_wanted = display.stderr_is_terminal && !display.quiet;
         let bar = is_wanted.then(|| {
             let bar = indicatif::ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-            let form = "{msg} {wide_bar} {percent:>3} %  {eta:>4} left";
+            let form = "{msg} {wide_bar} {percent:>3} %  {elapsed}{left}";
             if let Ok(style) = ProgressStyle::with_template(form) {
-                bar.set_style(style);
+                bar.set_style(style.with_key("left", write_left));
             }
             bar.with_message(what)
         });
@@ -104,6 +118,21 @@ impl ProgressBar {
     }
 }
 
+/// The time that is left, from the rate since the start: one of the last moments would jump with each kind of work.
+fn write_left(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let left = seconds_left(state.elapsed(), state.pos(), state.len().unwrap_or(0));
+    if let Some(left) = left {
+        let _ = write!(out, ", about {} left", units::span(left));
+    }
+}
+
+/// `None` where too little is done to tell.
+fn seconds_left(elapsed: Duration, done: u64, total: u64) -> Option<f64> {
+    let is_enough = done > 0 && elapsed >= Duration::from_secs(1);
+    let left = total.saturating_sub(done) as f64 / done as f64 * elapsed.as_secs_f64();
+    is_enough.then(|| left.ceil())
+}
+
 impl Drop for ProgressBar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
@@ -117,6 +146,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_whole_rate() {
+        let left = |elapsed, done| seconds_left(Duration::from_secs(elapsed), done, 100);
+        assert_eq!(left(10, 25), Some(30.0));
+        assert_eq!(left(10, 100), Some(0.0));
+        assert_eq!([left(10, 0), left(0, 50)], [None, None]);
+    }
 
     #[test]
     fn a_cause_is_named_once() {

@@ -1,48 +1,60 @@
 //! Tables for people.
 
-use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
-use jiff::Timestamp;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use unicode_width::UnicodeWidthStr;
 
 use super::Stdout;
+use super::fit::{self, beginning, shortened};
+use super::units::date;
 use crate::config::Display;
 use crate::error::Result;
 use crate::escape::escape_for_terminal;
 use crate::model::{Event, Page};
 
-/// The width where standard output is no terminal, or one that does not tell.
-const DEFAULT_WIDTH: usize = 120;
-/// What a payload gets at least, however wide the other columns are.
-const MIN_PAYLOAD: usize = 20;
 /// Between two columns.
-const GAP: u16 = 2;
-/// How many rows are laid out together. Later rows keep at least the widths of earlier ones.
+pub(super) const GAP: usize = 2;
+/// How many rows are laid out together. Later rows keep at least the widths of earlier ones, where they fit.
 const CHUNK: usize = 1_000;
 
 const HEADER: [&str; 6] = ["id", "time (UTC)", "actor", "action", "resource", "payload"];
 /// Columns of numbers.
 const NUMBERS: [usize; 2] = [0, 2];
+const ACTION: usize = 3;
+const RESOURCE: usize = 4;
+const PAYLOAD: usize = 5;
+
+/// What gives way where a row is too wide, first to last: a column becomes that narrow at the worst, 0 leaves it out.
+const SACRIFICES: [fit::Sacrifice; 9] = [
+    fit::to(PAYLOAD, 12),
+    fit::to(ACTION, 16),
+    fit::to(PAYLOAD, 0),
+    fit::to(RESOURCE, 12),
+    fit::to(ACTION, 8),
+    fit::to(RESOURCE, 0),
+    fit::to(2, 0),
+    fit::to(ACTION, 0),
+    fit::to(1, 0),
+];
 
 /// Events as rows, in bounded memory however many there are.
 #[derive(Debug)]
 pub(crate) struct EventTable {
     display: Display,
-    width: usize,
     rows: Vec<[String; HEADER.len()]>,
-    /// Of the rows so far.
-    widths: Vec<u16>,
+    /// Of the columns in the rows so far; 0 for one that is left out.
+    widths: [usize; HEADER.len()],
+    is_begun: bool,
 }
 
 impl EventTable {
     /// A table as wide as the terminal.
     #[must_use]
     pub(crate) fn new(display: &Display) -> Self {
-        let width = Table::new().width().map_or(DEFAULT_WIDTH, usize::from).max(MIN_PAYLOAD);
         EventTable {
             display: *display,
-            width,
             rows: Vec::new(),
-            widths: Vec::new(),
+            widths: [0; HEADER.len()],
+            is_begun: false,
         }
     }
 
@@ -52,7 +64,7 @@ impl EventTable {
     /// As [`Stdout::write`].
     pub(crate) fn add(&mut self, out: &mut Stdout, page: &Page) -> Result<()> {
         for event in page.events() {
-            self.rows.push(cells(&event, self.width));
+            self.rows.push(cells(&event, self.display.width));
             if self.rows.len() == CHUNK {
                 out.write(self.take_text().as_bytes())?;
             }
@@ -83,83 +95,79 @@ impl EventTable {
     }
 
     fn take_text(&mut self) -> String {
-        let mut rows = std::mem::take(&mut self.rows);
+        let rows = std::mem::take(&mut self.rows);
+        let mut widths: [usize; HEADER.len()] = std::array::from_fn(|column| {
+            let widest = rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+            widest.max(HEADER[column].len()).max(self.widths[column])
+        });
+        fit::fit(&mut widths, GAP, self.display.width, &SACRIFICES);
+        let shown: Vec<_> = (0..HEADER.len()).filter(|&column| widths[column] > 0).collect();
+        let has_other_columns = (0..HEADER.len()).any(|column| (widths[column] > 0) != (self.widths[column] > 0));
         let mut table = plain(&self.display);
-        if self.widths.is_empty() {
-            table.set_header(HEADER.map(heading));
-        }
-        let used: usize = (0..HEADER.len() - 1)
-            .map(|column| self.column_width(&rows, column))
-            .sum();
-        let room = self.width.saturating_sub(used).max(MIN_PAYLOAD);
-        for row in &mut rows {
-            row[HEADER.len() - 1] = shortened(&row[HEADER.len() - 1], room);
+        if !self.is_begun || has_other_columns {
+            table.set_header(shown.iter().map(|&column| heading(HEADER[column])));
         }
         for row in &rows {
-            table.add_row(row);
+            table.add_row(shown.iter().map(|&column| cell(&row[column], column, widths[column])));
         }
-        for (column, width) in table.column_iter_mut().zip(&self.widths) {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(*width)));
-        }
-        let fresh = table.column_max_content_widths();
-        self.widths.resize(fresh.len(), 0);
-        for (width, fresh) in self.widths.iter_mut().zip(fresh) {
-            // A boundary counts the gap, a content width does not.
-            *width = (*width).max(fresh + GAP);
-        }
-        for number in NUMBERS {
-            if let Some(column) = table.column_mut(number) {
-                column.set_cell_alignment(CellAlignment::Right);
+        for (place, &column) in shown.iter().enumerate() {
+            if let Some(drawn) = table.column_mut(place) {
+                // A boundary counts the gap, a content width does not.
+                let least = u16::try_from(widths[column] + GAP).unwrap_or(u16::MAX);
+                let is_last = place + 1 == shown.len();
+                // The gap behind the last column is none.
+                if !is_last {
+                    drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+                }
+                if NUMBERS.contains(&column) {
+                    drawn.set_cell_alignment(CellAlignment::Right);
+                }
             }
         }
+        (self.widths, self.is_begun) = (widths, true);
         text(&mut table)
     }
+}
 
-    fn column_width(&self, rows: &[[String; HEADER.len()]], column: usize) -> usize {
-        let before = self.widths.get(column).map_or(0, |width| usize::from(*width));
-        let now = rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
-        before.max(now.max(HEADER[column].len()) + usize::from(GAP))
+fn cell(text: &str, column: usize, width: usize) -> String {
+    match column {
+        // Its type stands before its number.
+        RESOURCE => fit::middle(text, width),
+        _ => shortened(text, width),
     }
 }
 
 fn cells(event: &Event<'_>, width: usize) -> [String; HEADER.len()] {
     [
         event.id.to_string(),
-        time(event.created_at),
+        date(event.created_at),
         event.actor_id.to_string(),
-        escape_for_terminal(event.action),
-        escape_for_terminal(event.resource_id),
-        // No more of a payload is ever shown than the table is wide.
+        // No more of a text is ever shown than the table is wide.
+        escape_for_terminal(&beginning(event.action.as_bytes(), width + 1)),
+        escape_for_terminal(&ends(event.resource_id, width + 1)),
         escape_for_terminal(&beginning(event.payload, width + 1)),
     ]
 }
 
-/// `YYYY-MM-DD HH:MM:SS` in UTC; the epoch seconds where no calendar goes that far.
-fn time(second: i64) -> String {
-    match Timestamp::from_second(second) {
-        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => second.to_string(),
-    }
-}
-
-/// So many characters from the start of a payload.
-fn beginning(payload: &[u8], characters: usize) -> String {
-    // A character has at most four bytes.
-    let bytes = &payload[..payload.len().min(characters.saturating_mul(4))];
-    String::from_utf8_lossy(bytes).chars().take(characters).collect()
-}
-
-/// `text` in at most `room` columns, with an ellipsis where something is left out.
-fn shortened(text: &str, room: usize) -> String {
-    if text.width() <= room {
+/// So many characters from the start, and so many from the end, of a text that is longer than both.
+fn ends(text: &str, characters: usize) -> String {
+    let Some((first, _)) = text.char_indices().nth(characters) else {
+        return text.to_owned();
+    };
+    let last = text.char_indices().rev().nth(characters - 1).map_or(0, |(at, _)| at);
+    if last <= first {
         return text.to_owned();
     }
-    let mut used = 1;
-    let fits = |character: &char| {
-        used += character.width().unwrap_or(0);
-        used <= room
-    };
-    text.chars().take_while(fits).chain(['…']).collect()
+    format!("{}{}", &text[..first], &text[last..])
+}
+
+/// The colour that a verdict is seen by.
+pub(super) fn verdict_color(word: &str) -> Color {
+    match word {
+        "ok" | "same" | "faster" => Color::Green,
+        "DIFFERS" | "FAILED" | "DIFFERENT" | "slower" => Color::Red,
+        _ => Color::Yellow,
+    }
 }
 
 /// A column's name, set off where styling is wanted.
@@ -184,7 +192,7 @@ pub(super) fn plain(display: &Display) -> Table {
 /// The table's lines, without blanks at their ends.
 pub(super) fn text(table: &mut Table) -> String {
     for column in table.column_iter_mut() {
-        column.set_padding((0, GAP));
+        column.set_padding((0, GAP as u16));
     }
     let mut lines = String::new();
     for line in table.lines() {

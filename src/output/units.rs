@@ -1,5 +1,16 @@
 //! Numbers with units, rounded for reading.
 
+use jiff::Timestamp;
+
+/// `YYYY-MM-DD HH:MM:SS` in UTC of epoch seconds; these themselves where no calendar goes that far.
+#[must_use]
+pub(crate) fn date(second: i64) -> String {
+    match Timestamp::from_second(second) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => second.to_string(),
+    }
+}
+
 /// A time in microseconds, in the unit that leaves one to three digits before the point.
 #[must_use]
 pub(crate) fn time(us: f64) -> String {
@@ -27,7 +38,7 @@ pub(crate) fn bound(us: f64) -> String {
     format!("{number} {unit}")
 }
 
-/// A number with three significant digits, or all before the point where there are more.
+/// A number with three significant digits: no measurement here is worth more.
 #[must_use]
 pub(crate) fn digits(number: f64) -> String {
     if number < 10.0 {
@@ -35,7 +46,22 @@ pub(crate) fn digits(number: f64) -> String {
     } else if number < 100.0 {
         format!("{number:.1}")
     } else {
-        whole(number)
+        let unit = 10_f64.powi(number.max(1.0).log10() as i32 - 2).max(1.0);
+        whole((number / unit).round() * unit)
+    }
+}
+
+/// A span in seconds, as a person says it.
+#[must_use]
+pub(crate) fn span(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{} s", digits(seconds));
+    }
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes} min {seconds} s"),
+        _ => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -49,7 +75,7 @@ pub(crate) fn times(ratio: f64) -> String {
 #[must_use]
 pub(crate) fn percent(change: f64) -> String {
     if change >= 1_000.0 {
-        return format!("+{} %", whole(change));
+        return format!("+{} %", digits(change));
     }
     let shown = |decimals: usize| format!("{change:+.decimals$} %");
     let rounds_up = |decimals: &usize| change < 100.0 && shown(*decimals).starts_with("+100");
@@ -99,6 +125,33 @@ mod tests {
     }
 
     #[test]
+    fn three_digits_are_shown() {
+        for (number, expected) in [
+            (9.994, "9.99"),
+            (123.4, "123"),
+            (999.6, "1,000"),
+            (875_162.0, "875,000"),
+            (2_785.0, "2,790"),
+        ] {
+            assert_eq!(digits(number), expected);
+        }
+    }
+
+    #[test]
+    fn a_span_is_said_in_two_units() {
+        assert_eq!(
+            [span(1.234), span(70.4), span(3_725.0)],
+            ["1.23 s", "1 min 10 s", "1 h 2 min"]
+        );
+    }
+
+    #[test]
+    fn a_date_is_in_utc() {
+        assert_eq!(date(1_767_052_800), "2025-12-30 00:00:00");
+        assert_eq!(date(i64::MAX), i64::MAX.to_string());
+    }
+
+    #[test]
     fn thousands_are_marked() {
         assert_eq!([whole(0.0), whole(999.0), whole(1_000.0)], ["0", "999", "1,000"]);
         assert_eq!(whole(1_234_567.4), "1,234,567");
@@ -108,11 +161,11 @@ mod tests {
     fn ratios_and_changes_keep_the_digits_that_matter() {
         assert_eq!(
             [times(1.534), times(12.34), times(1_234.5)],
-            ["1.53 ×", "12.3 ×", "1,234 ×"]
+            ["1.53 ×", "12.3 ×", "1,230 ×"]
         );
         assert_eq!(
             [percent(-3.25), percent(100.0), percent(51_234.0)],
-            ["-3.2 %", "+100.0 %", "+51,234 %"]
+            ["-3.2 %", "+100.0 %", "+51,200 %"]
         );
         assert_eq!(
             [percent(97.94), percent(99.96), percent(99.99968)],

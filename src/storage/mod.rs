@@ -11,5 +11,6 @@ pub(crate) mod payload;
 pub(crate) mod sqlite;
 
 pub use fs::ending::Ending;
+pub use fs::install::install;
 pub use fs::notices::Woken;
 pub use fs::platform::ignore_sigxfsz;

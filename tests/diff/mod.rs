@@ -20,6 +20,7 @@ const QUIET: Display = Display {
     verbose: false,
     stdout_is_terminal: false,
     stderr_is_terminal: false,
+    width: 120,
 };
 
 pub(crate) fn sweep() -> DiffArgs {

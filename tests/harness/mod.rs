@@ -13,6 +13,7 @@ pub(crate) mod dataset;
 pub(crate) mod faults;
 pub(crate) mod needs;
 pub(crate) mod program;
+pub(crate) mod screen;
 pub(crate) mod verified;
 
 /// The table as the contract describes it.

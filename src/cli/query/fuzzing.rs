@@ -100,6 +100,7 @@ pub fn window(from: Option<Time>, to: Option<Time>, now: Option<Time>, clock: i6
         stdout_is_terminal: false,
         stderr_is_terminal: false,
         no_color: false,
+        width: 80,
         verbose: false,
         now: clock,
         threads: 1,

@@ -1,5 +1,6 @@
 //! `auditq query`: a page, every event, how many, or a batch of requests.
 
+use self::position::Shown;
 use crate::command::notify::notify;
 use crate::config::{Config, Display, Format, QueryArgs, QueryRequest};
 use crate::engine::{self, Engine, Lifetime, Notice, Notify};
@@ -12,8 +13,10 @@ use crate::storage::fs::platform::close_stdout;
 
 mod batch;
 mod follow;
+mod position;
 mod printer;
 mod request;
+mod why_empty;
 
 use printer::Printer;
 
@@ -52,12 +55,19 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     let mut cursor = None;
     match &request {
         QueryRequest::Page(query) => {
-            cursor = page(&display, engine, query)?;
+            let shown = page(&display, engine, query)?;
+            cursor = shown.last;
             refresh_for_later(&display, engine);
+            remark(&display, || {
+                position::describe(query, shown, engine.overview().as_ref())
+            });
         }
         QueryRequest::Count(filter) => {
-            count(&display, engine, filter)?;
+            let events = count(&display, engine, filter)?;
             refresh_for_later(&display, engine);
+            if events == 0 {
+                remark_none(&display, engine, filter);
+            }
         }
         QueryRequest::All(filter, after) => {
             // Reading everything is faster from an index, and holds no lock while a slow reader reads.
@@ -74,6 +84,9 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
             match built {
                 Ok(()) => refresh_for_later(&display, engine),
                 failed => note_failure(&display, failed),
+            }
+            if cursor.is_none() && after.is_none() {
+                remark_none(&display, engine, filter);
             }
         }
         // Answered above: it opens no engine.
@@ -92,14 +105,28 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Prints a page; gives the cursor of the next.
-fn page(display: &Display, engine: &dyn Engine, query: &Query) -> Result<Option<Key>> {
+/// Tells a person at a terminal about what was shown there.
+fn remark(display: &Display, parts: impl FnOnce() -> Vec<String>) {
+    if display.is_interactive() {
+        progress::remark(display, &parts());
+    }
+}
+
+fn remark_none(display: &Display, engine: &dyn Engine, filter: &Filter) {
+    remark(display, || position::describe_none(filter, engine.overview().as_ref()));
+}
+
+/// Prints a page.
+fn page(display: &Display, engine: &dyn Engine, query: &Query) -> Result<Shown> {
     let mut page = Page::default();
     engine.page(query, &mut page)?;
     let mut printer = Printer::new(display);
     printer.add(&page)?;
     printer.finish()?;
-    Ok(last(&page))
+    Ok(Shown {
+        events: page.len() as u64,
+        last: last(&page),
+    })
 }
 
 /// Prints every event behind `after`; gives the cursor of what may come to follow.
@@ -120,16 +147,18 @@ fn last(page: &Page) -> Option<Key> {
     page.events().last().map(|event| event.key())
 }
 
-fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<()> {
+/// Prints how many events match, and gives it.
+fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<u64> {
     let events = engine.count(filter)?;
     let mut line = Vec::new();
     match display.format {
         Format::Jsonl => jsonl::count(&mut line, events),
-        Format::Table => line.extend_from_slice(format!("{events}\n").as_bytes()),
+        Format::Table | Format::Pretty => line.extend_from_slice(format!("{events}\n").as_bytes()),
     }
     let mut out = Stdout::lock();
     out.write(&line)?;
-    out.flush()
+    out.flush()?;
+    Ok(events)
 }
 
 fn refresh_index(display: &Display, engine: &dyn Engine) -> Result<()> {

@@ -28,7 +28,7 @@ enum Line<'a> {
 pub(crate) fn print(display: &Display, report: &ColdReport) -> Result<()> {
     let mut out = Stdout::lock();
     match display.format {
-        Format::Table => out.write(as_text(display, &blocks(report)).as_bytes())?,
+        Format::Table | Format::Pretty => out.write(as_text(display, &blocks(report)).as_bytes())?,
         Format::Jsonl => {
             out.write(&json_line(&Line::ColdRun {
                 dropped: &report.dropped,

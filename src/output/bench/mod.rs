@@ -7,6 +7,7 @@ use crate::config::{Display, ExportFormat, Format};
 use crate::error::Result;
 
 pub(crate) mod cold;
+mod headline;
 mod lines;
 mod notes;
 mod tables;
@@ -24,7 +25,7 @@ pub(crate) use writes::tables as write_tables;
 pub(crate) fn print(display: &Display, report: &Report, with_histogram: bool) -> Result<()> {
     let mut out = Stdout::lock();
     match display.format {
-        Format::Table => out.write(as_text(display, &figures(report, with_histogram)).as_bytes())?,
+        Format::Table | Format::Pretty => out.write(as_text(display, &figures(report, with_histogram)).as_bytes())?,
         Format::Jsonl => {
             for line in lines::lines(report, with_histogram) {
                 out.write(&json_line(&line)?)?;

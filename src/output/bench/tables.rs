@@ -1,12 +1,15 @@
 //! The report in tables.
 
-use super::writes;
+use super::{headline, writes};
 use crate::command::bench::report::{Cost, Latency, Ratio, Report, Speedup, Subject, Workload};
 use crate::output::document::{Block, Grid};
-use crate::output::units::{bound, digits, percent, time, times, whole};
+use crate::output::units::{bound, date, digits, percent, time, times, whole};
 
 /// The widest bar of a histogram, in characters.
 const BAR: f64 = 16.0;
+
+/// The end of a bar, in eighths of a character.
+const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// What was run on what: for a file that must speak for itself.
 pub(super) fn environment(report: &Report) -> Vec<Block> {
@@ -30,7 +33,13 @@ pub(super) fn environment(report: &Report) -> Vec<Block> {
         ("auditq", format!("{}, commit {}", run.auditq_version, run.commit)),
         ("payloads, SHA-256", run.dataset.payloads_sha256.clone()),
         ("rows, SHA-256", run.dataset.rows_sha256.clone()),
-        ("started", format!("{} (epoch seconds)", run.started_at_epoch_s)),
+        (
+            "started",
+            format!(
+                "{} UTC",
+                date(i64::try_from(run.started_at_epoch_s).unwrap_or(i64::MAX))
+            ),
+        ),
     ];
     let rows = rows
         .into_iter()
@@ -51,12 +60,13 @@ pub(super) fn environment(report: &Report) -> Vec<Block> {
 /// The figures of each workload.
 pub(super) fn figures(report: &Report, with_histogram: bool) -> Vec<Block> {
     let (run, data) = (&report.run, &report.run.dataset);
-    let mut blocks = vec![Block::Text(format!(
+    let mut blocks: Vec<_> = headline::sentence(report).into_iter().map(Block::Text).collect();
+    blocks.push(Block::Text(format!(
         "{}; {} events, {}",
         run.method.label,
         whole(data.events as f64),
         data.label
-    ))];
+    )));
     for work in &report.workloads {
         blocks.extend(work.subjects.iter().filter_map(|it| ratios(work, it)).map(Block::Grid));
         blocks.push(Block::Grid(costs(work)));
@@ -79,7 +89,12 @@ fn grid(title: String, header: &[&str], text_columns: usize, rows: Vec<Vec<Strin
 
 fn summaries(work: &Workload) -> Grid {
     let row = |it: &Subject| {
-        let mut row = vec![it.subject.clone(), count(it.total.latency.n), count(it.total.errors)];
+        let errors = Some(it.total.errors).filter(|errors| *errors > 0);
+        let mut row = vec![
+            it.subject.clone(),
+            count(it.total.latency.n),
+            errors.map_or(String::new(), count),
+        ];
         row.push(digits(it.total.rps));
         row.extend(spread(&it.total.latency));
         row
@@ -228,8 +243,9 @@ fn bar(subject: &Subject, from_us: f64) -> String {
     }
     let share = count as f64 / subject.total.latency.n as f64;
     // What is there is seen, however little it is.
-    let length = (share * BAR).ceil() as usize;
-    format!("{:>6.2} % {}", share * 100.0, "█".repeat(length))
+    let eighths = ((share * BAR * 8.0).round() as usize).max(1);
+    let end = PARTS.get(eighths % 8).copied().unwrap_or_default();
+    format!("{:>6.2} % {}{end}", share * 100.0, "█".repeat(eighths / 8))
 }
 
 fn spread(latency: &Latency) -> [String; 5] {

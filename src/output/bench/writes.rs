@@ -80,7 +80,7 @@ fn reader_row(write: &Write) -> Option<Vec<String>> {
         rate(write.write_rate_per_s),
         write.subject.to_owned(),
         whole(latency.n as f64),
-        whole(requests.errors as f64),
+        some(requests.errors as u64),
         digits(requests.rps),
         time(latency.p50_us),
         p99(latency),
@@ -111,7 +111,12 @@ fn counts(refreshes: Refreshes) -> [String; 5] {
         folds,
         answers_by_sqlite,
     } = refreshes;
-    [by_frames, by_hashes, rebuilds, folds, answers_by_sqlite].map(|count| whole(count as f64))
+    [by_frames, by_hashes, rebuilds, folds, answers_by_sqlite].map(some)
+}
+
+/// A count, where there is anything.
+fn some(count: u64) -> String {
+    if count == 0 { String::new() } else { whole(count as f64) }
 }
 
 /// As it was given: a rate may be a fraction.

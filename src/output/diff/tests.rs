@@ -94,19 +94,46 @@ fn a_table_has_a_row_a_workload_and_the_mismatches_below() {
         quiet: false,
         stdout_is_terminal: false,
         stderr_is_terminal: false,
+        width: 120,
         verbose: false,
     };
     let text = as_table(
         &display,
         &[mismatch(), Line::Verdict(verdict(1)), Line::Verdict(verdict(0))],
+        Duration::from_secs(70),
     );
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[0].starts_with("workload  requests  events  missing"), "{text}");
-    assert!(
-        lines[1].starts_with("deep") && lines[1].ends_with("DIFFERENT"),
+    assert_eq!(
+        lines[..5],
+        [
+            "enhanced answers 1 of 40 requests otherwise than the baseline (1 field); compared in 1 min 10 s.",
+            "",
+            "workload  verdict    requests  events  field",
+            "deep      DIFFERENT        20     300      1",
+            "deep      same             20     300",
+        ],
         "{text}"
     );
-    assert!(lines[2].ends_with("same"), "{text}");
     assert!(text.contains("deep: 2 requests were asked again"), "{text}");
     assert!(text.ends_with("deep, field: actor_id of event 7\n  baseline  1\n  enhanced  2\n  auditq a\n  auditq b\n"));
+}
+
+#[test]
+fn where_all_is_the_same_one_sentence_says_so() {
+    let same = verdict(0);
+    assert_eq!(
+        sentence(&[&same, &same], Duration::from_millis(1_234)),
+        "enhanced answers as the baseline does, byte for byte: 40 requests, 600 events, in 1.23 s."
+    );
+}
+
+#[test]
+fn seconds_are_shown_with_their_date() {
+    assert_eq!(dated("created_at", "1767052800"), "1767052800 (2025-12-30 00:00:00)");
+    assert_eq!(dated("actor_id", "1767052800"), "1767052800");
+    assert_eq!(
+        dated("event", "id 7, created_at 0, actor 1, created_at 5, X"),
+        "id 7, created_at 0 (1970-01-01 00:00:00), actor 1, created_at 5, X"
+    );
+    assert_eq!(dated("action", "\"created_at 0\""), "\"created_at 0\"");
 }

@@ -11,6 +11,7 @@ mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod hash;
+mod overview;
 pub(crate) mod refresh;
 mod refusal;
 mod row;

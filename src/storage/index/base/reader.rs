@@ -278,6 +278,21 @@ impl Base {
         Ok((found < actions && compare(found)?.is_eq()).then_some(found))
     }
 
+    /// The actions, ascending by their bytes, of the first `most` those that are no longer than `longest` bytes.
+    pub(crate) fn action_names(&self, most: u64, longest: u32) -> Result<Vec<String>, Corrupted> {
+        let mut names = Vec::new();
+        for action in 0..self.blocks.counts().actions.min(most) {
+            let TextRecord { start, len, .. } = self.action(action)?;
+            if len.get() > longest {
+                continue;
+            }
+            let mut text = Vec::new();
+            self.blocks.text(start.get(), len.get().into(), &mut text)?;
+            names.push(String::from_utf8(text).map_err(|_| Corrupted("a text is not UTF-8"))?);
+        }
+        Ok(names)
+    }
+
     fn actor(&self, index: u64) -> Result<&ActorRecord, Corrupted> {
         self.blocks.sized_record(Section::Actors, index)
     }

@@ -109,6 +109,14 @@ impl Delta {
         self.lists.get(&ListKey::All).map(Arc::as_ref)
     }
 
+    /// The actions whose lists are not as the base has them, in no order.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &str> {
+        self.lists.keys().filter_map(|key| match key {
+            ListKey::Action(action) => Some(&**action),
+            _ => None,
+        })
+    }
+
     /// The base's ranks that are gone, ascending.
     pub(crate) fn removed_ranks(&self) -> impl Iterator<Item = u32> {
         self.of_all().into_iter().flat_map(ListDelta::removed)
