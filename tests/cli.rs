@@ -582,14 +582,27 @@ fn all_pages_are_installed_below_a_directory() {
         assert!(std::fs::metadata(path).unwrap().len() > 500, "{path}");
     }
     let page = |name: &str| std::fs::read_to_string(prefix.join("share/man/man1").join(name)).unwrap();
-    for name in ["auditq.1", "auditq-seed.1", "auditq-query.1", "auditq-diff.1", "auditq-bench.1"] {
+    for name in [
+        "auditq.1",
+        "auditq-seed.1",
+        "auditq-query.1",
+        "auditq-diff.1",
+        "auditq-bench.1",
+    ] {
         for section in ["NAME", "EXAMPLES", "OPTIONS", "EXIT CODES", "ENVIRONMENT", "FILES"] {
             let heading = [format!(".SH {section}\n"), format!(".SH \"{section}\"\n")];
-            assert!(heading.iter().any(|it| page(name).contains(it)), "{name}: {section}:\n{}", page(name));
+            assert!(
+                heading.iter().any(|it| page(name).contains(it)),
+                "{name}: {section}:\n{}",
+                page(name)
+            );
         }
     }
     for section in ["TIMES", "CURSORS", "PINS", "BATCHES", "FORMATS"] {
-        assert!(page("auditq-query.1").contains(&format!(".SH {section}\n")), "{section}");
+        assert!(
+            page("auditq-query.1").contains(&format!(".SH {section}\n")),
+            "{section}"
+        );
     }
     for (arguments, says) in [
         (&["--generate", "all"][..], "--generate all wants the directory"),

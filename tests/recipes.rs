@@ -129,10 +129,9 @@ fn what_the_help_and_the_documents_print_works() {
     let log = hostile_log();
     let mut run = 0;
     let all = every_recipe();
-    for recipe in all
-        .iter()
-        .filter(|recipe| is_of(recipe, "query") && !recipe.contains("bench") && !recipe.contains("grep") && !is_long(recipe))
-    {
+    for recipe in all.iter().filter(|recipe| {
+        is_of(recipe, "query") && !recipe.contains("bench") && !recipe.contains("grep") && !is_long(recipe)
+    }) {
         if is_left_out(recipe) {
             continue;
         }

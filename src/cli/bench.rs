@@ -59,8 +59,8 @@ Cold:
   all over the log, by each engine in turn. Before each, the files of the log
   and of its index leave the system's memory (posix_fadvise); with
   --cold=system, which only root may, whatever the system keeps of any file
-  does (drop_caches). Opening the engine is part of the time, the start of a process
-  is not. Answers that differ have no figures.
+  does (drop_caches). Opening the engine is part of the time, the start of a
+  process is not. Answers that differ have no figures.
 
 JSON lines, told apart by their type:
   run        schema_version, commit, command_line, method, machine, dataset

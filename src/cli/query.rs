@@ -24,7 +24,7 @@ Examples:
   auditq query --after 1767051778:11065            the 20 events after that one
   auditq query --as-of 1767051778:11065 --page 7   as when that was the newest
   auditq query --size 3 --format pretty            whole payloads, for people
-  auditq query --follow --action DELETE            each from now on, as it comes
+  auditq query --follow --action DELETE            all from now on
   auditq query --count --action EXPORT             how many
   auditq query --all | wc -l                       every event
   auditq query --batch - < requests.jsonl          an answer to each line";
@@ -53,20 +53,21 @@ Exports:
   line; the parts together are the whole:
     touch a.jsonl
     head -n \"$(wc -l < a.jsonl)\" a.jsonl > b.jsonl && mv b.jsonl a.jsonl
-    after=$(tail -n1 a.jsonl | sed -E 's/[^:]+: ([^,]+)[^:]+: ([^,]+).*/\\2:\\1/')
+    after=$(tail -1 a.jsonl | sed -E 's/[^:]+: ([^,]+)[^:]+: ([^,]+).*/\\2:\\1/')
     auditq query --all ${after:+--after \"$after\"} --format jsonl >> a.jsonl
 
 Following:
   --follow shows what becomes visible in the database from now on, whatever its
   time and id: new events, late ones, and changed ones as they are now; oldest
   first of what one look finds. `removed: CREATED_AT:ID` on standard error says
-  what is gone, or no longer matches. A commit is noticed at once where the file
-  system tells of it, else within a second. What came and went between two looks
-  was never visible. An event whose payload cannot be read is named on standard
-  error, and the next one is shown. It ends with the pipe, by SIGINT or SIGTERM.
-  --follow --after CREATED_AT:ID goes on behind its last line: first with what is
-  newer than that event by now. Late and changed events of the time between are
-  not among these.
+  what is gone, or no longer matches. A commit is noticed at once where the
+  file system tells of it, else within a second. What came and went between two
+  looks was never visible. An event whose payload cannot be read is named on
+  standard error, and the next one is shown. It ends with the pipe, by SIGINT
+  or SIGTERM.
+  --follow --after CREATED_AT:ID goes on behind its last line: first with what
+  is newer than that event by now. Late and changed events of the time between
+  are not among these.
 
 Pins:
   While events arrive, what was page 1 becomes page 2. --as-of leaves out what
