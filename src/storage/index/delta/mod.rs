@@ -111,7 +111,7 @@ impl Delta {
 
     /// The actions whose lists are not as the base has them, in no order.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &str> {
-        self.lists.keys().filter_map(|key| match key {
+        self.lists.into_iter().filter_map(|(key, _)| match key {
             ListKey::Action(action) => Some(&**action),
             _ => None,
         })
