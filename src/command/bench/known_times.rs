@@ -186,6 +186,10 @@ fn the_cost_is_that_of_one_answer_after_the_other() {
             .find(|it| (it.subject.as_str(), it.pages) == (subject, pages))
             .unwrap()
     };
+    // Asked last, but for the check afterwards: two rounds of the twelve, each once.
+    let timed = &took_us[took_us.len() - 36..took_us.len() - 12];
+    let (known, told) = (timed.iter().sum::<f64>() / 24.0, of("late", "all").us_per_request);
+    assert!(told >= known * 0.999 && told <= known * ROOM, "{told}, not {known}");
     // The ratios are those of the costs.
     for (metric, pages) in [("cost", "all"), ("cost_with_events", "with events")] {
         let ratio = workload.ratios.iter().find(|it| it.metric == metric).unwrap();
