@@ -21,9 +21,9 @@ fn wait_for_handler(id: Pid) {
         let mask = line.strip_prefix("SigCgt:").or_else(|| line.strip_prefix("SigIgn:"));
         mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & 1 << (Signal::XFSZ.as_raw() - 1) != 0)
     };
-    while std::fs::read_to_string(&status)
-        .is_ok_and(|status| !status.lines().any(handles) && !status.contains("State:\tZ"))
-    {
+    // Before it has become the program, it is a copy of this process, which may have a handler of its own.
+    let is_ready = |status: &str| status.starts_with("Name:\tauditq\n") && status.lines().any(handles);
+    while std::fs::read_to_string(&status).is_ok_and(|status| !is_ready(&status) && !status.contains("State:\tZ")) {
         std::thread::sleep(Duration::from_millis(2));
     }
 }
