@@ -116,15 +116,6 @@ fn who_reads_a_directory_with_staged_files_changes_nothing_and_says_what_to_do()
         assert_eq!(dataset.auditq(&reader).status.code(), Some(2), "{reader:?}");
         assert!(snapshot(dataset.root()) == before, "{reader:?}");
     }
-    // Beside a whole dataset they are in nobody's way.
-    for name in ["audit.db", "payloads.jsonl", "scale-study.json"] {
-        fs::copy(old.path(name), dataset.path(name)).unwrap();
-    }
-    let before = snapshot(dataset.root());
-    for reader in readers() {
-        assert_ne!(dataset.auditq(&reader).status.code(), Some(2), "{reader:?}");
-        assert!(snapshot(dataset.root()) == before, "{reader:?}");
-    }
 }
 
 /// The name of what a running `seed` stages its files in.

@@ -116,6 +116,7 @@ fn state(dir: &DataDir, spec: DatasetSpec, display: &Display) -> Result<State> {
             }))
         }
         None => taken("it has no database, but files that belong to one"),
+        Some(found) if !found.is_of_one_moment => taken("another process writes to its database"),
         Some(found) if found.rows != expected.rows => taken("its rows have another digest"),
         Some(found) if found.schema != Schema::of_statements(SCHEMA_SQL)? => taken("its schema is another one"),
         Some(_) if payloads_are_right => Ok(State::Done(expected)),

@@ -15,6 +15,9 @@ use crate::seed::{self, DatabaseContents, DatasetSpec};
 use crate::storage::data_dir::DataDir;
 use crate::storage::sqlite::Schema;
 
+/// Why there is no digest of a database that can be read.
+const CHANGED_MEANWHILE: &str = "another process wrote to it each time it was read: stop that process and ask again";
+
 pub(super) fn run(config: &Config, args: &VerifyArgs) -> Result<Exit> {
     let (dir, display) = (&config.data_dir, &config.display);
     let mut checks = frozen(&args.dir)?;
@@ -95,6 +98,7 @@ fn dataset_checks(dir: &DataDir, display: &Display) -> Result<Vec<Check>> {
     let note = if payloads.is_some() { label.clone() } else { missing() };
     let mut checks = vec![compare("sha256", &dir.payloads(), expected.payloads, payloads, note)];
     let (found, note) = match database {
+        Ok(Some(found)) if !found.is_of_one_moment => (None, Some(CHANGED_MEANWHILE.to_owned())),
         Ok(Some(found)) => (Some(found), label),
         Ok(None) => (None, missing()),
         // A negative verdict, no failure: a table that cannot be read as the contract's is not the contract's.

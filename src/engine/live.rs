@@ -350,7 +350,14 @@ impl Live {
                 });
                 Ok(())
             }
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                self.detail(|| {
+                    "no new base was written, because another process holds the lock on the directory or has \
+                                replaced the index"
+                        .to_owned()
+                });
+                Ok(())
+            }
             Err(RefreshError::Failed(error)) => Err(error),
             Err(RefreshError::Corrupt(why)) => {
                 self.forget(why);
@@ -366,6 +373,11 @@ impl Live {
     /// Writes what changed since the base was written, for other processes.
     pub(super) fn persist(&self) -> Result<()> {
         let Some(lock) = DirLock::try_acquire(self.dir.root())? else {
+            self.detail(|| {
+                "what changed was not kept for other processes, because one of them holds the lock on the \
+                            directory"
+                    .to_owned()
+            });
             return Ok(());
         };
         let (index, delta) = match &*self.lock_slot() {

@@ -13,10 +13,13 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::open::open_regular;
-use crate::storage::sqlite::{Connection, Schema};
+use crate::storage::sqlite::{Connection, IfChanged, Schema};
 
 /// How much of a file is read at once, in bytes.
 const CHUNK: usize = 1 << 20;
+
+/// How often a database that is written to is read anew.
+const ATTEMPTS: usize = 4;
 
 /// A whole file's digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(crate) struct DatabaseContents {
     pub(crate) rows: String,
     /// Its schema.
     pub(crate) schema: Schema,
+    /// Whether all that is of one moment. If not, another process wrote to it each time it was read.
+    pub(crate) is_of_one_moment: bool,
 }
 
 /// Whether a dataset, or a part of one, is in the directory.
@@ -50,21 +55,35 @@ pub(crate) fn payloads(dir: &DataDir, progress: Progress<'_>) -> Result<Option<F
     sha256(&dir.payloads(), progress)
 }
 
-/// What the database holds; `None` where there is none.
+/// What the database holds, of one moment unless it was written to each time it was read; `None` where there is none.
 pub(crate) fn database(dir: &DataDir) -> Result<Option<DatabaseContents>> {
     if fs::symlink_metadata(dir.database()).is_err() {
         return Ok(None);
     }
-    let connection = Connection::open(dir)?;
-    connection.snapshot(|| {
-        Ok(Some(DatabaseContents {
-            schema: connection.schema()?,
-            rows: rows(&connection)?,
-        }))
+    for _ in 1..ATTEMPTS {
+        match read_database(dir, IfChanged::Stop) {
+            Err(Error::Overtaken { .. }) => {}
+            Ok(found) if !found.is_of_one_moment => {}
+            done => return done.map(Some),
+        }
+    }
+    read_database(dir, IfChanged::GoOn).map(Some)
+}
+
+fn read_database(dir: &DataDir, if_changed: IfChanged) -> Result<DatabaseContents> {
+    let mut digest = RowsDigest::new();
+    let read = Connection::open(dir)?.read_table(if_changed, &mut |row| {
+        digest.add(row);
+        Ok(())
+    })?;
+    Ok(DatabaseContents {
+        rows: digest.finish(),
+        schema: read.schema,
+        is_of_one_moment: read.is_of_one_moment,
     })
 }
 
-/// The digest of all rows, by id.
+/// The digest of all rows, by id, of a database that nobody else can write to.
 pub(super) fn rows(connection: &Connection) -> Result<String> {
     let mut digest = RowsDigest::new();
     if let Some(ids) = connection.id_bounds()? {

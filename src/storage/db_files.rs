@@ -43,14 +43,17 @@ impl DatabaseFiles {
     /// # Errors
     /// The database, its journal or its write-ahead log is there and not a regular file.
     pub(crate) fn refuse_special(named: &Path) -> Result<()> {
-        // Most are no link, and then there is nothing to resolve.
-        let linked = if named.is_symlink() {
-            named.canonicalize().ok()
-        } else {
-            None
-        };
+        // Most are plain files, of which there is no more to know and nothing to resolve.
+        let kind = named.symlink_metadata().ok().map(|metadata| metadata.file_type());
+        let is_link = kind.is_some_and(|kind| kind.is_symlink());
+        let linked = if is_link { named.canonicalize().ok() } else { None };
         let database = linked.as_deref().unwrap_or(named);
-        ["", "-journal", "-wal"].iter().try_for_each(|suffix| {
+        let suffixes: &[&str] = if kind.is_some_and(|kind| kind.is_file()) {
+            &["-journal", "-wal"]
+        } else {
+            &["", "-journal", "-wal"]
+        };
+        suffixes.iter().try_for_each(|suffix| {
             let path = beside(database, suffix);
             refuse_special(&path).map_err(Error::io(&path, "cannot open"))
         })

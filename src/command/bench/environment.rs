@@ -104,14 +104,14 @@ pub(super) fn dataset(dir: &DataDir, engine: &dyn Engine) -> Result<Dataset> {
         problem: "the dataset has just been removed".to_owned(),
     };
     let payloads = payloads?.ok_or_else(missing)?;
-    let rows = database?.ok_or_else(missing)?.rows;
+    let database = database?.ok_or_else(missing)?;
     let found = Digests {
         payload_bytes: payloads.bytes,
         payloads: payloads.sha256,
-        rows,
+        rows: database.rows,
     };
     let spec = DatasetSpec::of_dir(dir);
-    let is_contract = found == Digests::of_contract();
+    let is_contract = database.is_of_one_moment && found == Digests::of_contract();
     let label = match (is_contract, spec.is_contract()) {
         (true, _) => DatasetSpec::CONTRACT.name(),
         (false, true) => "not the contract dataset".to_owned(),

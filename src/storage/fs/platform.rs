@@ -186,6 +186,12 @@ pub(crate) fn is_own_and_writable(path: &Path) -> io::Result<bool> {
     Ok(is_own && rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok())
 }
 
+/// Whether this process may give files to other users.
+pub(crate) fn may_give_files_away() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::CHOWN))
+}
+
 /// Random bytes that nobody can guess.
 pub(crate) fn random<const LEN: usize>() -> io::Result<[u8; LEN]> {
     let mut bytes = [0; LEN];

@@ -1,11 +1,10 @@
-//! A writer beside readers: it copies a database, and commits to the copy one row at a time.
+//! A writer beside readers: it commits to a copy of a database, one row at a time.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection as Sqlite, MAIN_DB, OpenFlags};
+use rusqlite::{Connection as Sqlite, OpenFlags};
 
-use super::connection::Connection;
 use super::hardening::distrust_schema;
 use super::name::plain_name;
 use super::writer::{insert, write_error};
@@ -23,22 +22,6 @@ pub(crate) enum Journal {
     Rollback,
     /// What is new goes to a write-ahead log, synchronous NORMAL.
     Wal,
-}
-
-impl Connection {
-    /// Copies the whole database, as it is at one moment, page by page to `path`.
-    ///
-    /// # Errors
-    /// The database cannot be read, the copy cannot be written.
-    pub(crate) fn copy_to(&self, path: &Path) -> Result<()> {
-        // In one read transaction: a writer would else make the copy begin anew with each commit.
-        self.snapshot(|| {
-            let copied = self
-                .sqlite
-                .backup(MAIN_DB, plain_name(path), rusqlite::backup::NO_PROGRESS);
-            copied.map_err(|error| write_error(path, &error))
-        })
-    }
 }
 
 /// A connection that appends to a log.
@@ -93,7 +76,8 @@ mod tests {
     use super::*;
     use crate::contract::dataset::SCHEMA_SQL;
     use crate::model::{Filter, PayloadRef};
-    use crate::storage::sqlite::Writer;
+    use crate::storage::data_dir::DataDir;
+    use crate::storage::sqlite::{Connection, Writer, copy_database};
 
     fn row(id: i64) -> Row<'static> {
         Row {
@@ -116,7 +100,7 @@ mod tests {
         writer.finish("SELECT 1").unwrap();
         for (journal, name) in [(Journal::Rollback, "delete"), (Journal::Wal, "wal")] {
             let copy = dir.path().join(name);
-            Connection::open_file(&original).unwrap().copy_to(&copy).unwrap();
+            copy_database(&DataDir::new(dir.path()), &copy).unwrap();
             let committer = Committer::open(&copy, journal).unwrap();
             committer.commit(&row(2)).unwrap();
             let mode: String = committer

@@ -69,8 +69,21 @@ impl Connection {
     pub(crate) fn open_baseline(dir: &DataDir) -> Result<Self> {
         match Self::open_quiet(dir) {
             Some(connection) => Ok(connection),
-            None => Self::open_file(dir.database()),
+            None => Self::open_locking(dir),
         }
+    }
+
+    /// Opens with locks, if the files that SQLite makes for them are of no harm to the database's owner.
+    fn open_locking(dir: &DataDir) -> Result<Self> {
+        if immutable::would_keep_file_of_recovery(dir) {
+            return Err(Error::Unreadable {
+                path: dir.database().to_owned(),
+                problem: "a killed writer left a write-ahead log that must be recovered first, and what that leaves \
+                          behind, the database's owner could not write: open it once as its owner"
+                    .to_owned(),
+            });
+        }
+        Self::open_file(dir.database())
     }
 
     /// Opens the database file at `path`, with locks.
@@ -115,7 +128,7 @@ impl Connection {
         if let Some(connection) = Self::open_quiet(dir) {
             return Ok(connection);
         }
-        let mut connection = Self::open_file(dir.database())?;
+        let mut connection = Self::open_locking(dir)?;
         let set = set_wait(&mut connection.sqlite);
         connection.map_err(set)?;
         match connection.forbid_writing() {

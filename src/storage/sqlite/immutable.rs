@@ -15,8 +15,9 @@ use rusqlite::OpenFlags;
 use super::hardening::only_read;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
+use crate::storage::db_files::DatabaseFiles;
 use crate::storage::db_version::{DbVersion, DbWatcher, JournalMode};
-use crate::storage::fs::platform::{FileState, is_own_and_writable};
+use crate::storage::fs::platform::{FileState, is_own_and_writable, may_give_files_away};
 use crate::storage::fs::read_descriptor::open_forever;
 
 /// A database file that says everything by itself, in the state that it was found in.
@@ -68,6 +69,19 @@ impl ImmutableSnapshot {
 /// while they are there.
 pub(super) fn would_leave_files(dir: &DataDir) -> bool {
     is_own_and_writable(dir.database()).is_ok_and(|is_own| !is_own)
+}
+
+/// Whether only a recovery shows what a write-ahead log holds, for which SQLite would make a file here that another user
+/// than the database's owner keeps: the service could perhaps not write it.
+pub(super) fn would_keep_file_of_recovery(dir: &DataDir) -> bool {
+    if !would_leave_files(dir) || may_give_files_away() {
+        return false;
+    }
+    let Ok(files) = DatabaseFiles::resolve(dir.database()) else {
+        return false;
+    };
+    let has_log = matches!(FileState::of_path(&files.wal), Ok(Some(log)) if log.size > 0);
+    has_log && matches!(FileState::of_path(&files.wal_index), Ok(None))
 }
 
 /// Opens a database that nobody writes to, without locks.

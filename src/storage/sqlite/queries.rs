@@ -1,5 +1,7 @@
 //! The statements that answer a request: the baseline's, which are the live service's own, and one that skips faster.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Params, ToSql};
 
 use super::connection::Connection;
@@ -255,12 +257,24 @@ impl Connection {
         values: impl Params,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<()> {
+        self.visit_while(statement, values, &mut |row| visit(row).map(ControlFlow::Continue))
+    }
+
+    /// Gives rows to `visit` until it has enough of them.
+    pub(super) fn visit_while(
+        &self,
+        statement: &str,
+        values: impl Params,
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         let mut statement = self.map_err(self.sqlite.prepare_cached(statement))?;
         let mut rows = self.map_err(statement.query(values))?;
         let mut visit_all = || {
             let mut visited = 0_u64;
             while let Some(row) = self.map_err_unconfirmed(rows.next())? {
-                visit(&row::read(row)?)?;
+                if visit(&row::read(row)?)?.is_break() {
+                    break;
+                }
                 visited += 1;
                 if visited.is_multiple_of(CONFIRM_EVERY) {
                     self.confirm(Ok::<_, Error>(()))?;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::open::open_regular;
 use crate::storage::fs::scratch_dir::ScratchDir;
-use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::copy_database;
 
 /// A log that is gone when this is dropped.
 pub(super) struct LogCopy {
@@ -29,7 +29,7 @@ impl LogCopy {
         let scratch = ScratchDir::create(root.parent().unwrap_or(&root), ".auditq-bench-")?;
         let dir = DataDir::new(scratch.path());
         // The payloads last: those of every row that was copied are there by then.
-        Connection::open(log)?.copy_to(dir.database())?;
+        copy_database(log, dir.database())?;
         copy(&log.payloads(), &dir.payloads())?;
         Ok(LogCopy { _scratch: scratch, dir })
     }
