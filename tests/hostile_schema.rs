@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::harness::Log;
-use crate::harness::faults::DEEP_REQUESTS;
+use crate::harness::faults::{DEEP_REQUESTS, auditq_on};
 
 const REQUESTS: [&[&str]; 5] = [
     &["query"],
@@ -96,5 +96,30 @@ fn a_hostile_schema_writes_nothing_and_both_modes_say_the_same() {
                 assert!(contents(&log) == before, "{journal} {request:?} wrote: {schema}");
             }
         }
+    }
+}
+
+/// A view without end in the table's place: whatever need not ask it has an end.
+#[test]
+fn a_view_without_end_is_not_verified() {
+    let log = Log::plain(60);
+    log.sql(
+        "ALTER TABLE audit_events RENAME TO kept;
+         CREATE VIEW audit_events AS
+         WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)
+         SELECT n.id, created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len
+         FROM n, kept WHERE kept.id = 1",
+    );
+    let before = contents(&log);
+    for (command, code) in [(&["verify-baseline"][..], 1), (&["seed", "--events", "60"], 2)] {
+        let program = auditq_on(log.root(), command);
+        let mut limited = Command::new("timeout");
+        limited
+            .args(["--signal=KILL", "60"])
+            .arg(program.get_program())
+            .args(program.get_args());
+        let output = limited.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command:?}: {output:?}");
+        assert!(contents(&log) == before, "{command:?}");
     }
 }

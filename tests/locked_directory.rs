@@ -123,3 +123,24 @@ fn an_export_waits_for_nobody() {
     let output = ends(auditq_on(log.root(), &bench), Duration::from_secs(120));
     assert!(export.exists(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// What is kept for other processes only, they do without.
+#[test]
+fn what_is_not_kept_for_want_of_the_lock_is_said_to_who_asks() {
+    needs!(Python);
+    let log = Log::plain(3_000);
+    log.lines(&["query", "--page", "9"]);
+    log.sql("UPDATE audit_events SET actor_id = 5 WHERE id = 3");
+    let _holder = Holder::new(log.root());
+    let asked = ["query", "--actor", "5", "--page", "20"];
+    let mut program = auditq_on(log.root(), &asked);
+    let output = program.env("AUDITQ_VERBOSE", "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        stdout_of(&output),
+        log.lines(&[&asked[..], &["--mode", "baseline"]].concat())
+    );
+    assert!(said.contains("not kept for other processes"), "{said}");
+    let output = ends(auditq_on(log.root(), &asked), SOON);
+    assert_eq!(output.stderr, b"", "without a wish for details, nothing");
+}

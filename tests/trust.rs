@@ -302,6 +302,29 @@ fn that_a_log_cannot_be_indexed_is_remembered() {
     assert!(verbose.contains("it is current"), "{verbose}");
 }
 
+/// The same of what no one row tells: after a commit, too, the table is let be for a while.
+#[test]
+fn that_the_texts_of_a_log_are_too_long_is_remembered_after_commits() {
+    let log = Log::plain(300);
+    log.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+         INSERT INTO audit_events (created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len)
+         SELECT 1, 3, 'LOGIN', 'ORDER', i || printf('%60000s', 'x'), 0, 2 FROM n",
+    );
+    let said = || {
+        let mut command = auditq_on(log.root(), &PAGE);
+        command.env("AUDITQ_VERBOSE", "1");
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    assert!(said().contains("the table was searched in vain"));
+    for _ in 0..2 {
+        log.sql("UPDATE audit_events SET actor_id = actor_id + 1 WHERE id = 3");
+        let said = said();
+        assert!(said.contains("too long for an index"), "{said}");
+        assert!(!said.contains("searched"), "{said}");
+    }
+}
+
 /// What is remembered is believed of nobody else, either.
 #[test]
 fn a_refusal_of_somebody_else_is_not_believed() {

@@ -289,24 +289,31 @@ impl Live {
             return Ok(());
         }
         let start = Instant::now();
+        let mut was_searched = true;
         let (state, follower, in_memory) = match rebuild(&self.dir, if_locked, progress)? {
             RebuildOutcome::Done {
                 state,
                 follower,
                 in_memory,
             } => (state, follower, in_memory),
+            RebuildOutcome::StillRefused(state) => {
+                was_searched = false;
+                (state, None, None)
+            }
             RebuildOutcome::LockedElsewhere(error) => {
                 self.warn(&format!("no index was made, so SQLite answers each time: {error}"));
                 return Ok(());
             }
         };
         self.is_corrupt.store(false, Ordering::Relaxed);
-        self.counts.rebuilds.fetch_add(1, Ordering::Relaxed);
+        self.counts
+            .rebuilds
+            .fetch_add(u64::from(was_searched), Ordering::Relaxed);
         self.detail(|| {
-            let what = if state.index.is_ok() {
-                "an index was built"
-            } else {
-                "the table was searched in vain"
+            let what = match &state.index {
+                Ok(_) => "an index was built",
+                Err(_) if !was_searched => "the table was let be",
+                Err(_) => "the table was searched in vain",
             };
             format!("{what} in {} ms", start.elapsed().as_millis())
         });
@@ -352,9 +359,7 @@ impl Live {
             }
             Ok(None) => {
                 self.detail(|| {
-                    "no new base was written, because another process holds the lock on the directory or has \
-                                replaced the index"
-                        .to_owned()
+                    "no new base was written, because another process holds the lock on the directory".to_owned()
                 });
                 Ok(())
             }

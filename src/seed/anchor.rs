@@ -47,7 +47,7 @@ fn labelled(root: &Path) -> Option<DatasetSpec> {
 fn recognised(dir: &DataDir) -> Result<Option<DatasetSpec>> {
     let connection = Connection::open(dir)?;
     connection.snapshot(|| {
-        if connection.id_bounds()? != Some(1..=EVENTS.cast_signed()) {
+        if connection.is_view()? || connection.id_bounds()? != Some(1..=EVENTS.cast_signed()) {
             return Ok(None);
         }
         let mut contract = ContractRows::new(EVENTS, ANCHOR);

@@ -32,10 +32,12 @@ pub(crate) struct TableRead {
     pub(crate) schema: Schema,
     /// Whether schema and rows are of one moment of the log.
     pub(crate) is_of_one_moment: bool,
+    /// Whether a view is in the table's place. Its rows were not read: there may be no end of them.
+    pub(crate) is_view: bool,
 }
 
 impl Connection {
-    /// Gives every row to `visit`, by id.
+    /// Gives every row of the table to `visit`, by id; none of a view in its place.
     ///
     /// A commit to a rollback journal waits until nobody reads. So the rows are then read in pieces of some milliseconds,
     /// each in a read transaction of its own. In WAL mode no commit waits, and one transaction reads all.
@@ -54,13 +56,22 @@ impl Connection {
             return self.read_pieces(PIECE, if_changed, visit);
         }
         self.snapshot(|| {
-            let schema = self.schema()?;
-            self.scan(&(i64::MIN..=i64::MAX), visit)?;
+            let (schema, is_view) = (self.schema()?, self.is_view()?);
+            if !is_view {
+                self.scan(&(i64::MIN..=i64::MAX), visit)?;
+            }
             Ok(TableRead {
                 schema,
                 is_of_one_moment: true,
+                is_view,
             })
         })
+    }
+
+    /// Whether a view is in the table's place, which may have no end.
+    pub(crate) fn is_view(&self) -> Result<bool> {
+        let views = "SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND name = 'audit_events' COLLATE NOCASE";
+        self.map_err(self.sqlite.query_row(views, [], |row| row.get(0)))
     }
 
     fn read_pieces(
@@ -86,6 +97,7 @@ impl Connection {
         Ok(TableRead {
             schema,
             is_of_one_moment,
+            is_view: false,
         })
     }
 

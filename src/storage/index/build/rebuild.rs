@@ -38,6 +38,8 @@ pub(crate) enum RebuildOutcome {
         /// Why the index lives in memory: no file could be written.
         in_memory: Option<Error>,
     },
+    /// The log could not be indexed a short while ago, and was not looked at again.
+    StillRefused(IndexState),
     /// Another process has the lock on the directory. It may be at it; everybody who may read the directory can have it.
     LockedElsewhere(Error),
 }
@@ -76,17 +78,21 @@ pub(crate) fn rebuild(dir: &DataDir, if_locked: IfLocked, progress: Progress<'_>
 
 /// The same, with names that the caller chose.
 fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Progress<'_>) -> Result<RebuildOutcome> {
+    let earlier = Refusal::read(dir);
+    if let Some(state) = still_refused(dir, earlier.as_ref())? {
+        return Ok(RebuildOutcome::StillRefused(state));
+    }
     let lock = match DirLock::acquire(dir.root(), if_locked.patience()) {
         Err(error @ Error::DirectoryLocked { .. }) if if_locked == IfLocked::GiveUp => {
             return Ok(RebuildOutcome::LockedElsewhere(error));
         }
         lock => lock,
     };
-    let odd_row = Refusal::read(dir).and_then(|refusal| refusal.event);
-    let mut refused = None;
+    let odd_row = earlier.and_then(|refusal| refusal.event);
+    let mut refused: Option<(IndexState, Refusal)> = None;
     for _ in 0..ATTEMPTS {
         let session = Session::open(dir)?;
-        let built = match odd_row.map_or(Ok(()), |event| session.check_row(event)) {
+        let built = match odd_row.map_or(Ok(()), |event| check_row(&session.connection, event)) {
             Ok(()) => session.build(lock.as_ref().ok(), names, progress),
             // It is still there: nothing else needs to be read.
             Err(odd) => Err(odd),
@@ -103,13 +109,10 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Pr
             Err(RefreshError::Failed(Error::Overtaken { .. })) => {}
             Err(RefreshError::Failed(error)) => return Err(error),
             Err(why) => {
-                let event = match why {
-                    RefreshError::Row { event, .. } => Some(event),
-                    _ => None,
-                };
                 let state = session.state_of_refused(why.to_string())?;
                 let is_certain = state.version.is_some();
-                refused = Some((state, event));
+                let refusal = Refusal::new(state.version, &why);
+                refused = Some((state, refusal));
                 if is_certain {
                     break;
                 }
@@ -117,9 +120,9 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Pr
         }
     }
     match refused {
-        Some((state, event)) => {
+        Some((state, refusal)) => {
             if let Ok(lock) = &lock {
-                remember_refusal(dir, lock, &state, event);
+                refusal.publish(dir, lock);
             }
             Ok(RebuildOutcome::Done {
                 state,
@@ -133,16 +136,33 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Pr
     }
 }
 
-/// Keeps for others why the log cannot be indexed.
-fn remember_refusal(dir: &DataDir, lock: &DirLock, state: &IndexState, event: Option<i64>) {
-    if let Err(reason) = &state.index {
-        let refusal = Refusal {
-            version: state.version,
-            event,
-            reason: reason.clone(),
-        };
-        refusal.publish(dir, lock);
+/// The state of a log that is not looked at again so soon; `None` if it is to be.
+fn still_refused(dir: &DataDir, refusal: Option<&Refusal>) -> Result<Option<IndexState>> {
+    let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
+    let Some(refusal) = refusal.filter(|refusal| refusal.is_to_be_kept()) else {
+        return Ok(None);
+    };
+    let inode = FileState::of_path(dir.database())
+        .map_err(unreadable)?
+        .map(|state| state.inode);
+    let was = refusal.version.map(|version| version.database.inode);
+    if was.is_some() && was != inode {
+        // Another database is in its place.
+        return Ok(None);
     }
+    if let Some(event) = refusal.event {
+        match check_row(&Connection::open(dir)?, event) {
+            Ok(()) | Err(RefreshError::Failed(Error::Overtaken { .. })) => return Ok(None),
+            Err(RefreshError::Failed(error)) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    IndexState::of_refusal(dir, refusal.clone()).map_err(unreadable)
+}
+
+/// Whether a row, if there is one with this id, can be indexed.
+fn check_row(connection: &Connection, event: i64) -> std::result::Result<(), RefreshError> {
+    Ok(connection.scan_short(&(event..=event), |_| Ok(()))?)
 }
 
 /// Refuses a build that the process has no memory for: there are other ways to an answer.
@@ -283,11 +303,6 @@ impl<'a> Session<'a> {
         });
         let refreshed = follower.refresh(Budget::Any)?;
         Ok((built, follower, IndexState::from(refreshed)))
-    }
-
-    /// Whether a row, if there is one with this id, can be indexed.
-    fn check_row(&self, event: i64) -> std::result::Result<(), RefreshError> {
-        Ok(self.connection.scan_short(&(event..=event), |_| Ok(()))?)
     }
 
     /// The state of a database that cannot be indexed, certain only if it stayed as it was.

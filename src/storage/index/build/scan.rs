@@ -144,7 +144,7 @@ impl PartScan {
         });
         if is_too_long {
             // No single row's fault.
-            return Err(damaged("the texts of the log are too long for an index"));
+            return Err(RefreshError::LongTexts);
         }
         visited?;
         if rows != leaves.iter().map(|(_, leaf)| u64::from(leaf.entries)).sum::<u64>() {

@@ -34,6 +34,8 @@ pub(crate) enum RefreshError {
         /// The column and what it holds.
         problem: String,
     },
+    /// The texts of the log are too long, all together: no one row tells that again.
+    LongTexts,
     /// The write-ahead log cannot prove what changed: leaf hashes must.
     Unproven,
     /// It takes longer than a request can wait.
@@ -48,6 +50,7 @@ impl fmt::Display for RefreshError {
             RefreshError::Rebuild(why) => f.write_str(why),
             RefreshError::Corrupt(why) => write!(f, "the index is corrupt: {why}"),
             RefreshError::Row { event, problem } => write!(f, "event {event}: {problem}"),
+            RefreshError::LongTexts => f.write_str("the texts of the log are too long for an index"),
             RefreshError::Unproven => f.write_str("the write-ahead log does not tell what changed"),
             RefreshError::TooLong => f.write_str("it takes longer than a request can wait"),
             RefreshError::Failed(error) => error.fmt(f),
