@@ -166,6 +166,7 @@ fn cases<'a>(requests: &'a str, export: &'a str) -> Vec<Case<'a>> {
             (Pace::Fast, &["query", "--page", "900"]),
             (Pace::Fast, &["query", "--count", "--actor", "3"]),
             (Pace::Fast, &["query", "--after", "1000100:201"]),
+            (Pace::Fast, &["query", "--as-of", "1000100:201", "--page", "2"]),
             (Pace::Fast, &["query", "--all"]),
             (Pace::Slow, &["query", "--all"]),
             (

@@ -30,6 +30,7 @@ fn commands<'a>(requests: &'a str, export: &'a str) -> Vec<Vec<&'a str>> {
             &["query", "--count", "--actor", "3"],
             &["query", "--all"],
             &["query", "--after", "1000100:201"],
+            &["query", "--as-of", "1000100:201", "--page", "2"],
             &["query", "--batch", requests],
         ] {
             commands.push([reading, &["--mode", mode]].concat());
