@@ -235,7 +235,9 @@ fn built(dir: &DataDir) -> Result<std::result::Result<(Box<Follower>, IndexState
             follower: Some(follower),
             ..
         } => Ok(Ok((follower, state))),
-        RebuildOutcome::Done { state, .. } => Ok(Err(state.index.err().unwrap_or_default())),
+        RebuildOutcome::Done { state, .. } | RebuildOutcome::StillRefused(state) => {
+            Ok(Err(state.index.err().unwrap_or_default()))
+        }
         RebuildOutcome::LockedElsewhere(error) => Err(error),
     }
 }
