@@ -18,7 +18,7 @@ pub(crate) const MIN_ROUNDS: usize = 2;
 pub const MIN_ROUNDS_FOR_VERDICT: usize = 6;
 
 /// The correlation of each round with the next that the interval is widened for: somewhat more than the 0.6 for which it
-/// is to hold, because the variance that is found strays from the one that is expected.
+/// is to hold, because the variance that is found differs from the one that is expected.
 const CORRELATION: f64 = 0.65;
 
 /// How often one of a report's intervals may miss.
@@ -123,7 +123,7 @@ fn interval(logs: &[f64], confidence: f64) -> Option<Interval> {
     })
 }
 
-/// How many times farther the mean of so many correlated rounds strays than their variance says: they vary less among
+/// How many times farther the mean of so many correlated rounds lies off than their variance says: they vary less among
 /// themselves, and their mean more.
 fn widening(rounds: usize) -> f64 {
     let count = rounds as f64;
