@@ -47,7 +47,10 @@ fn unknown(name: &str) -> Error {
         .filter_map(Page::to_possible_value)
         .collect();
     let accepted: Vec<_> = accepted.iter().map(|value| value.get_name()).collect();
-    Error::usage(format!("--generate {name:?}: accepted are {}", accepted.join(", ")))
+    Error::usage(format!(
+        "--generate {name:?}: accepted are {}; `auditq --help` says more",
+        accepted.join(", ")
+    ))
 }
 
 /// Where man and the shells look below a prefix such as /usr or ~/.local.

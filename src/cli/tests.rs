@@ -212,7 +212,10 @@ fn what_makes_no_sense_together_is_refused() {
 fn a_bad_value_is_named_with_what_is_accepted() {
     for (line, words) in [
         ("query --mode fast", ["--mode", "\"fast\"", "baseline, enhanced"]),
-        ("query --format xml", ["--format", "\"xml\"", "auto, table, jsonl"]),
+        (
+            "query --format xml",
+            ["--format", "\"xml\"", "auto, table, pretty, jsonl"],
+        ),
         ("query --page 0", ["page 0", "from 1", ""]),
         ("query --page -1", ["--page", "\"-1\"", "from 1"]),
         ("query --page x", ["--page", "\"x\"", "whole number"]),
@@ -349,7 +352,7 @@ fn an_environment_variable_stands_in_for_an_option_that_is_not_given() {
         );
     }
     let message = invoke("query", &set("d", "nonsense")).expect_err("refused").to_string();
-    for word in ["AUDITQ_FORMAT", "nonsense", "auto, table, jsonl", "--format"] {
+    for word in ["AUDITQ_FORMAT", "nonsense", "auto, table, pretty, jsonl", "--format"] {
         assert!(message.contains(word), "{message}");
     }
     assert!(invoke("query --help", &set("d", "nonsense")).is_ok());
