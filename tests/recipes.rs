@@ -118,7 +118,8 @@ fn shortened(recipe: &str) -> String {
     let words: Vec<_> = first.filter(|word| !word.starts_with("--requests")).collect();
     let words = words.join(" ");
     if is_of(recipe, "diff") {
-        return format!("{} --requests 3", words.replace(" 5000", ""));
+        // Enough for each stream to meet an event.
+        return format!("{} --requests 200", words.replace(" 5000", ""));
     }
     // Another number makes the same of it.
     words.replace("5000000", "50")
