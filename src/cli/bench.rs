@@ -60,7 +60,7 @@ Cold:
   and of its index leave the system's memory (posix_fadvise); with
   --cold=system, which only root may, whatever the system keeps of any file
   does (drop_caches). Opening the engine is part of the time, the start of a
-  process is not. Answers that differ have no figures.
+  process is not. If answers differ, there are no figures.
 
 JSON lines, told apart by their type:
   run        schema_version, commit, command_line, method, machine, dataset
@@ -145,7 +145,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "S", value_parser = seconds, allow_negative_numbers = true, requires = "write_rate")]
     write_seconds: Option<f64>,
 
-    /// Measure one request at a time whose files are not in memory; as root also without what the whole system keeps
+    /// Measure one request at a time while the log's files are not in memory, or, as root, no file at all is
     #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "files",
         conflicts_with_all = ["threads", "workload", "requests", "min_speedup", "export", "histogram", "plot", "rate",
             "write_rate"])]

@@ -73,11 +73,11 @@ Exit codes:
 
 Environment:
   AUDITQ_DATA_DIR, AUDITQ_FORMAT  stand in for --data-dir and --format
-  AUDITQ_VERBOSE                  set: says what becomes of the index
+  AUDITQ_VERBOSE                  set: reports what is done with the index
   NO_COLOR                        set: no colour
   COLUMNS                         how wide tables are without a terminal
-  TMPDIR                          where rows are spooled that memory is too
-                                  small for";
+  TMPDIR                          where rows are spooled that do not fit in
+                                  memory";
 
 /// Page through a disk-backed audit log, at any depth in constant time
 #[derive(Debug, Parser)]
@@ -108,7 +108,7 @@ struct Global {
     #[arg(long, value_name = "FORMAT", global = true, value_enum)]
     format: Option<FormatArg>,
 
-    /// Colour in tables; auto is on a terminal, unless NO_COLOR is set
+    /// Colour in tables; auto means only on a terminal, and not if NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true, value_enum)]
     color: ColorArg,
 

@@ -31,8 +31,8 @@ Examples:
 
 const DETAILS: &str = "\
   today, yesterday          the whole day, UTC
-  now, 7d, -36h, 2w, 1h30m  so long before --now, with or without the minus; a
-                            day has 24 hours, m is minutes
+  now, 7d, -36h, 2w, 1h30m  that long before --now, with or without the minus;
+                            a day has 24 hours, m is minutes
   Both ends belong to the window. A window that ends before it starts is empty,
   and no error.
 
@@ -45,8 +45,8 @@ Cursors:
     while auditq -q query --size 1000 ${after:+--after \"$after\"} \\
         --cursor 2> cursor
     do after=$(cat cursor); [ \"$after\" ] || break; done; cat cursor >&2
-  Where an event cannot be read, --all shows all before it, and its message
-  says the cursor to go on behind it.
+  If an event cannot be read, --all shows all events before it, and the error
+  names the cursor by which to go on after it.
 
 Exports:
   An export that was interrupted, at any moment, goes on behind its last whole
@@ -58,25 +58,25 @@ Exports:
 
 Following:
   --follow shows what becomes visible in the database from now on, whatever its
-  time and id: new events, late ones, and changed ones as they are now; oldest
-  first of what one look finds. `removed: CREATED_AT:ID` on standard error says
-  what is gone, or no longer matches. A commit is noticed at once where the
-  file system tells of it, else within a second. What came and went between two
-  looks was never visible. An event whose payload cannot be read is named on
-  standard error, and the next one is shown. It ends with the pipe, by SIGINT
-  or SIGTERM.
-  --follow --after CREATED_AT:ID goes on behind its last line: first with what
-  is newer than that event by now. Late and changed events of the time between
-  are not among these.
+  time and id: new events, late ones, and changed ones as they are now. Events
+  that one look at the database finds come oldest first. On standard error,
+  `removed: CREATED_AT:ID` names an event that is gone, or no longer matches. A
+  commit is noticed at once where the file system reports it, else within a
+  second. What came and went between two looks was never visible. An event
+  whose payload cannot be read is named on standard error, and the next one is
+  shown. It ends when the pipe closes, or by SIGINT or SIGTERM.
+  --follow --after CREATED_AT:ID goes on after that event, the last one shown:
+  first come the events that are newer by now. Events that came late or were
+  changed in between are not among these.
 
 Pins:
-  While events arrive, what was page 1 becomes page 2. --as-of leaves out what
-  comes before an event, so that pages, counts and --all stand still: --as-of
-  newest pins to the newest event there is, and this says which it is:
+  While events arrive, what was page 1 becomes page 2. --as-of leaves out all
+  events newer than a given one, so that pages, counts and --all stand still.
+  --as-of newest pins to the newest event there is, and this says which it is:
     pin=$(auditq -q query --size 1 --cursor 2>&1 > /dev/null)
     test -n \"$pin\" && auditq query --as-of \"$pin\" --page 2
-  The event itself may be gone. What is inserted, changed or deleted behind it
-  moves pages all the same.
+  The event itself may be gone. Pages still move when an older event is
+  inserted, changed or deleted.
 
 Batches:
   A request line, of which any part may be missing:
@@ -93,7 +93,7 @@ Formats:
   jsonl   byte for byte what the live service prints for the event
   table   shortens payloads, and leaves out columns that do not fit
   pretty  every field and the whole payload, a paragraph an event
-  Tables and paragraphs escape control characters, which the audited wrote.";
+  Tables and paragraphs escape control characters in what the audited wrote.";
 
 /// Show events, newest first: a page, all, a count, or a batch
 ///
@@ -114,11 +114,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", value_parser = whole_number, allow_hyphen_values = true)]
     size: Option<u64>,
 
-    /// Only events from then on
+    /// Only events from this time on
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     from: Option<Time>,
 
-    /// Only events up to then; a day counts to its end
+    /// Only events up to this time; a day counts to its end
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     to: Option<Time>,
 
@@ -135,15 +135,15 @@ pub(super) struct Flags {
     #[arg(conflicts_with = "page")]
     after: Option<Key>,
 
-    /// The pin: only this event and those behind it, so that page numbers stand still while newer ones arrive
+    /// The pin: only this event and older ones, so that page numbers stand still while newer ones arrive
     #[arg(long, value_name = "CREATED_AT:ID|newest", value_parser = Pin::from_str, allow_hyphen_values = true)]
     as_of: Option<Pin>,
 
-    /// Print the cursor of the page that follows on standard error, and nothing where no event is left
+    /// Print the next page's cursor on standard error, or nothing if no event is left
     #[arg(long)]
     cursor: bool,
 
-    /// What spans such as 7d count back from [default: the wall clock]
+    /// The time that spans such as 7d count back from [default: the wall clock]
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     now: Option<Time>,
 
@@ -151,7 +151,7 @@ pub(super) struct Flags {
     #[arg(long, conflicts_with_all = ["all", "page", "size", "after", "cursor"])]
     count: bool,
 
-    /// Show every matching event, with --after those behind that event
+    /// Show every matching event; with --after only those after that event
     #[arg(long, conflicts_with_all = ["page", "size"])]
     all: bool,
 

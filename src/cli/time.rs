@@ -14,8 +14,8 @@ pub(super) const ACCEPTED: &str = "epoch seconds, RFC 3339, YYYY-MM-DD[ HH:MM[:S
 /// Every form of a point in time, for the long help of a command that takes one.
 pub(super) const HELP: &str = "\
 Times:
-  1767052800, -1, @20251230 epoch seconds; behind an @, also those that look
-                            like a date or milliseconds
+  1767052800, -1, @20251230 epoch seconds; with an @, even if they look like a
+                            date or milliseconds
   2025-12-30T01:00:00+01:00 RFC 3339
   2025-12-30 00:00[:00]     UTC; a T may stand between date and time
   2025-12-30                the whole day, UTC: --from takes its first second,
