@@ -15,8 +15,8 @@ Examples:
 /// Generate the contract dataset and print its digests
 ///
 /// Writes audit.db, payloads.jsonl and the rank index to the data directory and checks them against the
-/// contract's digests. Killed at any moment, it leaves the old dataset, the new one, or a step that the next seed
-/// finishes or undoes. An existing contract dataset is kept as it is.
+/// contract's digests. Killed at any moment, it leaves the old dataset or none, the new one, or a step that the next
+/// seed finishes or undoes. An existing contract dataset is kept as it is.
 #[derive(Debug, Args)]
 #[command(help_template = super::TEMPLATE, before_help = EXAMPLES, after_long_help = format!("{}\n\n{}", time::HELP, super::verify::FIELDS))]
 pub(super) struct Flags {
