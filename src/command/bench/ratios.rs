@@ -3,7 +3,7 @@
 use super::cost::{Cost, Pages};
 use super::report;
 use crate::error::{Error, Result};
-use crate::measure::{MIN_ROUNDS_FOR_VERDICT, Ratio, Summary};
+use crate::measure::{Ratio, Summary};
 
 /// A percentile of latencies in nanoseconds.
 type Percentile = (&'static str, fn(&Summary) -> f64);
@@ -125,9 +125,7 @@ pub(super) fn known(ratio: Option<Ratio>) -> Result<Ratio> {
 }
 
 pub(super) fn speedup(ratio: &Ratio) -> report::Speedup {
-    // An interval of two or three rounds is true, and so wide that it tells a reader nothing.
-    let interval = ratio.interval.filter(|_| ratio.rounds >= MIN_ROUNDS_FOR_VERDICT);
-    let (low, high) = interval.map(|interval| (interval.low, interval.high)).unzip();
+    let (low, high) = ratio.interval.map(|interval| (interval.low, interval.high)).unzip();
     report::Speedup {
         ratio: ratio.estimate,
         low,

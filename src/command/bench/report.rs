@@ -181,10 +181,9 @@ pub(crate) struct Ratio {
 pub(crate) struct Speedup {
     pub(crate) ratio: f64,
     /// The low end of the interval. The intervals of all ratios of a report hold at once with 95 % confidence; a cost's
-    /// interval against the floor's holds with that on its own. Null from fewer than six
-    /// rounds, which allow no verdict.
+    /// interval against the floor's holds with that on its own. Null from a single round.
     pub(crate) low: Option<f64>,
-    /// The high end. Null with it.
+    /// The high end. Null from a single round.
     pub(crate) high: Option<f64>,
 }
 

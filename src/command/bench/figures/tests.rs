@@ -138,7 +138,7 @@ fn six_rounds_allow_a_verdict() {
 fn intervals_are_wider_the_more_ratios_are_told() {
     let mut one = measured();
     for cost in &mut one.costs[..1] {
-        cost.rounds_ns = [30_000.0, 31_000.0].repeat(3);
+        cost.rounds_ns = vec![30_000.0, 31_000.0];
     }
     let width = |figures: &report::Workload| {
         let speedup = figures.ratios[0].speedup;
