@@ -187,6 +187,17 @@ pub(crate) struct Speedup {
     pub(crate) high: Option<f64>,
 }
 
+/// An interval whose ends are farther apart than this many times, as two or three rounds have, tells a reader nothing.
+const TELLING: f64 = 1_000.0;
+
+impl Speedup {
+    /// The interval, if it tells anything.
+    pub(crate) fn interval(&self) -> Option<(f64, f64)> {
+        let (low, high) = self.low.zip(self.high)?;
+        (high <= TELLING * low).then_some((low, high))
+    }
+}
+
 /// The mean service time from one thread, as a multiple of the floor's.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Cost {

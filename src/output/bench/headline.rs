@@ -86,14 +86,14 @@ fn beside_a_writer(writes: &[Write]) -> Option<String> {
 }
 
 fn low(speedup: &Speedup) -> f64 {
-    speedup.low.unwrap_or(speedup.ratio)
+    speedup.interval().map_or(speedup.ratio, |(low, _)| low)
 }
 
 /// The low end of the interval: what is sure.
 fn at_least(speedup: &Speedup) -> String {
-    match speedup.low {
-        Some(low) => format!("≥ {}", times(low)),
-        None => times(speedup.ratio),
+    match speedup.interval() {
+        Some((low, _)) => format!("≥ {}", times(low)),
+        None => format!("some {}", times(speedup.ratio)),
     }
 }
 
@@ -117,7 +117,9 @@ mod tests {
             high: low.map(|low| low + 5.0),
         };
         assert_eq!(at_least(&speedup(Some(50.94))), "≥ 50.9 ×");
-        assert_eq!(at_least(&speedup(None)), "52.0 ×");
+        assert_eq!(at_least(&speedup(None)), "some 52.0 ×");
+        // Five powers of ten lie between the ends.
+        assert_eq!(at_least(&speedup(Some(0.000_05))), "some 52.0 ×");
     }
 
     #[test]

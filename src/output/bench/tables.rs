@@ -265,8 +265,8 @@ fn p99(latency: &Latency) -> String {
 }
 
 pub(super) fn interval(speedup: &Speedup) -> String {
-    match (speedup.low, speedup.high) {
-        (Some(low), Some(high)) => format!("{} to {}", digits(low), digits(high)),
+    match speedup.interval() {
+        Some((low, high)) => format!("{} to {}", digits(low), digits(high)),
         _ => "none".to_owned(),
     }
 }

@@ -130,8 +130,8 @@ fn p99(latency: &Latency) -> String {
 }
 
 fn interval(ratio: &Ratio) -> String {
-    match (ratio.speedup.low, ratio.speedup.high) {
-        (Some(low), Some(high)) => format!("{} to {}", digits(low), digits(high)),
+    match ratio.speedup.interval() {
+        Some((low, high)) => format!("{} to {}", digits(low), digits(high)),
         _ => "none".to_owned(),
     }
 }
