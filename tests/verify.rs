@@ -155,8 +155,8 @@ fn as_a_table() {
     let runner = our_files().into_iter().find(|file| file.name == "runner.py").unwrap();
     for part in [
         "DIFFERS",
-        &format!("expected {}", runner.sha256),
-        &format!("found    {}", sha256(b"")),
+        &format!("expected  {}", runner.sha256),
+        &format!("found     {}", sha256(b"")),
     ] {
         assert!(table.contains(part), "{part:?} is not in: {table}");
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::db_files::DatabaseFiles;
 use crate::storage::db_version::{DbVersion, DbWatcher, JournalMode};
-use crate::storage::fs::platform::{FileState, is_own_and_writable, may_give_files_away};
+use crate::storage::fs::platform::{FileState, is_dir_writable, is_own_and_writable, may_give_files_away};
 use crate::storage::fs::read_descriptor::open_forever;
 
 /// A database file that says everything by itself, in the state that it was found in.
@@ -80,8 +80,10 @@ pub(super) fn would_keep_file_of_recovery(dir: &DataDir) -> bool {
     let Ok(files) = DatabaseFiles::resolve(dir.database()) else {
         return false;
     };
+    // Where no file can be made, none is left, and SQLite says so.
+    let may_make = files.wal_index.parent().is_none_or(is_dir_writable);
     let has_log = matches!(FileState::of_path(&files.wal), Ok(Some(log)) if log.size > 0);
-    has_log && matches!(FileState::of_path(&files.wal_index), Ok(None))
+    may_make && has_log && matches!(FileState::of_path(&files.wal_index), Ok(None))
 }
 
 /// Opens a database that nobody writes to, without locks.
