@@ -166,11 +166,7 @@ impl Log {
                 as_of: self.pin(py, as_of)?,
             };
             let query = query(py, filter, page, after, page_size)?;
-            let mut page = pages::take();
-            self.fill(py, &query, &mut page)?;
-            let response = response::dict(py, &query, &page);
-            pages::give_back(page);
-            response
+            self.answer(py, &query, |page| response::dict(py, &query, page))
         })
     }
 
@@ -203,11 +199,7 @@ impl Log {
                 as_of: self.pin(py, as_of)?,
             };
             let query = query(py, filter, page, after, page_size)?;
-            let mut page = pages::take();
-            self.fill(py, &query, &mut page)?;
-            let line = response::line(py, &query, &page);
-            pages::give_back(page);
-            Ok(line)
+            self.answer(py, &query, |page| Ok(response::line(py, &query, page)))
         })
     }
 
@@ -345,6 +337,15 @@ impl Log {
             Some(Pin::At(key)) => Ok(Some(key)),
             Some(Pin::Newest) => self.shared.ask(py, |engine| engine.newest()).map(Some),
         }
+    }
+
+    /// What `show` makes of the page that the query asks for.
+    fn answer<T>(&self, py: Python<'_>, query: &Query, show: impl FnOnce(&Page) -> PyResult<T>) -> PyResult<T> {
+        let mut page = pages::take();
+        self.fill(py, query, &mut page)?;
+        let shown = show(&page);
+        pages::give_back(page);
+        shown
     }
 
     fn fill(&self, py: Python<'_>, query: &Query, page: &mut Page) -> PyResult<()> {
