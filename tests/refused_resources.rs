@@ -29,7 +29,10 @@ impl Limited {
         let dataset = Dataset::of(events);
         let place = tempfile::tempdir().unwrap();
         let program = place.path().join("auditq");
-        fs::copy(auditq().get_program(), &program).unwrap();
+        // By a process of its own: had this one the copy open for writing, a child that another test starts meanwhile
+        // would inherit that for a moment, and nobody may run a file that somebody writes ("Text file busy").
+        let copied = Command::new("cp").arg(auditq().get_program()).arg(&program).status();
+        assert!(copied.unwrap().success());
         for path in [place.path(), &program] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
