@@ -36,6 +36,7 @@ pub mod engine;
 pub mod error;
 pub mod escape;
 #[cfg(any(test, feature = "fuzzing"))]
+#[path = "../fuzz/in_crate/mod.rs"]
 pub mod fuzzing;
 pub mod measure;
 pub mod model;

@@ -1,6 +1,7 @@
 //! The arguments of `auditq query`.
 
 #[cfg(any(test, feature = "fuzzing"))]
+#[path = "../../fuzz/in_crate/time.rs"]
 pub(crate) mod fuzzing;
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The rules: arrows between rooms, crates with a home, no circles.
+//! The rules: arrows between modules, crates with a home, no circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -154,7 +154,7 @@ impl<'a> Names<'a> {
 /// Everything in which program and page disagree, one line each.
 pub(super) fn violations(program: &Program, page: &Page, dependencies: &BTreeSet<String>) -> Vec<String> {
     let mut found = Vec::new();
-    check_rooms(program, page, &mut found);
+    check_files(program, page, &mut found);
     check_imports(program, page, &mut found);
     check_crates(program, page, dependencies, &mut found);
     check_page_is_acyclic(page, &mut found);
@@ -162,16 +162,16 @@ pub(super) fn violations(program: &Program, page: &Page, dependencies: &BTreeSet
     found
 }
 
-fn check_rooms(program: &Program, page: &Page, found: &mut Vec<String>) {
+fn check_files(program: &Program, page: &Page, found: &mut Vec<String>) {
     // The root only says which modules there are.
     for file in program.files.iter().filter(|file| *file != "lib.rs") {
-        if page.room_of(file).is_none() {
-            found.push(format!("{file} is in no room of the page"));
+        if page.row_of(file).is_none() {
+            found.push(format!("{file} is in no module of the page"));
         }
     }
-    for room in page.rooms.keys() {
-        if !program.files.iter().any(|file| page.room_of(file) == Some(room)) {
-            found.push(format!("the page has a room `{room}`, but no file is in it"));
+    for module in page.rows.keys() {
+        if !program.files.iter().any(|file| page.row_of(file) == Some(module)) {
+            found.push(format!("the page has a module `{module}`, but no file is in it"));
         }
     }
 }
@@ -179,18 +179,18 @@ fn check_rooms(program: &Program, page: &Page, found: &mut Vec<String>) {
 fn check_imports(program: &Program, page: &Page, found: &mut Vec<String>) {
     let mut used = BTreeSet::new();
     for Import { from, line, to, .. } in &program.imports {
-        let (Some(room), Some(other)) = (page.room_of(from), page.room_of(to)) else {
+        let (Some(module), Some(other)) = (page.row_of(from), page.row_of(to)) else {
             continue;
         };
-        used.insert((room, other));
-        if room != other && !page.rooms[room].imports.contains(other) {
+        used.insert((module, other));
+        if module != other && !page.rows[module].imports.contains(other) {
             found.push(format!(
-                "{from}:{line} imports {to}, but `{room}` may not import `{other}`"
+                "{from}:{line} imports {to}, but `{module}` may not import `{other}`"
             ));
         }
     }
-    for (name, room) in &page.rooms {
-        for other in room
+    for (name, row) in &page.rows {
+        for other in row
             .imports
             .iter()
             .filter(|other| !used.contains(&(name.as_str(), other.as_str())))
@@ -203,18 +203,18 @@ fn check_imports(program: &Program, page: &Page, found: &mut Vec<String>) {
 fn check_crates(program: &Program, page: &Page, dependencies: &BTreeSet<String>, found: &mut Vec<String>) {
     let mut used = BTreeSet::new();
     for Use { file, line, name } in &program.crates {
-        let Some(room) = page.room_of(file) else {
+        let Some(module) = page.row_of(file) else {
             continue;
         };
-        used.insert((room, name.as_str()));
-        if !page.rooms[room].crates.contains(name) {
+        used.insert((module, name.as_str()));
+        if !page.rows[module].crates.contains(name) {
             found.push(format!(
-                "{file}:{line} names the crate {name}, but its home is not `{room}`"
+                "{file}:{line} names the crate {name}, but its home is not `{module}`"
             ));
         }
     }
-    for (name, room) in &page.rooms {
-        for other in room
+    for (name, row) in &page.rows {
+        for other in row
             .crates
             .iter()
             .filter(|other| !used.contains(&(name.as_str(), other.as_str())))
@@ -226,23 +226,23 @@ fn check_crates(program: &Program, page: &Page, dependencies: &BTreeSet<String>,
     }
     for name in dependencies
         .iter()
-        .filter(|name| !page.rooms.values().any(|room| room.crates.contains(*name)))
+        .filter(|name| !page.rows.values().any(|row| row.crates.contains(*name)))
     {
         found.push(format!(
-            "the page gives no room the crate {name}, a dependency of Cargo.toml"
+            "the page gives no module the crate {name}, a dependency of Cargo.toml"
         ));
     }
 }
 
-/// Rooms without a circle keep every circle of files within one room.
+/// Modules without a circle keep every circle of files within one of them.
 fn check_page_is_acyclic(page: &Page, found: &mut Vec<String>) {
     let mut left: BTreeMap<&str, &BTreeSet<String>> = page
-        .rooms
+        .rows
         .iter()
-        .map(|(name, room)| (name.as_str(), &room.imports))
+        .map(|(name, row)| (name.as_str(), &row.imports))
         .collect();
     loop {
-        let free = |imports: &BTreeSet<String>| !imports.iter().any(|room| left.contains_key(room.as_str()));
+        let free = |imports: &BTreeSet<String>| !imports.iter().any(|module| left.contains_key(module.as_str()));
         let next: Vec<&str> = left
             .iter()
             .filter(|(_, imports)| free(imports))
@@ -256,7 +256,7 @@ fn check_page_is_acyclic(page: &Page, found: &mut Vec<String>) {
     if !left.is_empty() {
         let names: Vec<&str> = left.into_keys().collect();
         found.push(format!(
-            "the page's rooms import each other in a circle, or lead to one: {}",
+            "the page's modules import each other in a circle, or lead to one: {}",
             names.join(", ")
         ));
     }

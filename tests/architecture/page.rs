@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The words above the table and the list that are read.
-const HEADER: [&str; 4] = ["room", "what it is for", "may import", "crates"];
+const HEADER: [&str; 4] = ["module", "what it is for", "may import", "crates"];
 const CIRCLES: &str = "### Circles of a module and its children";
 
-/// What one room may name.
+/// What one module of the table may name.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Row {
     pub(super) imports: BTreeSet<String>,
     pub(super) crates: BTreeSet<String>,
 }
@@ -16,7 +16,7 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Page {
     /// By path below `src`, without an ending.
-    pub(super) rooms: BTreeMap<String, Room>,
+    pub(super) rows: BTreeMap<String, Row>,
     /// Modules that may stand in an import circle with their own children.
     pub(super) circles: BTreeSet<String>,
 }
@@ -27,17 +27,17 @@ impl Page {
         let mut lines = text.lines();
         let header = lines.by_ref().find(|line| cells(line) == HEADER);
         header.ok_or_else(|| format!("the page has no table with the columns {HEADER:?}"))?;
-        let mut rooms = BTreeMap::new();
+        let mut rows = BTreeMap::new();
         for line in lines.by_ref().skip(1).take_while(|line| line.starts_with('|')) {
             let [names, _, imports, crates] = cells(line)[..] else {
                 return Err(format!("not four columns: {line}"));
             };
             for name in quoted(names) {
-                let room = Room {
+                let row = Row {
                     imports: quoted(imports),
                     crates: quoted(crates),
                 };
-                if rooms.insert(name.clone(), room).is_some() {
+                if rows.insert(name.clone(), row).is_some() {
                     return Err(format!("`{name}` has two rows"));
                 }
             }
@@ -47,18 +47,18 @@ impl Page {
             .take_while(|line| !line.starts_with('#'))
             .filter(|line| line.starts_with("- "));
         let circles = bullets.filter_map(first_quoted).collect();
-        Ok(Page { rooms, circles })
+        Ok(Page { rows, circles })
     }
 
-    /// The room of a file: that with the longest path that is its own or a folder's above it.
-    pub(super) fn room_of(&self, file: &str) -> Option<&str> {
+    /// The row of a file: that with the longest path that is its own or a folder's above it.
+    pub(super) fn row_of(&self, file: &str) -> Option<&str> {
         let path = file.strip_suffix(".rs").unwrap_or(file);
-        let is_in = |room: &str| {
-            path.strip_prefix(room)
+        let is_in = |name: &str| {
+            path.strip_prefix(name)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let rooms = self.rooms.keys().filter(|room| is_in(room));
-        rooms.max_by_key(|room| room.len()).map(String::as_str)
+        let rows = self.rows.keys().filter(|name| is_in(name));
+        rows.max_by_key(|name| name.len()).map(String::as_str)
     }
 }
 

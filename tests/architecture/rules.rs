@@ -12,7 +12,7 @@ const MANIFEST: &str =
 const PAGE: &str = "
 # Page
 
-| room | what it is for | may import | crates |
+| module | what it is for | may import | crates |
 | --- | --- | --- | --- |
 | `cli` | | `model` | `clap` |
 | `engine` | | `storage/sqlite`, `model` | |
@@ -204,12 +204,12 @@ fn page_that_says_more_than_the_program_does() {
     );
     let circle = "the page names a circle of model/mod.rs and its children, but there is none";
     assert_fault(&[("model/page.rs", "")], circle);
-    assert_fault(&[("loose.rs", "")], "loose.rs is in no room");
+    assert_fault(&[("loose.rs", "")], "loose.rs is in no module");
 }
 
 #[test]
 fn page_that_lacks_something() {
-    assert!(Page::parse("| room | may import |").is_err());
+    assert!(Page::parse("| module | may import |").is_err());
     assert!(
         Page::parse(&PAGE.replace("| `model` | | | |", "| `cli` | | | |"))
             .unwrap_err()
@@ -226,7 +226,7 @@ fn page_that_lacks_something() {
     assert!(found.iter().any(|fault| fault.contains("in a circle")), "{found:#?}");
     let found = violations(&nothing, &circle, &BTreeSet::from(["heavy".to_owned()]));
     assert!(
-        found.iter().any(|fault| fault.contains("no room the crate heavy")),
+        found.iter().any(|fault| fault.contains("no module the crate heavy")),
         "{found:#?}"
     );
 }

@@ -1,6 +1,7 @@
 //! Many requests, one a line, answered in order; on standard input also as a coprocess.
 
 #[cfg(any(test, feature = "fuzzing"))]
+#[path = "../../../fuzz/in_crate/batch.rs"]
 pub(crate) mod fuzzing;
 
 use std::io::{BufRead, BufReader, Read};

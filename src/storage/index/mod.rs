@@ -9,6 +9,7 @@ mod delta;
 mod fetch;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
+#[path = "../../../fuzz/in_crate/index/mod.rs"]
 pub(crate) mod fuzzing;
 mod hash;
 mod overview;

@@ -1,4 +1,4 @@
-//! The SQLite side of a log: the only room that names rusqlite.
+//! The SQLite side of a log: the only module that names rusqlite.
 
 pub(crate) mod btree;
 mod committer;

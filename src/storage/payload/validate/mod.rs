@@ -12,6 +12,7 @@
 #[cfg(test)]
 mod differential;
 #[cfg(any(test, feature = "fuzzing"))]
+#[path = "../../../../fuzz/in_crate/payload.rs"]
 pub(crate) mod fuzzing;
 mod reader;
 mod simd;

@@ -1,6 +1,8 @@
 //! What the fuzz oracles call: the readers of bytes from outside, which are otherwise private.
 //!
-//! Compiled with the feature `fuzzing` only, and no public API: it changes as the oracles in `fuzz/oracles` need it.
+//! The files of this folder are modules of the program itself, so that they see what is private: the module they open
+//! names each of them by its path. They are compiled for unit tests and with the feature `fuzzing` only, and are no public
+//! API: they change as the oracles in `fuzz/oracles` need it.
 
 mod draw;
 
@@ -16,7 +18,7 @@ pub use draw::Draw;
 
 /// An index file that lies under right checksums, and what is asked of it: panics where an answer is wrong.
 ///
-/// This oracle and the next two still lie beside the index: they share its writer's private parts with its unit tests.
+/// This oracle and the next two call the index's writer, which is private.
 pub fn index(data: &[u8]) {
     crate::storage::index::fuzzing::forged(data);
 }
