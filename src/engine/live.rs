@@ -1,4 +1,6 @@
-//! What is known of a database that others write to, and how it is kept true.
+//! What is known of a database that others write to, and how a request makes it true again.
+
+mod upkeep;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +10,9 @@ use arc_swap::ArcSwapOption;
 
 use super::turns::{Leave, Turns};
 use super::{Notice, Notify, RefreshCounts, cost};
-use crate::error::Result;
-use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
-use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::platform::is_dir_writable;
-use crate::storage::index::{
-    self, Budget, Follower, IfLocked, Index, IndexState, OpenFiles, RebuildOutcome, RefreshError, Refusal, Way, rebuild,
-};
+use crate::storage::index::{self, Budget, Follower, Index, IndexState, OpenFiles, RefreshError, Refusal, Way};
 
-/// More changes than this, and than a 64th of the log, are folded into a new base.
-const FOLD_FROM: u64 = 4_096;
-const FOLD_SHARE: u64 = 64;
 /// What a request waits for a refresh by others at least.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -101,6 +94,9 @@ impl Live {
         });
         match opened {
             Ok((files, state)) => {
+                if let Some(why) = files.delta_refused() {
+                    live.detail(|| format!("what changed since the index was written is not used: {why}"));
+                }
                 live.detail(|| {
                     let is_current = state.is_current();
                     format!(
@@ -274,129 +270,6 @@ impl Live {
         }
     }
 
-    /// Replaces the index that lies in the directory, if it is known to be corrupt and can be replaced.
-    pub(super) fn replace_corrupt(&self) -> Result<()> {
-        if self.is_corrupt() && is_dir_writable(self.dir.root()) {
-            return self.rebuild(IfLocked::GiveUp, &|_, _| {});
-        }
-        Ok(())
-    }
-
-    /// Makes a new index, and uses it from now on. Whoever comes while another thread does so waits for that one's.
-    pub(super) fn rebuild(&self, if_locked: IfLocked, progress: Progress<'_>) -> Result<()> {
-        let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_known() || self.can_refresh() {
-            return Ok(());
-        }
-        let start = Instant::now();
-        let mut was_searched = true;
-        let (state, follower, in_memory) = match rebuild(&self.dir, if_locked, progress)? {
-            RebuildOutcome::Done {
-                state,
-                follower,
-                in_memory,
-            } => (state, follower, in_memory),
-            RebuildOutcome::StillRefused(state) => {
-                was_searched = false;
-                (state, None, None)
-            }
-            RebuildOutcome::LockedElsewhere(error) => {
-                self.warn(&format!("no index was made, so SQLite answers each time: {error}"));
-                return Ok(());
-            }
-        };
-        self.is_corrupt.store(false, Ordering::Relaxed);
-        self.counts
-            .rebuilds
-            .fetch_add(u64::from(was_searched), Ordering::Relaxed);
-        self.detail(|| {
-            let what = match &state.index {
-                Ok(_) => "an index was built",
-                Err(_) if !was_searched => "the table was let be",
-                Err(_) => "the table was searched in vain",
-            };
-            format!("{what} in {} ms", start.elapsed().as_millis())
-        });
-        if let Some(error) = in_memory {
-            self.warn(&format!("the index lives in memory only: {error}"));
-        }
-        if let Err(why) = &state.index {
-            self.is_refusal_told.store(true, Ordering::Relaxed);
-            self.warn(&format!("the log cannot be indexed, SQLite answers instead: {why}"));
-        }
-        self.turns.take(Duration::ZERO, || {
-            *self.lock_slot() = follower.map_or(Slot::Empty, Slot::Follower);
-            // Whoever waits asks for a state of its own.
-            self.state.store(Some(Arc::new(state)));
-            Outcome::TooLong
-        });
-        Ok(())
-    }
-
-    /// Writes a new base where much has changed since the last.
-    pub(super) fn fold_if_worthwhile(&self) -> Result<()> {
-        let parts = match &*self.lock_slot() {
-            Slot::Follower(follower) => {
-                let changes = follower.index().delta().added() + follower.index().delta().removed();
-                let most = FOLD_FROM.max(follower.index().events() / FOLD_SHARE);
-                (changes > most).then(|| follower.parts())
-            }
-            Slot::Empty | Slot::Files(_) => None,
-        };
-        let Some(parts) = parts else {
-            return Ok(());
-        };
-        let start = Instant::now();
-        match index::fold(parts) {
-            Ok(Some((follower, _))) => {
-                self.counts.folds.fetch_add(1, Ordering::Relaxed);
-                self.detail(|| format!("a new base was written in {} ms", start.elapsed().as_millis()));
-                self.turns.take(Duration::ZERO, || {
-                    *self.lock_slot() = Slot::Follower(Box::new(follower));
-                    Outcome::TooLong
-                });
-                Ok(())
-            }
-            Ok(None) => {
-                self.detail(|| {
-                    "no new base was written, because another process holds the lock on the directory".to_owned()
-                });
-                Ok(())
-            }
-            Err(RefreshError::Failed(error)) => Err(error),
-            Err(RefreshError::Corrupt(why)) => {
-                self.forget(why);
-                Ok(())
-            }
-            Err(why) => {
-                self.detail(|| format!("no new base was written: {why}"));
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes what changed since the base was written, for other processes.
-    pub(super) fn persist(&self) -> Result<()> {
-        let Some(lock) = DirLock::try_acquire(self.dir.root())? else {
-            self.detail(|| {
-                "what changed was not kept for other processes, because one of them holds the lock on the \
-                            directory"
-                    .to_owned()
-            });
-            return Ok(());
-        };
-        let (index, delta) = match &*self.lock_slot() {
-            Slot::Follower(follower) => (follower.index().clone(), follower.delta_file()),
-            Slot::Empty | Slot::Files(_) => return Ok(()),
-        };
-        // Written while no refresh has to wait for it.
-        let delta = delta.map_err(|why| {
-            self.forget(why);
-            why.error(&self.dir, "cannot be read")
-        })?;
-        index::publish_delta(&self.dir, &lock, index.base(), &delta)
-    }
-
     /// Closes the connection that is kept between two refreshes: one to a log in WAL mode keeps others from leaving it.
     pub(super) fn disconnect(&self) {
         if let Slot::Follower(follower) = &mut *self.lock_slot() {
@@ -450,7 +323,7 @@ fn truth(is_current: bool) -> &'static str {
 
 impl Slot {
     /// What follows the database; `None` where there is nothing to begin with.
-    fn follower(&mut self) -> std::result::Result<Option<&mut Follower>, RefreshError> {
+    fn follower(&mut self) -> Result<Option<&mut Follower>, RefreshError> {
         if let Slot::Files(_) = self
             && let Slot::Files(files) = std::mem::replace(self, Slot::Empty)
         {

@@ -10,7 +10,9 @@ use super::base::reader::Base;
 use super::base::source::Source;
 use super::delta::{Delta, DeltaFile, DirectoryChanges};
 use super::refresh::basis::Basis;
-use super::refresh::follower::{Follower, Parts, Refreshed};
+use super::refresh::follower::Follower;
+use super::refresh::parts::Parts;
+use super::refresh::refreshed::Refreshed;
 use super::refresh::wal_changes::LogBasis;
 use super::refusal::Refusal;
 use super::select::Index;
@@ -77,6 +79,8 @@ pub(crate) struct OpenFiles {
     /// The delta file, if it is the base's. To read it takes a look at the base for every change: who asks SQLite in
     /// the end should not have waited for that.
     delta: Option<Vec<u8>>,
+    /// Why a delta file that is there is not used.
+    delta_refused: Option<Corrupted>,
 }
 
 /// Opens the index of a log.
@@ -93,10 +97,10 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
     if source.version.is_some_and(|version| version.database.inode != inode) {
         return Err("it is of another database file".to_owned());
     }
-    let mut delta = read_delta(dir);
+    let (mut delta, mut delta_refused) = (read_delta(dir), None);
     match delta.as_ref().map(|bytes| DeltaFile::source(bytes, &base)) {
         Some(Ok(newer)) => source = newer,
-        Some(Err(_)) => delta = None,
+        Some(Err(why)) => (delta, delta_refused) = (None, Some(why)),
         None => {}
     }
     let mut files = OpenFiles {
@@ -105,6 +109,7 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
         base: Arc::new(base),
         source,
         delta,
+        delta_refused,
     };
     files.doubt_times();
     Ok(files)
@@ -188,6 +193,11 @@ impl OpenFiles {
     /// Whether rights keep SQLite from reading the database, whatever the index knows.
     pub(crate) fn has_unreadable_journal(&self) -> bool {
         self.watcher.files().has_unreadable_journal()
+    }
+
+    /// Why there is a delta file that is not used.
+    pub(crate) fn delta_refused(&self) -> Option<Corrupted> {
+        self.delta_refused
     }
 
     /// How many leaf pages the trees had.

@@ -1,12 +1,15 @@
 //! Follows the commits of others: finds the pages that changed, reads the rows on them, and takes the difference.
 
 pub(crate) mod basis;
+mod content;
 pub(crate) mod directory;
 mod facts;
 pub(crate) mod follower;
 mod key;
 mod leaf_hashes;
 mod page;
+pub(crate) mod parts;
+pub(crate) mod refreshed;
 mod row_changes;
 pub(crate) mod tree;
 mod verify;

@@ -3,7 +3,9 @@ use crate::model::PayloadRef;
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::build::rebuild::{IfLocked, RebuildOutcome, rebuild};
 use crate::storage::index::delta::RowChanges;
-use crate::storage::index::refresh::follower::{Budget, Follower, Parts};
+use crate::storage::index::refresh::follower::Follower;
+use crate::storage::index::refresh::parts::Parts;
+use crate::storage::index::refresh::refreshed::Budget;
 use crate::storage::index::row::OwnedRow;
 use crate::storage::sqlite::Connection;
 

@@ -1,0 +1,37 @@
+//! How long a refresh may take, and what comes of it.
+
+use std::sync::Arc;
+
+use crate::storage::db_version::{DbVersion, DbWatcher};
+use crate::storage::index::delta::RowChanges;
+use crate::storage::index::select::Index;
+
+/// How long a refresh may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Budget {
+    /// So short that a request can wait for it: about 50 ms.
+    Inline,
+    /// As long as it takes.
+    Any,
+}
+
+/// How the pages that changed were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The write-ahead log names them.
+    Frames,
+    /// Their hashes differ.
+    Hashes,
+}
+
+/// An index of the state that the database was in during the refresh.
+#[derive(Debug)]
+pub(crate) struct Refreshed {
+    pub(crate) watcher: Arc<DbWatcher>,
+    /// There if the index may be used as long as the version holds.
+    pub(crate) version: Option<DbVersion>,
+    pub(crate) index: Index,
+    /// What differs from the state that the follower was in before.
+    pub(crate) changes: RowChanges,
+    pub(crate) way: Way,
+}
