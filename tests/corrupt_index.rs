@@ -1,11 +1,12 @@
 //! Whatever happens to the index file, the answer is right, and the file is rebuilt.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use auditq::engine::{Engine, Lifetime};
 use auditq::model::{Event, Filter, Position, Query};
 
-use crate::harness::faults::DEEP_REQUESTS;
+use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, auditq_on};
 use crate::harness::program::MODES;
 use crate::harness::{Log, answer, page};
 
@@ -278,15 +279,7 @@ fn each_command_recovers_and_leaves_a_new_index() {
     }
     for command in [
         ["diff", "--workload", "deep", "--requests", DEEP_REQUESTS].as_slice(),
-        &[
-            "bench",
-            "--workload",
-            "deep",
-            "--requests",
-            DEEP_REQUESTS,
-            "--rounds",
-            "3",
-        ],
+        &[&DEEP_BENCH[..], &["3"]].concat(),
     ] {
         fs::write(log.path("audit.idx"), &forms[0].1).unwrap();
         let output = log.auditq(command);
@@ -297,6 +290,90 @@ fn each_command_recovers_and_leaves_a_new_index() {
             "{command:?} leaves a new index"
         );
     }
+}
+
+/// In file order, as docs/index-format.md calls them.
+const SECTIONS: [&str; 13] = [
+    "times",
+    "events",
+    "text",
+    "actors",
+    "actions",
+    "resource types",
+    "pairs",
+    "by actor",
+    "by action",
+    "by pair",
+    "by id",
+    "table leaves",
+    "time leaves",
+];
+
+/// What a batch reports of the index, one request for each kind of list.
+fn reported(log: &Log) -> String {
+    let batch = log.path("requests");
+    let requests = "{}\n{\"actor_id\": 3}\n{\"action\": \"UPDATE\"}\n{\"actor_id\": 3, \"action\": \"UPDATE\"}\n";
+    fs::write(&batch, requests).unwrap();
+    let mut command = auditq_on(
+        log.root(),
+        &["query", "--batch", batch.to_str().unwrap(), "--threads", "1"],
+    );
+    let output = command.env("AUDITQ_VERBOSE", "1").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    said
+}
+
+/// Whoever asks why an index was not used is told which check failed, and where.
+#[test]
+fn a_flipped_byte_is_reported_with_its_section_and_block() {
+    let log = Log::plain(300);
+    let intact = intact(&log);
+    let mut met = BTreeMap::new();
+    // A current index is asked for its lists, an older one for its leaf pages and for rows by their ids.
+    for is_current in [true, false] {
+        if !is_current {
+            log.sql("UPDATE audit_events SET actor_id = 4 WHERE id = 7");
+        }
+        for block in 1..intact.len() / 4096 {
+            let mut damaged = intact.clone();
+            damaged[block * 4096 + 77] ^= 4;
+            fs::write(log.path("audit.idx"), &damaged).unwrap();
+            let _ = fs::remove_file(log.path("audit.idx-delta"));
+            let said = reported(&log);
+            for (_, fault) in said
+                .lines()
+                .filter_map(|line| line.split_once("the index is corrupt: "))
+            {
+                let (section, rest) = fault.strip_prefix("section \"").unwrap().split_once('"').unwrap();
+                assert_eq!(rest, format!(", block {block}: the checksum is wrong"), "{said}");
+                met.insert(block, section.to_owned());
+            }
+        }
+    }
+    let mut sections: Vec<String> = met.into_values().collect();
+    sections.dedup();
+    assert_eq!(sections, SECTIONS);
+}
+
+#[test]
+fn a_corrupt_header_and_a_corrupt_delta_are_reported() {
+    let log = Log::plain(300);
+    let mut damaged = intact(&log);
+    damaged[77] ^= 4;
+    fs::write(log.path("audit.idx"), damaged).unwrap();
+    let said = reported(&log);
+    assert!(
+        said.contains("no index was opened: header: the checksum is wrong"),
+        "{said}"
+    );
+    log.sql("UPDATE audit_events SET actor_id = 4 WHERE id = 7");
+    assert!(!reported(&log).contains("is not used"));
+    let mut delta = fs::read(log.path("audit.idx-delta")).unwrap();
+    delta[77] ^= 4;
+    fs::write(log.path("audit.idx-delta"), delta).unwrap();
+    let said = reported(&log);
+    assert!(said.contains("is not used: delta: its checksum is wrong"), "{said}");
 }
 
 /// Commits while a corrupt index is streamed: what was printed is not printed again, and what comes behind it is all there.

@@ -7,7 +7,6 @@ use super::log::{Log, is_right};
 use super::question::Known;
 use crate::fuzzing::Draw;
 use crate::model::{Filter, MAX_PAGE_SIZE, Position, Query, Rows};
-use crate::storage::index::Corrupted;
 use crate::storage::index::base::format::{BLOCK, CONTENT, is_intact};
 
 pub(crate) fn damaged(data: &[u8]) {
@@ -31,7 +30,7 @@ pub(crate) fn damaged(data: &[u8]) {
     }
     let index = match image::open(&bytes) {
         Ok(index) => index,
-        Err(Corrupted(why)) => {
+        Err(why) => {
             assert!(!is_written, "refused as it was written, {why}: {log:?}");
             return;
         }
@@ -42,11 +41,11 @@ pub(crate) fn damaged(data: &[u8]) {
     for query in questions {
         match index.page(&query, &mut rows) {
             Ok(()) => assert!(is_right(&rows, &log.page(&query)), "{query:?}: {rows:?} of {log:?}"),
-            Err(Corrupted(why)) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
+            Err(why) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
         }
         match index.count(query.filter()) {
             Ok(counted) => assert_eq!(counted, log.count(query.filter()), "{query:?} of {log:?}"),
-            Err(Corrupted(why)) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
+            Err(why) => assert!(!is_written, "{why}: {query:?} of {log:?}"),
         }
     }
 }

@@ -91,7 +91,7 @@ fn comes_back(history: &History, written: &DeltaFile, bytes: &[u8], draw: &mut D
 
 /// No base takes the delta of another, not even of the same log.
 fn is_of_no_other_base(bytes: &[u8]) {
-    let foreign = Err(Corrupted("it belongs to another base"));
+    let foreign = Err(Corrupted::new("it belongs to another base").in_delta());
     for base_id in [NAMES.base_id + 1, NAMES.base_id | 1 << 127] {
         let base = open(&Log::default(), BaseNames { base_id, ..NAMES });
         assert_eq!(DeltaFile::decode(bytes, &base).map(|_| ()), foreign);

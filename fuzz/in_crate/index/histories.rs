@@ -282,7 +282,7 @@ fn every_flipped_bit_and_every_cut_of_a_delta_file_is_seen() {
 fn a_forged_count_is_refused_at_once() {
     let history = some_history();
     let bytes = file_of(&history).encode(&history.base);
-    let too_many = Err(Corrupted("it says that it holds more than there is"));
+    let too_many = Err(Corrupted::new("it says that it holds more than there is").in_delta());
     let mut seen = 0;
     for at in 0..bytes.len() - 16 {
         let mut forged = bytes.clone();

@@ -7,6 +7,7 @@ use super::forged::QUESTIONS;
 use super::image::{self, fit, pack, seal, unpack};
 use super::log::{Log, Stored};
 use crate::model::{Filter, Key, PayloadRef, Position, Query, Rows};
+use crate::storage::index::base::section::Section;
 use crate::storage::index::{Corrupted, Index};
 
 /// Set, the seeds are written anew, as after a change of the format.
@@ -108,7 +109,7 @@ fn lying(block: usize, at: usize, bytes: &[u8]) -> Index {
     image::open(image.as_flattened()).unwrap()
 }
 
-const OUT_OF_ORDER: Corrupted = Corrupted("events are out of order");
+const OUT_OF_ORDER: Corrupted = Corrupted::new("events are out of order");
 
 /// Block 1 holds the times: here the oldest event says that it is the newest.
 fn lying_in_its_times() -> Index {
@@ -145,7 +146,7 @@ fn a_page_before_its_cursor_is_damage() {
 #[test]
 fn ids_that_do_not_ascend_are_damage() {
     let index = lying(11, 0, &[3]);
-    let corrupted = Corrupted("ids do not ascend");
+    let corrupted = Corrupted::new("ids do not ascend").in_section(Section::ById);
     assert_eq!(index.each_row(&mut |_| {}), Err(corrupted));
     assert_eq!(index.rows_in(&(i64::MIN..=4)), Err(corrupted));
 }
@@ -159,7 +160,7 @@ fn a_list_that_ends_before_it_starts_is_damage() {
         ..Filter::ALL
     };
     let query = Query::new(filter, Position::Page(1), 9).unwrap();
-    let ends_early = Corrupted("a list ends before it starts");
+    let ends_early = Corrupted::new("a list ends before it starts").in_section(Section::Actors);
     for start in [8, 12] {
         let index = lying(4, start, &4_u32.to_le_bytes());
         assert_eq!(index.page(&query, &mut Rows::default()), Err(ends_early), "{start}");

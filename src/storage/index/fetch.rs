@@ -55,12 +55,13 @@ impl BaseRows {
     /// # Errors
     /// Text that is none, once it is come to.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Result<Row<'_>, Corrupted>> {
-        let text = std::str::from_utf8(&self.text).map_err(|_| Corrupted("a text is not UTF-8"));
+        let text =
+            std::str::from_utf8(&self.text).map_err(|_| Corrupted::new("it is not UTF-8").in_section(Section::Text));
         let mut start = 0;
         self.records.iter().zip(&self.looked_up).map(
             move |((created_at, event), (actor_id, [action_end, type_end, end]))| {
                 let text = text?;
-                let cut = Corrupted("a text begins or ends within a character");
+                let cut = Corrupted::new("a text begins or ends within a character").in_section(Section::Text);
                 let row = Row {
                     id: event.id,
                     created_at: *created_at,
@@ -109,7 +110,7 @@ impl<'rows> InOrder<'rows> {
             id: row.id,
         };
         if self.newer.is_some_and(|newer| newer <= key) {
-            return Err(Corrupted("events are out of order"));
+            return Err(Corrupted::new("events are out of order"));
         }
         self.newer = Some(key);
         self.rows.push(row);
@@ -230,17 +231,22 @@ fn append_texts(blocks: &Blocks, event: &EventRecord, text: &mut Vec<u8>) -> Res
     let name = |section, number: i64| blocks.sized_record::<TextRecord>(section, number.cast_unsigned());
     let action = name(Section::Actions, event.action)?;
     let resource_type = name(Section::ResourceTypes, event.resource_type)?;
-    let mut end_of = |start, len: u64| {
+    let mut end_of = |section, start, len: u64| {
         if len > u64::from(MAX_INDEXED_TEXT.unsigned_abs()) {
-            return Err(Corrupted("a text is longer than an index holds"));
+            return Err(Corrupted::new("a text is longer than an index holds").in_section(section));
         }
         blocks.text(start, len, text)?;
         Ok(text.len())
     };
     Ok([
-        end_of(action.start.get(), action.len.get().into())?,
-        end_of(resource_type.start.get(), resource_type.len.get().into())?,
+        end_of(Section::Actions, action.start.get(), action.len.get().into())?,
         end_of(
+            Section::ResourceTypes,
+            resource_type.start.get(),
+            resource_type.len.get().into(),
+        )?,
+        end_of(
+            Section::Events,
             event.resource_id_start.cast_unsigned(),
             event.resource_id_len.cast_unsigned(),
         )?,

@@ -107,22 +107,22 @@ impl Refusal {
     }
 
     fn decode(bytes: &[u8]) -> std::result::Result<Self, Corrupted> {
-        let (content, checksum) = bytes.split_last_chunk::<8>().ok_or(Corrupted("it is too short"))?;
+        let (content, checksum) = bytes.split_last_chunk::<8>().ok_or(Corrupted::new("it is too short"))?;
         let mut input = Input(content);
         if input.bytes(MAGIC.len())? != MAGIC {
-            return Err(Corrupted("it is something else"));
+            return Err(Corrupted::new("it is something else"));
         }
         if input.take::<u64>()? != FORMAT {
             return Err(Corrupted::OTHER_VERSION);
         }
         if u64::from(crc32fast::hash(content)) != u64::from_le_bytes(*checksum) {
-            return Err(Corrupted("a checksum is wrong"));
+            return Err(Corrupted::new("a checksum is wrong"));
         }
         let version = input.take()?;
         let (is_row, event) = (input.take::<u64>()? == 1, input.take()?);
         let kept_until = input.take()?;
         let len = input.count(1)?;
-        let reason = std::str::from_utf8(input.bytes(len)?).map_err(|_| Corrupted("a text is not UTF-8"))?;
+        let reason = std::str::from_utf8(input.bytes(len)?).map_err(|_| Corrupted::new("a text is not UTF-8"))?;
         Ok(Refusal {
             version,
             event: is_row.then_some(event),

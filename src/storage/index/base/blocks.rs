@@ -15,7 +15,11 @@ use super::records::Columns;
 use super::section::Section;
 use crate::storage::fs::page_cache::{CachedRead, CachedReads, will_need};
 
-const BEHIND: Corrupted = Corrupted("a record points behind the end of a section");
+/// What a damaged record asks for.
+#[cold]
+fn behind(section: Section) -> Corrupted {
+    Corrupted::new("a record points behind its end").in_section(section)
+}
 
 type Block = [u8; BLOCK];
 /// As many as make one page of memory, so that a process which touches few blocks of a large index stays small.
@@ -41,17 +45,17 @@ impl Blocks {
     /// # Errors
     /// A file that is no index of this version, or not of the length that its header says.
     pub(crate) fn open(file: File) -> Result<Self, Corrupted> {
-        let block = read_block(&file, 0)?;
+        let block = read_block(&file, 0).map_err(Corrupted::in_header)?;
         let header = Header::decode(&block[..CONTENT])?;
         let layout = Layout::new(&header);
         let len = file
             .metadata()
-            .map_err(|_| Corrupted("its length cannot be told"))?
+            .map_err(|_| Corrupted::new("its length cannot be told"))?
             .len();
         if layout.blocks.checked_mul(BLOCK as u64) != Some(len) {
-            return Err(Corrupted("its length is not the one that its header says"));
+            return Err(Corrupted::new("its length is not the one that its header says"));
         }
-        let too_long = |_| Corrupted("it is longer than memory");
+        let too_long = |_| Corrupted::new("it is longer than memory");
         let groups = usize::try_from(layout.blocks).map_err(too_long)?.div_ceil(GROUP);
         Ok(Blocks {
             file,
@@ -81,8 +85,8 @@ impl Blocks {
     /// An index past the section's end, which only a damaged record can ask for, and a damaged block.
     #[inline(always)]
     pub(crate) fn record(&self, section: Section, index: u64) -> Result<&[u8], Corrupted> {
-        let (block, at) = self.layout.place(section).of(index).ok_or(BEHIND)?;
-        self.block(block)?.get(at..).ok_or(BEHIND)
+        let (block, at) = self.layout.place(section).of(index).ok_or_else(|| behind(section))?;
+        self.block(section, block)?.get(at..).ok_or_else(|| behind(section))
     }
 
     /// The same, for records of a size that every file has.
@@ -91,7 +95,7 @@ impl Blocks {
     where
         T: FromBytes + Immutable + KnownLayout + Unaligned,
     {
-        let (record, _behind) = T::ref_from_prefix(self.record(section, index)?).map_err(|_| BEHIND)?;
+        let (record, _behind) = T::ref_from_prefix(self.record(section, index)?).map_err(|_| behind(section))?;
         Ok(record)
     }
 
@@ -118,15 +122,15 @@ impl Blocks {
 
     /// Gives the pieces of a range of text, which may go on from block to block.
     fn each_piece(&self, start: u64, len: u64, mut visit: impl FnMut(&[u8])) -> Result<(), Corrupted> {
-        let end = start.checked_add(len).ok_or(BEHIND)?;
+        let end = start.checked_add(len).ok_or_else(|| behind(Section::Text))?;
         if end > self.header.counts.text_bytes {
-            return Err(BEHIND);
+            return Err(behind(Section::Text));
         }
         let first_block = self.layout.place(Section::Text).start;
         let mut at = start;
         while at < end {
             // A byte is a record: the blocks are full.
-            let block = self.block(first_block + at / CONTENT as u64)?;
+            let block = self.block(Section::Text, first_block + at / CONTENT as u64)?;
             let from = (at % CONTENT as u64) as usize;
             let taken = usize::try_from(end - at).map_or(CONTENT, |rest| rest.min(CONTENT - from));
             visit(&block[from..from + taken]);
@@ -136,19 +140,24 @@ impl Blocks {
     }
 
     #[inline(always)]
-    fn block(&self, number: u64) -> Result<&Block, Corrupted> {
+    fn block(&self, section: Section, number: u64) -> Result<&Block, Corrupted> {
         let (group, member) = (number as usize / GROUP, number as usize % GROUP);
-        let group = self.group(group).ok_or(BEHIND)?;
+        let group = self.group(group).ok_or_else(|| behind(section))?;
         match group[member].get() {
             Some(block) => Ok(block),
-            None => self.first_touch(&group[member], number),
+            None => self.first_touch(&group[member], section, number),
         }
     }
 
     #[cold]
-    fn first_touch<'a>(&self, cell: &'a OnceLock<Box<Block>>, number: u64) -> Result<&'a Block, Corrupted> {
+    fn first_touch<'a>(
+        &self,
+        cell: &'a OnceLock<Box<Block>>,
+        section: Section,
+        number: u64,
+    ) -> Result<&'a Block, Corrupted> {
         self.first_touches.fetch_add(1, AtomicOrdering::Relaxed);
-        let block = read_block(&self.file, number)?;
+        let block = read_block(&self.file, number).map_err(|why| why.in_block(section, number))?;
         Ok(cell.get_or_init(|| block))
     }
 }
@@ -222,10 +231,10 @@ impl Blocks {
 fn read_block(file: &File, number: u64) -> Result<Box<Block>, Corrupted> {
     let mut block = Box::new([0; BLOCK]);
     file.read_exact_at(&mut block[..], number * BLOCK as u64)
-        .map_err(|_| Corrupted("a block cannot be read"))?;
+        .map_err(|_| Corrupted::new("it cannot be read"))?;
     if format::is_intact(number, &block) {
         Ok(block)
     } else {
-        Err(Corrupted("the checksum of a block is wrong"))
+        Err(Corrupted::new("the checksum is wrong"))
     }
 }

@@ -27,7 +27,10 @@ impl<'a> Input<'a> {
     /// # Errors
     /// There are fewer.
     pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], Corrupted> {
-        let (bytes, rest) = self.0.split_at_checked(len).ok_or(Corrupted("it ends too early"))?;
+        let (bytes, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or(Corrupted::new("it ends too early"))?;
         self.0 = rest;
         Ok(bytes)
     }
@@ -50,7 +53,7 @@ impl<'a> Input<'a> {
         usize::try_from(count)
             .ok()
             .filter(|&count| count <= most)
-            .ok_or(Corrupted("it says that it holds more than there is"))
+            .ok_or(Corrupted::new("it says that it holds more than there is"))
     }
 }
 
@@ -86,6 +89,6 @@ impl<T: Fixed, const LEN: usize> Fixed for [T; LEN] {
         for _ in 0..LEN {
             values.push(input.take()?);
         }
-        values.try_into().map_err(|_| Corrupted("it ends too early"))
+        values.try_into().map_err(|_| Corrupted::new("it ends too early"))
     }
 }

@@ -193,9 +193,12 @@ impl Header {
     /// # Errors
     /// Another file's, another version's or an implausible one.
     pub(crate) fn decode(content: &[u8]) -> Result<Self, Corrupted> {
-        let mut input = Input(content);
+        Self::take(Input(content)).map_err(Corrupted::in_header)
+    }
+
+    fn take(mut input: Input<'_>) -> Result<Self, Corrupted> {
         if input.bytes(MAGIC.len())? != MAGIC {
-            return Err(Corrupted("it is no index file"));
+            return Err(Corrupted::new("it is no index file"));
         }
         if input.take::<u64>()? != VERSION {
             return Err(Corrupted::OTHER_VERSION);
@@ -227,7 +230,7 @@ impl Header {
             event: Fields::from_array(input.take()?),
         };
         if !counts.are_plausible() {
-            return Err(Corrupted("no index holds so much"));
+            return Err(Corrupted::new("no index holds so much"));
         }
         Ok(Header {
             source,
@@ -249,7 +252,7 @@ impl Fixed for PackedColumn {
 
     fn take(input: &mut Input<'_>) -> Result<Self, Corrupted> {
         let (base, width) = (input.take()?, input.take()?);
-        PackedColumn::new(base, width).ok_or(Corrupted("no column is so wide"))
+        PackedColumn::new(base, width).ok_or(Corrupted::new("no column is so wide"))
     }
 }
 
@@ -357,15 +360,16 @@ mod tests {
             let mut content = [0; CONTENT];
             header.encode(&mut content);
             assert_eq!(Header::decode(&content), Ok(header));
+            let corrupted = |check| Err(Corrupted::new(check).in_header());
             let other = |at: usize, byte| {
                 let mut content = content;
                 content[at] = byte;
                 Header::decode(&content)
             };
-            assert_eq!(other(0, 1), Err(Corrupted("it is no index file")));
-            assert_eq!(other(8, 2), Err(Corrupted::OTHER_VERSION));
-            assert_eq!(other(80, 4), Err(Corrupted("there is no such journal mode")));
-            let width = Err(Corrupted("no column is so wide"));
+            assert_eq!(other(0, 1), corrupted("it is no index file"));
+            assert_eq!(other(8, 2), Err(Corrupted::OTHER_VERSION.in_header()));
+            assert_eq!(other(80, 4), corrupted("there is no such journal mode"));
+            let width = corrupted("no column is so wide");
             assert_eq!([other(264, 0), other(264, 9)], [width, width]);
         }
     }

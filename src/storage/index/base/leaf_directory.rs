@@ -91,7 +91,7 @@ impl Fixed for Key {
 
 fn checked<K: Ord>(page: u32, leaf: Leaf<K>) -> Result<(u32, Leaf<K>), Corrupted> {
     if page == 0 || leaf.first > leaf.last {
-        return Err(Corrupted("a leaf page in the directory cannot be one"));
+        return Err(Corrupted::new("a leaf page in the directory cannot be one"));
     }
     Ok((page, leaf))
 }

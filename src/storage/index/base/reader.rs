@@ -93,7 +93,7 @@ impl Base {
             }
             // Whatever an index says, who reads on behind the last id comes to its end.
             if id < least {
-                return Err(Corrupted("ids do not ascend"));
+                return Err(Corrupted::new("ids do not ascend").in_section(Section::ById));
             }
             ranks.push(rank);
             match id.checked_add(1) {
@@ -125,7 +125,7 @@ impl Base {
         (0..count)
             .map(|place| {
                 let bytes = self.blocks.record(section, place)?;
-                T::take(&mut Input(bytes))
+                T::take(&mut Input(bytes)).map_err(|why| why.in_section(section))
             })
             .collect()
     }
@@ -220,7 +220,7 @@ impl Base {
         };
         let (first, end) = (u64::from(actor.pairs.get()), u64::from(next_actor.pairs.get()));
         if first > end {
-            return Err(Corrupted("a list ends before it starts"));
+            return Err(ends_early(Section::Actors));
         }
         let found = partition_point(first, end, |pair| Ok(u64::from(self.pair(pair)?.action.get()) < action))?;
         if found >= end || u64::from(self.pair(found)?.action.get()) != action {
@@ -233,7 +233,12 @@ impl Base {
     fn postings(&self, section: Section, start: u32, end: u32) -> Result<List, Corrupted> {
         let (start, end) = (u64::from(start), u64::from(end));
         if start > end || end > self.events() {
-            return Err(Corrupted("a list ends before it starts"));
+            // The records of another section say where a list starts.
+            return Err(ends_early(match section {
+                Section::ByActor => Section::Actors,
+                Section::ByAction => Section::Actions,
+                _ => Section::Pairs,
+            }));
         }
         Ok(List::Postings { section, start, end })
     }
@@ -288,7 +293,9 @@ impl Base {
             }
             let mut text = Vec::new();
             self.blocks.text(start.get(), len.get().into(), &mut text)?;
-            names.push(String::from_utf8(text).map_err(|_| Corrupted("a text is not UTF-8"))?);
+            names.push(
+                String::from_utf8(text).map_err(|_| Corrupted::new("it is not UTF-8").in_section(Section::Text))?,
+            );
         }
         Ok(names)
     }
@@ -304,6 +311,10 @@ impl Base {
     fn pair(&self, index: u64) -> Result<&PairRecord, Corrupted> {
         self.blocks.sized_record(Section::Pairs, index)
     }
+}
+
+fn ends_early(section: Section) -> Corrupted {
+    Corrupted::new("a list ends before it starts").in_section(section)
 }
 
 /// The first index of `from..to` for which `is_before` does not hold; it holds for none behind it.

@@ -47,4 +47,23 @@ impl Section {
         Section::TableLeaves,
         Section::TimeLeaves,
     ];
+
+    /// What docs/index-format.md calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Section::Times => "times",
+            Section::Events => "events",
+            Section::Text => "text",
+            Section::Actors => "actors",
+            Section::Actions => "actions",
+            Section::ResourceTypes => "resource types",
+            Section::Pairs => "pairs",
+            Section::ByActor => "by actor",
+            Section::ByAction => "by action",
+            Section::ByPair => "by pair",
+            Section::ById => "by id",
+            Section::TableLeaves => "table leaves",
+            Section::TimeLeaves => "time leaves",
+        }
+    }
 }

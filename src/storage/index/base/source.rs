@@ -96,7 +96,7 @@ impl Fixed for Option<DbVersion> {
             1 => Journal::WalEmpty,
             2 => Journal::Wal(wal),
             3 => return Ok(None),
-            _ => return Err(Corrupted("there is no such journal mode")),
+            _ => return Err(Corrupted::new("there is no such journal mode")),
         };
         Ok(Some(DbVersion { database, journal }))
     }

@@ -49,7 +49,7 @@ impl Delta {
             return self.for_lists(row.actor_id, &row.action, |_, list| list.take_back(key));
         }
         let Some((rank, row)) = find(base, key)? else {
-            return Err(Corrupted("an event is to go that is not there"));
+            return Err(Corrupted::new("an event is to go that is not there"));
         };
         self.remove_rank(base, rank, &row)
     }
@@ -68,7 +68,7 @@ impl Delta {
 
     pub(super) fn add(&mut self, base: &Base, row: OwnedRow) -> Result<(), Corrupted> {
         if self.added_by_id.get(&row.key.id).is_some() {
-            return Err(Corrupted("an event is to come that is there already"));
+            return Err(Corrupted::new("an event is to come that is there already"));
         }
         let id = row.key.id;
         if let Some(&rank) = base.ranks_of_ids(&(id..=id), 1)?.first() {
@@ -79,7 +79,7 @@ impl Delta {
                 });
             }
             if !self.of_all().is_some_and(|all| all.is_removed(rank)) {
-                return Err(Corrupted("an event is to come that is there already"));
+                return Err(Corrupted::new("an event is to come that is there already"));
             }
         }
         let row = Arc::new(row);
@@ -126,6 +126,6 @@ fn find(base: &Base, key: Key) -> Result<Option<(u64, OwnedRow)>, Corrupted> {
 
 fn row_at(base: &Base, rank: u64) -> Result<OwnedRow, Corrupted> {
     let rows = BaseRows::read(base.blocks(), std::iter::once(Ok(rank)))?;
-    let row = rows.iter().next().ok_or(Corrupted("a rank is behind the end"))??;
+    let row = rows.iter().next().ok_or(Corrupted::new("a rank is behind the end"))??;
     Ok(OwnedRow::from(&row))
 }

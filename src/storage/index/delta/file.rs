@@ -70,7 +70,9 @@ impl DeltaFile {
     /// # Errors
     /// They are damaged, of another version, or of another base.
     pub(crate) fn source(bytes: &[u8], base: &Base) -> Result<Source, Corrupted> {
-        checked(bytes, base).map(|(source, _)| source)
+        checked(bytes, base)
+            .map(|(source, _)| source)
+            .map_err(Corrupted::in_delta)
     }
 
     /// Reads the file of a base.
@@ -78,6 +80,10 @@ impl DeltaFile {
     /// # Errors
     /// It is damaged, of another version, or of another base.
     pub(crate) fn decode(bytes: &[u8], base: &Base) -> Result<Self, Corrupted> {
+        Self::take(bytes, base).map_err(Corrupted::in_delta)
+    }
+
+    fn take(bytes: &[u8], base: &Base) -> Result<Self, Corrupted> {
         let (source, mut input) = checked(bytes, base)?;
         let mut delta = Delta::default();
         for _ in 0..input.count(u32::SIZE)? {
@@ -95,7 +101,7 @@ impl DeltaFile {
         if input.0.len() == u64::SIZE {
             Ok(file)
         } else {
-            Err(Corrupted("it goes on behind its end"))
+            Err(Corrupted::new("it goes on behind its end"))
         }
     }
 }
@@ -104,17 +110,17 @@ impl DeltaFile {
 fn checked<'file>(bytes: &'file [u8], base: &Base) -> Result<(Source, Input<'file>), Corrupted> {
     let mut input = Input(bytes);
     if input.bytes(MAGIC.len())? != MAGIC {
-        return Err(Corrupted("it is no delta file"));
+        return Err(Corrupted::new("it is no delta file"));
     }
     if input.take::<u64>()? != FORMAT {
         return Err(Corrupted::OTHER_VERSION);
     }
     if input.take::<u128>()? != base.header().base_id {
-        return Err(Corrupted("it belongs to another base"));
+        return Err(Corrupted::new("it belongs to another base"));
     }
-    let (content, sum) = bytes.split_last_chunk().ok_or(Corrupted("it ends too early"))?;
+    let (content, sum) = bytes.split_last_chunk().ok_or(Corrupted::new("it ends too early"))?;
     if page_hash(base.header().hash_key, content) != u64::from_le_bytes(*sum) {
-        return Err(Corrupted("its checksum is wrong"));
+        return Err(Corrupted::new("its checksum is wrong"));
     }
     Ok((input.take()?, input))
 }
@@ -159,7 +165,7 @@ fn take_row(input: &mut Input<'_>) -> Result<OwnedRow, Corrupted> {
     let [action, resource_type, resource_id] = input.take::<[u32; 3]>()?;
     let mut text = |len: u32| {
         let bytes = input.bytes(len as usize)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| Corrupted("a text is not UTF-8"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| Corrupted::new("a text is not UTF-8"))?;
         Ok(text.into())
     };
     Ok(OwnedRow {

@@ -65,7 +65,7 @@ impl ListDelta {
     /// It is gone already.
     pub(super) fn remove_position(&mut self, position: u32) -> Result<(), Corrupted> {
         if self.is_removed(position.into()) {
-            return Err(Corrupted("an event is to go that is gone already"));
+            return Err(Corrupted::new("an event is to go that is gone already"));
         }
         self.removed.insert(self.removed_before(position.into()), position);
         Ok(())
@@ -77,7 +77,7 @@ impl ListDelta {
     /// It is not gone.
     pub(super) fn restore_position(&mut self, position: u32) -> Result<(), Corrupted> {
         if !self.is_removed(position.into()) {
-            return Err(Corrupted("an event is to come back that is there"));
+            return Err(Corrupted::new("an event is to come back that is there"));
         }
         self.removed.remove(self.removed_before(position.into()));
         Ok(())
@@ -90,7 +90,7 @@ impl ListDelta {
     pub(super) fn add(&mut self, place: u32, row: &Arc<OwnedRow>) -> Result<(), Corrupted> {
         let index = self.added_before(|key| key < row.key);
         if self.added.get(index).is_some_and(|added| added.row.key == row.key) {
-            return Err(Corrupted("an event is to come that is there already"));
+            return Err(Corrupted::new("an event is to come that is there already"));
         }
         let row = Arc::clone(row);
         self.added.insert(index, Added { place, row });
@@ -104,7 +104,7 @@ impl ListDelta {
     pub(super) fn take_back(&mut self, key: Key) -> Result<(), Corrupted> {
         let index = self.added_before(|added| added < key);
         if self.added.get(index).is_none_or(|added| added.row.key != key) {
-            return Err(Corrupted("an event is to go that is not there"));
+            return Err(Corrupted::new("an event is to go that is not there"));
         }
         self.added.remove(index);
         Ok(())
@@ -211,7 +211,7 @@ impl Walk<'_> {
             return Ok(Slot::Added(Arc::clone(&added.row)));
         }
         let position = self.in_base.checked_sub(1).filter(|&position| position < list.len());
-        let position = position.ok_or(Corrupted("a position lies behind the end of a list"))?;
+        let position = position.ok_or(Corrupted::new("a position lies behind the end of a list"))?;
         self.in_base = position;
         Ok(Slot::Base(base.rank(list, position)?))
     }

@@ -172,7 +172,7 @@ impl Delta {
         if rows.is_sorted_by(|one, next| one.key.id < next.key.id) {
             Ok(rows)
         } else {
-            Err(Corrupted("ids do not ascend"))
+            Err(Corrupted::new("ids do not ascend"))
         }
     }
 }
