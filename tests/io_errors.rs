@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use crate::harness::dataset::{Dataset, sha256};
 use crate::harness::faults::{
-    Mounted, SHORT_BENCH, auditq_on, leftovers, report, stdout_of, with_failing_calls, with_size_limit,
+    Mounted, auditq_on, leftovers, report, short_bench, stdout_of, with_failing_calls, with_size_limit,
 };
 use crate::harness::needs::needs;
 use crate::harness::program::{MODES, assert_refused};
@@ -162,7 +162,7 @@ fn an_export_that_meets_a_size_limit() {
     let dataset = Dataset::of(300);
     let place = tempfile::tempdir().unwrap();
     let target = place.path().join("figures.json");
-    let bench = [&SHORT_BENCH as &[&str], &[target.to_str().unwrap()]].concat();
+    let bench = short_bench(target.to_str().unwrap());
     for before in [None, Some("precious")] {
         if let Some(before) = before {
             fs::write(&target, before).unwrap();

@@ -1,50 +1,31 @@
 //! Another process holds the database exclusively: for longer than the live service would wait, that is said;
 //! for less, the answer comes. What a current index answers needs no lock.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::harness::companion::Companion;
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::auditq_on;
 use crate::harness::needs::needs;
 use crate::harness::program::assert_refused;
-use crate::harness::{Log, frozen, python};
+use crate::harness::{Log, frozen};
 
 /// What the live service waits, and what is said of it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const SAYS: [&str; 2] = ["audit.db: the database is locked by another process", "5 s"];
 
-/// Another process that holds the lock until it is dropped.
-struct Holder(Child);
-
-impl Holder {
-    /// `statements` take the lock.
-    fn new(root: &Path, statements: &str) -> Self {
-        let mut child = python(&format!(
-            "import sqlite3, sys\nc = sqlite3.connect('audit.db', isolation_level=None)\n\
-             for s in {statements:?}.split(';'): c.execute(s).fetchall()\n\
-             print('held', flush=True)\nsys.stdin.read()"
-        ))
-        .current_dir(root)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-        let mut line = String::new();
-        let mut said = BufReader::new(child.stdout.take().unwrap());
-        said.read_line(&mut line).unwrap();
-        assert_eq!(line, "held\n");
-        Holder(child)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
+/// Another process that holds the lock until it is dropped. `statements` take it.
+fn holder(root: &Path, statements: &str) -> Companion {
+    Companion::start(
+        root,
+        &format!(
+            "import sqlite3\nc = sqlite3.connect('audit.db', isolation_level=None)\n\
+             for s in {statements:?}.split(';'): c.execute(s).fetchall()"
+        ),
+    )
 }
 
 const HOLD: &str = "BEGIN EXCLUSIVE";
@@ -92,7 +73,7 @@ fn all_give_up(commands: Vec<Command>, what: &[&[&str]]) {
 fn queries_give_up(mode: &str, hold: &str) {
     let log = Log::plain(300);
     log.journal_mode(mode);
-    let holder = Holder::new(log.root(), hold);
+    let holder = holder(log.root(), hold);
     all_give_up(on(&log, &WITHOUT_INDEX), &WITHOUT_INDEX);
     drop(holder);
     log.lines(&["query"]);
@@ -101,7 +82,7 @@ fn queries_give_up(mode: &str, hold: &str) {
 fn checks_give_up() {
     let checks: [&[&str]; 2] = [&["seed", "--events", "300"], &["verify-baseline", "--dir", frozen()]];
     let dataset = Dataset::of(300);
-    let holder = Holder::new(dataset.root(), HOLD);
+    let holder = holder(dataset.root(), HOLD);
     let commands = checks.map(|check| auditq_on(dataset.root(), check));
     all_give_up(commands.into(), &checks);
     drop(holder);
@@ -131,7 +112,7 @@ fn held_for_less() {
             lines
         })
         .collect();
-    let holder = Holder::new(log.root(), HOLD);
+    let holder = holder(log.root(), HOLD);
     let held = Duration::from_secs(1);
     let answers = together(on(&log, &WITHOUT_INDEX), || {
         // How long the lock is held is the thing tested.
@@ -158,7 +139,7 @@ fn a_current_index_answers_at_once() {
     let log = Log::plain(300);
     let queries = &WITHOUT_INDEX[3..];
     let expected: Vec<_> = queries.iter().map(|it| log.lines(it)).collect();
-    let holder = Holder::new(log.root(), HOLD);
+    let holder = holder(log.root(), HOLD);
     for (query, expected) in queries.iter().zip(expected) {
         let start = Instant::now();
         assert_eq!(log.lines(query), expected, "{query:?}");
@@ -174,7 +155,7 @@ fn a_write_ahead_log_keeps_no_reader_out() {
     let log = Log::plain(300);
     log.journal_mode("wal");
     let expected = log.lines(&["query", "--mode", "baseline"]);
-    let holder = Holder::new(log.root(), HOLD);
+    let holder = holder(log.root(), HOLD);
     for mode in ["baseline", "enhanced"] {
         assert_eq!(log.lines(&["query", "--mode", mode]), expected);
     }
@@ -195,7 +176,7 @@ fn standard_output_ends_before_the_index_is_built() {
     // More than a pipe holds: the page was found, and the process waits for its reader.
     let mut answer = vec![0];
     out.read_exact(&mut answer).unwrap();
-    let holder = Holder::new(dataset.root(), HOLD);
+    let holder = holder(dataset.root(), HOLD);
     let start = Instant::now();
     out.read_to_end(&mut answer).unwrap();
     assert!(start.elapsed() < TIMEOUT / 2, "the answer ended with the process");

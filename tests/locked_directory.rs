@@ -1,43 +1,22 @@
 //! Everybody who may read a directory can take its lock and keep it. Nobody waits for that for ever, and what is not done
 //! for want of the lock is said.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::harness::faults::{SHORT_BENCH, auditq_on, stdout_of};
+use crate::harness::Log;
+use crate::harness::companion::Companion;
+use crate::harness::faults::{auditq_on, short_bench, stdout_of};
 use crate::harness::needs::needs;
 use crate::harness::program::assert_refused;
-use crate::harness::{Log, python};
 
 /// Has a shared lock on a directory until it is dropped.
-struct Holder(Child);
-
-impl Holder {
-    fn new(root: &Path) -> Self {
-        let mut child = python(
-            "import fcntl, os, sys\nfcntl.flock(os.open('.', os.O_RDONLY), fcntl.LOCK_SH)\n\
-             print('held', flush=True)\nsys.stdin.read()",
-        )
-        .current_dir(root)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-        let mut said = String::new();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        output.read_line(&mut said).unwrap();
-        assert_eq!(said, "held\n");
-        Holder(child)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
+fn holder(root: &Path) -> Companion {
+    Companion::start(
+        root,
+        "import fcntl, os\nfcntl.flock(os.open('.', os.O_RDONLY), fcntl.LOCK_SH)",
+    )
 }
 
 /// What a command says, which must end by itself.
@@ -78,7 +57,7 @@ fn a_query_says_once_why_there_is_no_index() {
     std::fs::write(&batch, "{\"page\": 9}\n".repeat(500)).unwrap();
     let batch = ["query", "--batch", batch.to_str().unwrap()];
     let baseline = |arguments: &[&str]| log.lines(&[arguments, &["--mode", "baseline"]].concat());
-    let _holder = Holder::new(log.root());
+    let _holder = holder(log.root());
     for (arguments, word) in [
         (&["query", "--page", "9"][..], "no index was made"),
         (&["query", "--count", "--actor", "3"], "no index was made"),
@@ -97,7 +76,7 @@ fn a_query_says_once_why_there_is_no_index() {
 fn a_seed_gives_up_after_a_while() {
     needs!(Python);
     let dir = tempfile::tempdir().unwrap();
-    let holder = Holder::new(dir.path());
+    let holder = holder(dir.path());
     let seed = ["seed", "--events", "300"];
     let output = ends(auditq_on(dir.path(), &seed), SOON);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -117,9 +96,9 @@ fn a_seed_gives_up_after_a_while() {
 fn an_export_waits_for_nobody() {
     needs!(Python);
     let (log, exports) = (Log::plain(600), tempfile::tempdir().unwrap());
-    let _holder = Holder::new(exports.path());
+    let _holder = holder(exports.path());
     let export = exports.path().join("figures.json");
-    let bench = [&SHORT_BENCH[..], &[export.to_str().unwrap()]].concat();
+    let bench = short_bench(export.to_str().unwrap());
     let output = ends(auditq_on(log.root(), &bench), Duration::from_secs(120));
     assert!(export.exists(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -131,7 +110,7 @@ fn what_is_not_kept_for_want_of_the_lock_is_said_to_who_asks() {
     let log = Log::plain(3_000);
     log.lines(&["query", "--page", "9"]);
     log.sql("UPDATE audit_events SET actor_id = 5 WHERE id = 3");
-    let _holder = Holder::new(log.root());
+    let _holder = holder(log.root());
     let asked = ["query", "--actor", "5", "--page", "20"];
     let mut program = auditq_on(log.root(), &asked);
     let output = program.env("AUDITQ_VERBOSE", "1").output().unwrap();

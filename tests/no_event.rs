@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::Log;
 use crate::harness::dataset::values;
-use crate::harness::faults::DEEP_REQUESTS;
+use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS};
 use crate::harness::program::assert_refused;
 
 /// A log whose newest event, and so the end of the streams, is at 1,000,150. The first event in an answer is that of
@@ -137,15 +137,7 @@ fn failures_beside_empty_answers_are_no_verdict() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     let expected = "deep: 1 of 250 requests failed and no other has an event, so no event was compared";
     assert!(said.contains(expected), "{said}");
-    let output = log.auditq(&[
-        "bench",
-        "--workload",
-        "deep",
-        "--requests",
-        DEEP_REQUESTS,
-        "--rounds",
-        "2",
-    ]);
+    let output = log.auditq(&[&DEEP_BENCH[..], &["2"]].concat());
     assert_refused(
         &output,
         &["1 of 250 requests failed", "no event was measured", "auditq query"],

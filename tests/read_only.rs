@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::harness::companion::Companion;
 use crate::harness::faults::{Mounted, auditq_on, bound_by_permissions, stdout_of};
 use crate::harness::needs::needs;
 use crate::harness::program::{MODES, assert_refused};
@@ -273,24 +274,15 @@ fn a_writer_that_stays() {
     needs!(Python);
     let log = log_in("wal");
     let expected = Expected::of(&log);
-    let mut writer = python(
-        "import sqlite3, sys\nc = sqlite3.connect('audit.db', isolation_level=None)\n\
-         for by in (1, -1): c.execute('UPDATE audit_events SET actor_id = actor_id + ?', (by,))\n\
-         print('done', flush=True)\nsys.stdin.read()",
-    )
-    .current_dir(log.root())
-    .stdin(std::process::Stdio::piped())
-    .stdout(std::process::Stdio::piped())
-    .spawn()
-    .unwrap();
-    let mut said = std::io::BufReader::new(writer.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut said, &mut String::new()).unwrap();
+    let _writer = Companion::start(
+        log.root(),
+        "import sqlite3\nc = sqlite3.connect('audit.db', isolation_level=None)\n\
+         for by in (1, -1): c.execute('UPDATE audit_events SET actor_id = actor_id + ?', (by,))",
+    );
     assert!(fs::metadata(log.path("audit.db-wal")).unwrap().len() > 0);
     for (directory, files) in [(0o555, 0o644), (0o555, 0o444), (0o755, 0o444)] {
         let what = format!("{directory:o}, {files:o}");
         let _locked = Locked::lock(log.root(), directory, files);
         expected.are_said(|it| bound_by_permissions(log.root(), it), 1, &what);
     }
-    drop(writer.stdin.take());
-    writer.wait().unwrap();
 }

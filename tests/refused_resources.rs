@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use crate::harness::auditq;
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{DEEP_REQUESTS, is_root};
+use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, is_root};
 use crate::harness::needs::needs;
 use crate::harness::program::{MODES, run_with_input};
 
@@ -143,28 +143,8 @@ fn fewer_threads_than_wanted_or_none() {
             &["seed", "--events", "3000"],
             &["seed", "--force", "--events", "3000"],
             &["verify-baseline"],
-            &[
-                "bench",
-                "--workload",
-                "deep",
-                "--requests",
-                DEEP_REQUESTS,
-                "--rounds",
-                "1",
-                "--threads",
-                "1",
-            ],
-            &[
-                "bench",
-                "--workload",
-                "deep",
-                "--requests",
-                DEEP_REQUESTS,
-                "--rounds",
-                "1",
-                "--threads",
-                "8",
-            ],
+            &[&DEEP_BENCH[..], &["1", "--threads", "1"]].concat(),
+            &[&DEEP_BENCH[..], &["1", "--threads", "8"]].concat(),
             &[
                 "bench",
                 "--workload",
@@ -241,17 +221,7 @@ fn fewer_descriptors_than_wanted() {
             ][..],
             &["seed", "--force", "--events", "300"],
             &["verify-baseline"],
-            &[
-                "bench",
-                "--workload",
-                "deep",
-                "--requests",
-                DEEP_REQUESTS,
-                "--rounds",
-                "1",
-                "--threads",
-                "2",
-            ],
+            &[&DEEP_BENCH[..], &["1", "--threads", "2"]].concat(),
         ] {
             let output = log.command(&format!("nofile={limit}"), command).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{DEEP_REQUESTS, auditq_on, bound_by_permissions, is_root};
+use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, auditq_on, bound_by_permissions, is_root};
 use crate::harness::needs::skipped;
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq};
@@ -249,15 +249,7 @@ fn no_command_waits_for_what_is_no_regular_file() {
     let commands: [&[&str]; 5] = [
         &["verify-baseline"],
         &["diff", "--workload", "deep", "--requests", DEEP_REQUESTS],
-        &[
-            "bench",
-            "--workload",
-            "deep",
-            "--requests",
-            DEEP_REQUESTS,
-            "--rounds",
-            "1",
-        ],
+        &[&DEEP_BENCH[..], &["1"]].concat(),
         &["seed", "--events", "100"],
         &["seed", "--events", "100", "--force"],
     ];
@@ -340,17 +332,7 @@ fn an_export_replaces_nothing_but_a_file() {
                 continue;
             }
             let before = fs::symlink_metadata(&target).unwrap().file_type();
-            let bench = [
-                "bench",
-                "--workload",
-                "deep",
-                "--requests",
-                DEEP_REQUESTS,
-                "--rounds",
-                "1",
-                option,
-                target.to_str().unwrap(),
-            ];
+            let bench = [&DEEP_BENCH[..], &["1", option, target.to_str().unwrap()]].concat();
             let what = format!("{option} {kind:?}");
             let output = ended(&auditq_on(dataset.root(), &bench), &what);
             let is_replaceable = matches!(kind, Kind::DanglingLink | Kind::LinkLoop | Kind::NoRights);

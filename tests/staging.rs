@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{
-    DEEP_REQUESTS, SHORT_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, stdout_of,
-};
+use crate::harness::faults::{DEEP_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, short_bench, stdout_of};
 use crate::harness::needs::{needs, skipped};
 use crate::harness::program::{MODES, assert_refused};
 use crate::harness::{Log, auditq, frozen, python};
@@ -73,15 +71,7 @@ fn readers() -> Vec<Vec<&'static str>> {
     let mut readers = vec![
         vec!["verify-baseline", "--dir", frozen()],
         vec!["diff"],
-        vec![
-            "bench",
-            "--workload",
-            "deep",
-            "--requests",
-            DEEP_REQUESTS,
-            "--rounds",
-            "3",
-        ],
+        [&DEEP_BENCH[..], &["3"]].concat(),
     ];
     for mode in MODES {
         for query in [
@@ -328,7 +318,7 @@ fn files_of_others_are_left_alone() {
         &["query", "--page", "3"] as &[&str],
         &["query", "--mode", "baseline"],
         &["seed", "--events", "400"],
-        &[&SHORT_BENCH as &[&str], &[target.to_str().unwrap()]].concat(),
+        &short_bench(target.to_str().unwrap()),
     ] {
         let _ = fs::remove_file(dataset.path("audit.idx"));
         dataset.auditq(command);
@@ -345,10 +335,7 @@ fn an_export_waits_for_nobody() {
     let directory = fs::File::open(export.root()).unwrap();
     directory.lock().unwrap();
     let target = export.path("figures.json");
-    let mut bench = auditq_on(
-        dataset.root(),
-        &[&SHORT_BENCH as &[&str], &[target.to_str().unwrap()]].concat(),
-    );
+    let mut bench = auditq_on(dataset.root(), &short_bench(target.to_str().unwrap()));
     let mut child = bench.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = std::time::Instant::now();
     while child.try_wait().unwrap().is_none() {

@@ -23,17 +23,13 @@ const KNOWN: [&str; 5] = [
 /// log of 30 events or more, and without an event there is nothing to compare or to measure.
 pub(crate) const DEEP_REQUESTS: &str = "250";
 
+/// A bench of a small log; how many rounds comes behind.
+pub(crate) const DEEP_BENCH: [&str; 6] = ["bench", "--workload", "deep", "--requests", DEEP_REQUESTS, "--rounds"];
+
 /// A short bench; the file that it exports to comes behind.
-pub(crate) const SHORT_BENCH: [&str; 8] = [
-    "bench",
-    "--workload",
-    "deep",
-    "--requests",
-    DEEP_REQUESTS,
-    "--rounds",
-    "3",
-    "--export",
-];
+pub(crate) fn short_bench(export: &str) -> Vec<&str> {
+    [&DEEP_BENCH[..], &["3", "--export", export]].concat()
+}
 
 /// Says a figure that a run is worth citing for, past the capture of the test harness.
 pub(crate) fn report(line: &str) {

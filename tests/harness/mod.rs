@@ -9,6 +9,7 @@ use auditq::model::{Filter, Page, Position, Query};
 use auditq::storage::data_dir::DataDir;
 use tempfile::TempDir;
 
+pub(crate) mod companion;
 pub(crate) mod dataset;
 pub(crate) mod faults;
 pub(crate) mod needs;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::harness::Log;
-use crate::harness::faults::{DEEP_REQUESTS, SHORT_BENCH, report};
+use crate::harness::faults::{DEEP_REQUESTS, report, short_bench};
 use crate::harness::needs::{needs, skipped};
 use crate::harness::program::MODES;
 use reader::Reader;
@@ -38,7 +38,7 @@ fn commands<'a>(requests: &'a str, export: &'a str) -> Vec<Vec<&'a str>> {
     }
     commands.push(vec!["verify-baseline", "--dir", FROZEN]);
     commands.push(vec!["diff", "--workload", "deep", "--requests", DEEP_REQUESTS]);
-    commands.push([&SHORT_BENCH[..], &[export]].concat());
+    commands.push(short_bench(export));
     commands
 }
 

@@ -1,16 +1,16 @@
 //! The states that a data directory can be found in.
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::reader::{GROUP, OWNER, Reader};
-use crate::harness::{Log, python};
+use crate::harness::Log;
+use crate::harness::companion::Companion;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -57,7 +57,7 @@ pub(super) struct Found {
     pub(super) log: Log,
     /// What the log's links lead to.
     pub(super) elsewhere: TempDir,
-    service: Option<Child>,
+    service: Option<Companion>,
 }
 
 /// Commits as the owner, whom others' Python need not be there for.
@@ -137,10 +137,7 @@ impl Found {
     }
 
     fn disconnect(&mut self) {
-        if let Some(mut service) = self.service.take() {
-            drop(service.stdin.take());
-            service.wait().unwrap();
-        }
+        self.service = None;
     }
 
     fn give_to_owner(&self, reader: Reader) {
@@ -178,19 +175,8 @@ impl Found {
         }
     }
 
-    fn spawn_service(&self, reader: Reader) -> Child {
-        let script = format!("{}\nprint('done', flush=True)\nsys.stdin.read()", commit(reader));
-        let mut child = python(&script)
-            .current_dir(self.log.root())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = String::new();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        output.read_line(&mut said).unwrap();
-        assert_eq!(said, "done\n");
-        child
+    fn spawn_service(&self, reader: Reader) -> Companion {
+        Companion::start(self.log.root(), &commit(reader))
     }
 
     fn connect(&mut self, reader: Reader) {
@@ -198,9 +184,7 @@ impl Found {
     }
 
     fn kill_service(&self, reader: Reader, journal_mode: &str) {
-        let mut service = self.spawn_service(reader);
-        service.kill().unwrap();
-        service.wait().unwrap();
+        self.spawn_service(reader).kill();
         if journal_mode == "wal" {
             assert!(fs::metadata(self.log.path("audit.db-wal")).unwrap().len() > 0);
             fs::remove_file(self.log.path("audit.db-shm")).unwrap();
