@@ -40,6 +40,7 @@ mod parity;
 mod path_changes;
 mod permissions;
 mod pinned;
+mod plot_by_size;
 mod read_only;
 mod recipes;
 mod refused_resources;

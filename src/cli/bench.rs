@@ -17,6 +17,7 @@ Examples:
   auditq bench --workload legacy --threads 1 --histogram
   auditq bench --min-speedup 10 --export bench.json     exit 1 if in doubt
   auditq bench --plot latency.svg             and a picture: latency by page
+  auditq bench --plot sizes.svg --from-exports 50k.json 500k.json 5m.json
   auditq bench --rate 100                     100 requests a second in any case
   auditq bench --write-rate 0,10,100          beside a writer, on a copy
   auditq bench --cold --rounds 25             pages that are not in memory
@@ -87,7 +88,8 @@ JSON lines, told apart by their type:
   cold_run   with --cold: dropped, is_dropped (null where the file system does
              not tell), events, rounds
   cold       of a subject and page_size: p50_us, p90_us, of_one_event, speedup
-  The export to a .json file holds all of them, and every round.";
+  The export to a .json file holds all of them, every round, and with --plot
+  the latency by page: pages of page, page_size, n, p50_us.";
 
 /// Measure both engines on the same requests
 ///
@@ -127,6 +129,11 @@ pub(super) struct Flags {
     /// Draw the latency of a page by its place in the log, or figures by rate of commits, to FILE.svg
     #[arg(long, value_name = "FILE", value_parser = svg)]
     plot: Option<PathBuf>,
+
+    /// Measure nothing: draw to --plot what a page costs by the size of the log, from exports of earlier runs with --plot
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "plot", conflicts_with_all = ["threads", "workload",
+        "requests", "rounds", "min_speedup", "export", "histogram", "rate", "write_rate", "cold", "dry_run"])]
+    from_exports: Vec<PathBuf>,
 
     /// Open loop: this many requests a second in total, each latency measured from its intended start
     #[arg(long, value_name = "R", value_parser = positive, allow_negative_numbers = true)]
@@ -191,6 +198,11 @@ impl Flags {
                 "--min-speedup is a verdict, and fewer rounds allow none: --rounds takes {MIN_ROUNDS_FOR_VERDICT} or more"
             )));
         }
+        if self.from_exports.len() == 1 {
+            return Err(Error::usage(
+                "--from-exports takes two files or more: one size shows no difference",
+            ));
+        }
         let workloads = match self.workload {
             Choice::Legacy => vec![Workload::Legacy],
             Choice::Deep => vec![Workload::Deep],
@@ -207,6 +219,7 @@ impl Flags {
             export: self.export,
             histogram: self.histogram,
             plot: self.plot,
+            from_exports: self.from_exports,
             dry_run: self.dry_run,
             cold: self.cold.map(|cold| match cold {
                 Cold::Files => ColdCache::Files,

@@ -65,6 +65,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("duration seconds", "--write-seconds"),
     ("journal-mode wal", "--journal"),
     ("graph chart svg", "--plot"),
+    ("sizes scaling from-export", "--from-exports"),
     ("show-requests print-requests simulate", "--dry-run"),
     ("stream suite scenario", "--workload"),
     ("max-diffs max-differences max-errors", "--max-mismatches"),

@@ -136,6 +136,8 @@ pub struct BenchArgs {
     pub histogram: bool,
     /// Where the SVG plot goes.
     pub plot: Option<PathBuf>,
+    /// Exports of earlier runs that are drawn by the size of their logs; empty: this run measures.
+    pub from_exports: Vec<PathBuf>,
     /// Print the requests and measure nothing.
     pub dry_run: bool,
     /// The writer to measure beside; `None` measures a log that nobody writes to.

@@ -63,7 +63,7 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// As it was given, in words that a POSIX shell reads back.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     std::env::args_os().map(quote).collect::<Vec<_>>().join(" ")
 }
 

@@ -18,12 +18,14 @@ mod check;
 mod cold;
 mod cost;
 mod environment;
+mod exports;
 mod figures;
 mod files;
 mod gate;
 #[cfg(test)]
 mod known_times;
 mod order;
+mod pages;
 mod pictures;
 mod ratios;
 pub(crate) mod report;
@@ -40,6 +42,12 @@ pub use settings::{Pace, Settings, Work};
 pub use worker_pool::{Round, Sample};
 
 pub(super) fn run(config: &Config, args: &BenchArgs) -> Result<Exit> {
+    if let Some(plot) = args.plot.as_ref().filter(|_| !args.from_exports.is_empty()) {
+        files::require_place(plot)?;
+        let picture = pictures::by_size(&exports::read(&args.from_exports)?, &environment::command_line());
+        files::publish(plot, plot::svg(&picture)?.as_bytes())?;
+        return Ok(Exit::Fine);
+    }
     let anchor = seed::stream_anchor(&config.data_dir);
     let works: Vec<_> = args
         .workloads
@@ -112,20 +120,20 @@ fn report(
     let measured = measure(&engines, &config.data_dir, works, settings, &report)?;
     let workloads = figures::workloads(&measured, run.have_clients_a_core_each())?;
     let gate = args.min_speedup.map(|least| gate::gate(least, &workloads, &[]));
-    let picture = match &args.plot {
-        None => None,
+    let pages = match &args.plot {
+        None => Vec::new(),
         Some(_) => {
             let progress = ProgressBar::new(&config.display, "measuring page by page");
-            let report = |done, total| progress.report(done, total);
-            Some(pictures::latency_by_page(&engines, &run, &report)?)
+            pages::measure(&engines, &|done, total| progress.report(done, total))?
         }
     };
-    let writes = Vec::new();
+    let picture = args.plot.as_ref().map(|_| pictures::latency_by_page(&pages, &run));
     Ok((
         report::Report {
             run,
             workloads,
-            writes,
+            writes: Vec::new(),
+            pages,
             gate,
         },
         picture,
@@ -169,6 +177,7 @@ fn report_beside_writer(
             run,
             workloads: Vec::new(),
             writes,
+            pages: Vec::new(),
             gate,
         },
         Some(picture),

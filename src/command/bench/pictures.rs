@@ -1,73 +1,33 @@
 //! What `bench --plot` draws.
 
-use std::time::{Duration, Instant};
-
-use super::report::{Run, Write};
-use crate::engine::Engine;
-use crate::error::Result;
-use crate::measure::percentile;
-use crate::model::{Filter, Page, Position, Query};
+use super::exports::Exported;
+use super::report::{PageTime, Run, Write};
+use crate::escape::escape_for_terminal;
 use crate::output::plot::{Axis, Labels, Line, Panel, Picture};
 use crate::output::units::{bound, whole};
-use crate::progress::Progress;
 
-/// Events of a page whose latency is shown.
-const PAGE_SIZE: u64 = 20;
-/// Points of a line, at most.
-const POINTS: u64 = 25;
-/// How often each page is asked for.
-const ROUNDS: u64 = 9;
-/// Rounds end early after so long: the baseline takes a second for one deep page of millions of events.
-const LONG: Duration = Duration::from_secs(60);
-
-/// The latency of a page of 20 events from the first page to the last, without a filter: each engine from one thread,
-/// in turn, page for page.
-///
-/// # Errors
-/// The log cannot be read.
-pub(super) fn latency_by_page(engines: &[(&str, &dyn Engine)], run: &Run, progress: Progress<'_>) -> Result<Picture> {
-    let events = engines.last().map_or(Ok(0), |(_, engine)| engine.count(&Filter::ALL))?;
-    let last = events.div_ceil(PAGE_SIZE).max(1);
-    let points = POINTS.min(last);
-    let pages: Vec<_> = (0..points)
-        .map(|point| 1 + (last - 1) * point / (points - 1).max(1))
-        .collect();
-    let mut samples = vec![vec![Vec::new(); pages.len()]; engines.len()];
-    let mut page = Page::default();
-    let start = Instant::now();
-    for round in 0..ROUNDS {
-        if start.elapsed() > LONG {
-            break;
-        }
-        for (place, &number) in pages.iter().enumerate() {
-            let query = Query::new(Filter::ALL, Position::Page(number), PAGE_SIZE)?;
-            for turn in 0..engines.len() {
-                // Who is first changes with each page.
-                let subject = (turn + place + round as usize) % engines.len();
-                let asked = Instant::now();
-                engines[subject].1.page(&query, &mut page)?;
-                samples[subject][place].push(asked.elapsed().as_nanos() as u64);
-            }
-            progress(round * points + place as u64 + 1, ROUNDS * points);
+/// The latency of a page from the first page to the last.
+pub(super) fn latency_by_page(pages: &[PageTime], run: &Run) -> Picture {
+    let mut lines: Vec<Line> = Vec::new();
+    for time in pages {
+        let point = (time.page as f64, time.p50_us);
+        match lines.iter_mut().find(|line| line.name == time.subject) {
+            Some(line) => line.points.push(point),
+            None => lines.push(Line {
+                name: time.subject.clone(),
+                color: lines.len(),
+                is_dashed: false,
+                points: vec![point],
+            }),
         }
     }
-    let rounds = samples.first().and_then(|pages| pages.first()).map_or(0, Vec::len);
-    let lines = engines.iter().zip(samples).enumerate();
-    let lines = lines.map(|(color, ((name, _), samples))| Line {
-        name: (*name).to_owned(),
-        color,
-        is_dashed: false,
-        points: pages
-            .iter()
-            .zip(samples)
-            .filter_map(|(page, it)| median(*page, it))
-            .collect(),
-    });
-    Ok(Picture {
+    let last = pages.iter().map(|time| time.page).max().unwrap_or(1) as f64;
+    let (size, rounds) = pages.first().map_or((0, 0), |time| (time.page_size, time.n));
+    Picture {
         title: "What a page costs, by its place in the log",
         caption: caption(
             run,
-            &format!("Pages of {PAGE_SIZE} events, no filter, one thread, medians of {rounds} in turn."),
+            &format!("Pages of {size} events, no filter, one thread, medians of {rounds} in turn."),
         ),
         panels: vec![Panel {
             title: String::new(),
@@ -79,15 +39,95 @@ pub(super) fn latency_by_page(engines: &[(&str, &dyn Engine)], run: &Run, progre
                 label: "time for the page",
                 labels: Labels::Numbers(bound),
             },
-            lines: lines.collect(),
-            mark: Some((last as f64, format!("end of the log: page {}", whole(last as f64)))),
+            lines,
+            mark: Some((last, format!("end of the log: page {}", whole(last)))),
         }],
-    })
+    }
 }
 
-fn median(page: u64, mut samples: Vec<u64>) -> Option<(f64, f64)> {
-    samples.sort_unstable();
-    Some((page as f64, percentile(&samples, 0.5)?.max(1.0) / 1e3))
+/// Cost against the size of the log: the last page of each, and the mean page that holds events of each stream.
+pub(super) fn by_size(exports: &[Exported], command_line: &str) -> Picture {
+    let sizes: Vec<_> = exports.iter().map(|it| whole(it.dataset.events as f64)).collect();
+    let panel = |title: String, figure: &dyn Fn(&Exported, &str) -> Option<f64>| Panel {
+        title,
+        x: Axis {
+            label: "events in the log",
+            labels: Labels::Names(sizes.clone()),
+        },
+        y: Axis {
+            label: "time for the page",
+            labels: Labels::Numbers(bound),
+        },
+        lines: ["baseline", "enhanced"]
+            .into_iter()
+            .enumerate()
+            .map(|(color, subject)| Line {
+                name: subject.to_owned(),
+                color,
+                is_dashed: false,
+                points: exports
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(place, export)| Some((place as f64, figure(export, subject)?)))
+                    .collect(),
+            })
+            .collect(),
+        mark: None,
+    };
+    let page_size = exports.iter().flat_map(|it| &it.pages).map(|it| it.page_size).next();
+    let mut panels = vec![panel(
+        format!("the last page of the log, {} events, no filter", page_size.unwrap_or(0)),
+        &last_page,
+    )];
+    for stream in exports.first().map_or(&[][..], |it| &it.workloads) {
+        let name = &stream.workload;
+        let figure = |export: &Exported, subject: &str| with_events(export, name, subject);
+        let panel = panel(
+            format!("{}: a page that holds events", escape_for_terminal(name)),
+            &figure,
+        );
+        // A stream that not every log was asked, or that met no event, is left out.
+        if panel.lines.iter().all(|line| line.points.len() == exports.len()) {
+            panels.push(panel);
+        }
+    }
+    let mut caption =
+        vec!["One thread; the last page: the median; a stream: the mean of its first requests.".to_owned()];
+    if let Some(Exported {
+        auditq_version,
+        commit,
+        machine,
+        ..
+    }) = exports.first()
+    {
+        caption.push(escape_for_terminal(&format!(
+            "{}, {} cores, Linux {}; auditq {auditq_version}, commit {commit}.",
+            machine.cpu_model, machine.cores, machine.kernel
+        )));
+    }
+    for (export, size) in exports.iter().zip(&sizes) {
+        caption.push(escape_for_terminal(&format!(
+            "{size} events ({}): {}",
+            export.dataset.label, export.command_line
+        )));
+    }
+    caption.push(command_line.to_owned());
+    Picture {
+        title: "What a page costs, by the size of the log",
+        caption,
+        panels,
+    }
+}
+
+fn last_page(export: &Exported, subject: &str) -> Option<f64> {
+    let times = export.pages.iter().filter(|it| it.subject == subject);
+    times.max_by_key(|it| it.page).map(|it| it.p50_us)
+}
+
+fn with_events(export: &Exported, stream: &str, subject: &str) -> Option<f64> {
+    let stream = export.workloads.iter().find(|it| it.workload == stream)?;
+    let mut costs = stream.costs.iter().filter(|it| it.pages == "with events");
+    costs.find(|it| it.subject == subject).map(|it| it.us_per_request)
 }
 
 /// Throughput and P99 beside a writer against its rate of commits: two panels for each workload.

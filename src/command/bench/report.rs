@@ -20,6 +20,9 @@ pub(crate) struct Report {
     /// Beside a writer. Not there without `--write-rate`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) writes: Vec<Write>,
+    /// By place in the log. Not there without `--plot`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pages: Vec<PageTime>,
     /// Null without `--min-speedup`.
     pub(crate) gate: Option<Gate>,
 }
@@ -211,6 +214,18 @@ pub(crate) struct Cost {
     pub(crate) rounds_us_per_request: Vec<f64>,
     /// Null for the floor itself.
     pub(crate) of_floor: Option<Speedup>,
+}
+
+/// One page of the whole log, no filter, from one thread.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PageTime {
+    pub(crate) subject: String,
+    /// From 1, the newest events.
+    pub(crate) page: u64,
+    /// In events.
+    pub(crate) page_size: u64,
+    pub(crate) n: usize,
+    pub(crate) p50_us: f64,
 }
 
 /// One subject beside a writer.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::headline;
 use crate::command::bench::report::cold::{ColdFigure, ColdReport};
 use crate::config::{Display, Format};
 use crate::error::Result;
@@ -60,7 +61,8 @@ fn blocks(report: &ColdReport) -> Vec<Block> {
         Some(_) => "and were seen to be gone",
         None => "as far as this file system does that: it does not tell",
     };
-    vec![
+    let mut blocks: Vec<_> = headline::of_cold_pages(report).map(Block::Text).into_iter().collect();
+    blocks.extend([
         Block::Text(format!(
             "one request on {} events at a time, {} rounds in turn; before each, these left memory, {seen}: {}",
             whole(report.events as f64),
@@ -74,5 +76,43 @@ fn blocks(report: &ColdReport) -> Vec<Block> {
             text_columns: 1,
         }),
         Block::Text("A request opens its engine; the start of a process is not in it.".to_owned()),
-    ]
+    ]);
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_comes_first() {
+        let figure = |subject, page_size, speedup| ColdFigure {
+            subject,
+            page_size,
+            p50_us: 300.0,
+            p90_us: 400.0,
+            of_one_event: 1.2,
+            speedup,
+        };
+        let report = ColdReport {
+            dropped: vec!["audit.db".to_owned()],
+            is_dropped: Some(true),
+            events: 50_000,
+            rounds: 25,
+            figures: vec![
+                figure("baseline", 1, 1.0),
+                figure("enhanced", 1, 0.5),
+                figure("baseline", 20, 1.0),
+                figure("enhanced", 20, 4.321),
+            ],
+        };
+        let [Block::Text(first), ..] = &blocks(&report)[..] else {
+            panic!("the first is no text");
+        };
+        assert_eq!(
+            first,
+            "enhanced gives a page that is not in memory some 0.50 × (1 event) and some 4.32 × (20 events) as fast; \
+             every answer the same."
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! The whole report in one sentence.
 
+use crate::command::bench::report::cold::ColdReport;
 use crate::command::bench::report::{Report, Speedup, Workload, Write};
 use crate::output::units::times;
 
@@ -82,6 +83,21 @@ fn beside_a_writer(writes: &[Write]) -> Option<String> {
         "Beside {commits} commits a second, {} answers {} the requests a second; no answer was stale.",
         subject?,
         and(parts)
+    ))
+}
+
+/// The same of pages that are not in memory.
+pub(super) fn of_cold_pages(report: &ColdReport) -> Option<String> {
+    let subject = report.figures.iter().map(|figure| figure.subject).next_back()?;
+    let figures = report.figures.iter().filter(|figure| figure.subject == subject);
+    let parts = figures.map(|figure| {
+        let plural = if figure.page_size == 1 { "" } else { "s" };
+        // One sample a round, and so no interval.
+        format!("some {} ({} event{plural})", times(figure.speedup), figure.page_size)
+    });
+    Some(format!(
+        "{subject} gives a page that is not in memory {} as fast; every answer the same.",
+        and(parts.collect())
     ))
 }
 
