@@ -1,5 +1,5 @@
 //! The base: the file `audit.idx`. `format`, `records` and `packed` say what every byte means, `blocks` reads and checks
-//! them, `reader` finds ranks in them and `writer` makes them.
+//! them, `reader` finds ranks in them (`search`) and `writer` makes them.
 
 pub(crate) mod blocks;
 pub(crate) mod codec;
@@ -9,6 +9,7 @@ pub(crate) mod leaf_directory;
 pub(crate) mod packed;
 pub(crate) mod reader;
 pub(crate) mod records;
+mod search;
 pub(crate) mod section;
 pub(crate) mod source;
 pub(crate) mod writer;

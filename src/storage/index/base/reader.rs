@@ -10,6 +10,7 @@ use super::corrupted::Corrupted;
 use super::format::Header;
 use super::leaf_directory::{TableLeaf, TimeLeaf};
 use super::records::{ActorRecord, EventRecord, PairRecord, TextRecord};
+use super::search::{evenly, partition_point, partition_point_near};
 use super::section::Section;
 use crate::model::{Filter, Key};
 
@@ -75,7 +76,7 @@ impl Base {
 
     /// How many events come before `key` in the order: its rank, if it is there.
     pub(crate) fn rank_of_key(&self, key: Key) -> Result<u64, Corrupted> {
-        partition_point(0, self.events(), |rank| {
+        partition_point_near(self.events(), self.guess_rank(key.created_at)?, |rank| {
             let time = self.time(rank)?;
             Ok(time < key.created_at || (time == key.created_at && self.event(rank)?.id < key.id))
         })
@@ -137,11 +138,11 @@ impl Base {
         }
         let first = match filter.from_ts {
             i64::MIN => 0,
-            from => self.first_in(list, self.first_rank(|time| time >= from)?)?,
+            from => self.first_in(list, self.first_rank_at(from)?)?,
         };
         let end = match filter.to_ts {
             i64::MAX => list.len(),
-            to => self.first_in(list, self.first_rank(|time| time > to)?)?,
+            to => self.first_in(list, self.first_rank_after(to)?)?,
         };
         Ok((first, end))
     }
@@ -151,16 +152,41 @@ impl Base {
         self.first_in(list, self.rank_of_key(key)?)
     }
 
-    /// The first rank whose time is as asked; the asked times are all those from some time on.
-    pub(crate) fn first_rank(&self, is_late: impl Fn(i64) -> bool) -> Result<u64, Corrupted> {
-        partition_point(0, self.events(), |rank| Ok(!is_late(self.time(rank)?)))
+    /// The first rank whose time is `time` or later.
+    pub(crate) fn first_rank_at(&self, time: i64) -> Result<u64, Corrupted> {
+        partition_point_near(
+            self.events(),
+            self.guess_rank(time)?,
+            |rank| Ok(self.time(rank)? < time),
+        )
+    }
+
+    /// The first rank whose time is later than `time`.
+    pub(crate) fn first_rank_after(&self, time: i64) -> Result<u64, Corrupted> {
+        match time.checked_add(1) {
+            Some(next) => self.first_rank_at(next),
+            None => Ok(self.events()),
+        }
+    }
+
+    /// The rank of a time if events come evenly, as those of a service in steady use nearly do.
+    fn guess_rank(&self, time: i64) -> Result<u64, Corrupted> {
+        let Some(last) = self.events().checked_sub(1) else {
+            return Ok(0);
+        };
+        Ok(evenly(time, self.time(0)?, self.time(last)?, last))
     }
 
     /// The first place in the list whose rank is at least `rank`.
     pub(crate) fn first_in(&self, list: &List, rank: u64) -> Result<u64, Corrupted> {
         match list {
             List::All { events } => Ok(rank.min(*events)),
-            List::Postings { .. } => partition_point(0, list.len(), |index| Ok(self.rank(list, index)? < rank)),
+            List::Postings { .. } => {
+                // As if every list had its share of any stretch of the log.
+                let share = u128::from(rank) * u128::from(list.len()) / u128::from(self.events().max(1));
+                let guess = u64::try_from(share).unwrap_or(u64::MAX);
+                partition_point_near(list.len(), guess, |index| Ok(self.rank(list, index)? < rank))
+            }
         }
     }
 
@@ -267,10 +293,7 @@ impl Base {
         if actor_id < least || actor_id > greatest {
             return Ok(None);
         }
-        let above = actor_id.abs_diff(least) as f64;
-        let width = greatest.abs_diff(least).max(1) as f64;
-        let guess = (above / width * last as f64 + 0.5) as u64;
-        Ok(Some(guess.min(last)))
+        Ok(Some(evenly(actor_id, least, greatest, last)))
     }
 
     fn find_action(&self, name: &str) -> Result<Option<u64>, Corrupted> {
@@ -315,22 +338,4 @@ impl Base {
 
 fn ends_early(section: Section) -> Corrupted {
     Corrupted::new("a list ends before it starts").in_section(section)
-}
-
-/// The first index of `from..to` for which `is_before` does not hold; it holds for none behind it.
-fn partition_point(
-    from: u64,
-    to: u64,
-    mut is_before: impl FnMut(u64) -> Result<bool, Corrupted>,
-) -> Result<u64, Corrupted> {
-    let (mut low, mut high) = (from, to);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is_before(middle)? {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(low)
 }

@@ -126,14 +126,14 @@ impl Merged<'_> {
 
     /// The first position at which an event is not before a time.
     pub(crate) fn first_at(&self, time: i64) -> Result<u64, Corrupted> {
-        let rank = self.base.first_rank(|created_at| created_at >= time)?;
+        let rank = self.base.first_rank_at(time)?;
         let in_base = self.base.first_in(&self.list, rank)?;
         Ok(self.position(in_base, self.delta.added_before(|key| key.created_at < time)))
     }
 
     /// The first position at which an event is behind a time.
     pub(crate) fn first_after(&self, time: i64) -> Result<u64, Corrupted> {
-        let rank = self.base.first_rank(|created_at| created_at > time)?;
+        let rank = self.base.first_rank_after(time)?;
         let in_base = self.base.first_in(&self.list, rank)?;
         Ok(self.position(in_base, self.delta.added_before(|key| key.created_at <= time)))
     }
