@@ -119,7 +119,7 @@ fn what_does_not_compare_is_refused() {
     );
     let one = drawn(place.path(), "sizes.svg", &[&small]);
     assert_refused(&one, &["two files or more"], "one");
-    for further in [&["--export", "b.json"][..], &["--rounds", "2"], &["--dry-run"]] {
+    for further in [&["--export", "b.json"][..], &["--rounds", "2"], &["--histogram"]] {
         let mut command = auditq();
         command.args(["bench", "--plot", "sizes.svg", "--from-exports", "a.json", "b.json"]);
         let output = command.args(further).output().unwrap();
