@@ -5,8 +5,10 @@
 pub(crate) mod fuzzing;
 
 use std::io::{BufRead, BufReader, Read};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -29,8 +31,12 @@ const MAX_LINE: usize = 16 << 20;
 /// How many bytes are read at once.
 const BUFFER: usize = 64 << 10;
 
-/// How many requests are read at once for each thread, if they have arrived.
-const PER_THREAD: usize = 8;
+/// How many requests are read at once for each thread, if they have arrived: the least, and the most.
+const PER_THREAD: RangeInclusive<usize> = 8..=1024;
+
+/// How long a chunk should take. Threads that are woken for less are woken too often; responses that wait for longer
+/// come late.
+const CHUNK_TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(8);
 
 /// The bound on unwritten responses, in bytes: once they take so much, no request is started before they are written.
 const MAX_WAITING: usize = 64 << 20;
@@ -48,9 +54,10 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         input: BufReader::with_capacity(BUFFER, input),
         number: 0,
     };
-    let pool = Pool::at_most(threads);
-    if pool.threads() < threads {
-        let started = pool.threads();
+    // One thread is this one: another would only be waited for.
+    let pool = (threads > 1).then(|| Pool::at_most(threads));
+    let started = pool.as_ref().map_or(1, Pool::threads);
+    if started < threads {
         note(
             display,
             &format!("only {started} of {threads} threads could be started"),
@@ -62,16 +69,17 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
     };
     let mut out = Stdout::lock();
     let (mut requests, mut failed) = (0_u64, 0_u64);
+    let mut per_thread = *PER_THREAD.start();
     loop {
-        let chunk = lines
-            .next_chunk(pool.threads() * PER_THREAD)
-            .map_err(Error::io(name, "cannot read"))?;
+        let most = started * per_thread;
+        let chunk = lines.next_chunk(most).map_err(Error::io(name, "cannot read"))?;
         if chunk.is_empty() {
             break;
         }
+        let start = Instant::now();
         let mut rest = chunk.as_slice();
         while !rest.is_empty() {
-            let answers = responder.answer_some(&pool, rest);
+            let answers = responder.answer_some(pool.as_ref(), rest);
             rest = &rest[answers.len()..];
             for answer in answers {
                 requests += 1;
@@ -80,6 +88,7 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
             }
         }
         out.flush()?;
+        per_thread = next_size(per_thread, chunk.len() == most, start.elapsed());
     }
     if failed == 0 {
         return Ok(Exit::Fine);
@@ -89,6 +98,17 @@ pub(super) fn run(display: &Display, engine: &dyn Engine, source: &BatchSource, 
         failed,
         requests,
     })
+}
+
+/// How many requests a thread gets of the next chunk, if those of one took so long.
+fn next_size(per_thread: usize, was_full: bool, took: Duration) -> usize {
+    if took > *CHUNK_TIME.end() {
+        (per_thread / 2).max(*PER_THREAD.start())
+    } else if was_full && took < *CHUNK_TIME.start() {
+        (per_thread * 2).min(*PER_THREAD.end())
+    } else {
+        per_thread
+    }
 }
 
 /// One line of the input.
@@ -157,26 +177,26 @@ struct Response {
 
 impl Responder<'_> {
     /// Answers the first of these lines, one at least, and as many as may wait to be written together.
-    fn answer_some(&self, pool: &Pool, lines: &[Line]) -> Vec<Response> {
-        if let [line] = lines {
-            // A coprocess sends one request at a time: another thread would only add latency.
-            return vec![self.answer(line, &mut Page::default())];
-        }
+    fn answer_some(&self, pool: Option<&Pool>, lines: &[Line]) -> Vec<Response> {
         let waiting = AtomicUsize::new(0);
         // The threads take the lines in turn, so what is left is left at the end.
         let taken = lines
             .iter()
             .enumerate()
             .take_while(|_| waiting.load(Ordering::Relaxed) < MAX_WAITING);
+        let answer = |page: &mut Page, (place, line)| {
+            let answer = self.answer(line, page);
+            waiting.fetch_add(answer.line.capacity(), Ordering::Relaxed);
+            (place, answer)
+        };
+        // A coprocess sends one request at a time: another thread would only add latency.
+        let Some(pool) = pool.filter(|_| lines.len() > 1) else {
+            let mut page = Page::default();
+            return taken.map(|line| answer(&mut page, line).1).collect();
+        };
         let mut answers: Vec<_> = pool.install(|| {
             let taken = taken.par_bridge();
-            taken
-                .map_init(Page::default, |page, (place, line)| {
-                    let answer = self.answer(line, page);
-                    waiting.fetch_add(answer.line.capacity(), Ordering::Relaxed);
-                    (place, answer)
-                })
-                .collect()
+            taken.map_init(Page::default, answer).collect()
         });
         answers.sort_unstable_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
