@@ -404,3 +404,46 @@ fn readers_leave_the_index_of_a_live_write_ahead_log_current() {
         "a commit makes it stale"
     );
 }
+
+/// After a power failure, and by whoever may write the log, a commit can lie behind the end that an index knows, in a file
+/// that has the size and the times of before.
+#[test]
+fn a_commit_in_a_log_of_the_same_size_and_times() {
+    let log = Log::plain(300);
+    log.journal_mode("wal");
+    let writer = rusqlite::Connection::open(log.path("audit.db")).unwrap();
+    // The log starts anew over frames that stay, so that no commit makes it longer.
+    writer
+        .execute_batch(
+            "PRAGMA wal_autocheckpoint = 0;
+             UPDATE audit_events SET resource_id = resource_id || '-1';
+             PRAGMA wal_checkpoint(RESTART);
+             UPDATE audit_events SET actor_id = 98 WHERE id = 7",
+        )
+        .unwrap();
+    log.lines(&["query", "--count"]);
+    let state = |name: &str| {
+        let file = fs::metadata(log.path(name)).unwrap();
+        (file.len(), file.modified().unwrap())
+    };
+    let before = ["audit.db", "audit.db-wal"].map(state);
+    let commit = |actor: i64| {
+        let sql = format!("UPDATE audit_events SET actor_id = {actor} WHERE id = 150");
+        writer.execute_batch(&sql).unwrap();
+        let wal = fs::File::options().write(true).open(log.path("audit.db-wal")).unwrap();
+        wal.set_modified(before[1].1).unwrap();
+        assert_eq!(["audit.db", "audit.db-wal"].map(state), before);
+    };
+    let count = |engine: &Enhanced, actor| engine.count(&filter(Some(actor), None)).unwrap();
+    let unchanged = log.enhanced(Lifetime::OneShot);
+    assert_eq!(count(&unchanged, 98), 1);
+    let counts = unchanged.refreshes();
+    assert_eq!(
+        (counts.by_frames, counts.by_hashes, counts.by_sqlite),
+        (0, 0, 0),
+        "the index is current"
+    );
+    commit(99);
+    assert_eq!(count(&log.enhanced(Lifetime::OneShot), 99), 1);
+    assert_eq!(log.lines(&["query", "--count", "--actor", "99"]), "{\"count\": 1}\n");
+}

@@ -89,6 +89,8 @@ fn a_seed_waits_for_the_disk_before_each_step_that_relies_on_it() {
         ],
         "{steps:#?}"
     );
+    // Nothing else is removed while the marker may come back.
+    assert_eq!(steps[end + 1], "sync STAGED", "{steps:#?}");
 }
 
 /// What a call does to which names; the directories by what they are.

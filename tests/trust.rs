@@ -142,6 +142,39 @@ fn each_reader_believes_the_owner_root_and_itself() {
     assert_eq!(note(READER), "");
 }
 
+/// Root's index is believed, though not one that more people can read than the database: not even where the reader cannot
+/// change its mode.
+#[test]
+fn an_index_that_more_people_can_read_is_made_anew() {
+    needs!(Root, Setpriv);
+    // The owner is in the index's group, and could not open one without the group's bit.
+    for (database, index, is_kept) in [
+        (0o640, 0o640, true),
+        (0o644, 0o644, true),
+        (0o644, 0o640, true),
+        (0o600, 0o640, false),
+        (0o604, 0o640, false),
+        (0o640, 0o644, false),
+    ] {
+        let log = indexed();
+        for name in [".", "audit.db", "payloads.jsonl"] {
+            chown(log.path(name), Some(OWNER), Some(OWNER)).unwrap();
+        }
+        chown(log.path("audit.idx"), Some(0), Some(OWNER)).unwrap();
+        set_mode(&log, "audit.db", database);
+        set_mode(&log, "audit.idx", index);
+        // Its ctime moved, and with it the version that the index knows: this one knows the new one.
+        log.lines(&PAGE);
+        chown(log.path("audit.idx"), Some(0), Some(OWNER)).unwrap();
+        set_mode(&log, "audit.idx", index);
+        let output = output_in_time(as_user(OWNER, log.root(), &PAGE));
+        assert_eq!(stdout_of(&output), stdout_of(&baseline(&log)));
+        let uid = fs::metadata(log.path("audit.idx")).unwrap().uid();
+        let expected = if is_kept { (0, index) } else { (OWNER, database) };
+        assert_eq!((uid, mode(&log, "audit.idx")), expected, "{database:o} {index:o}");
+    }
+}
+
 /// Special files in the places of the index and of its delta.
 #[test]
 fn nothing_in_the_indexs_place_is_waited_for() {

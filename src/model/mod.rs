@@ -308,3 +308,6 @@ pub struct PayloadRef {
     /// With the line's newline.
     pub len: i64,
 }
+
+#[cfg(test)]
+mod tests;

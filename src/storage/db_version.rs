@@ -237,3 +237,107 @@ impl DbWatcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fs::platform::file_clock_ns;
+    use super::*;
+
+    const OLD: i64 = 3_600_000_000_000;
+    /// What times without fractions of seconds leave open: see `file_times`.
+    const GRAIN: i64 = 2_000_000_000;
+
+    /// The state of a file that changed so many nanoseconds before `now`, which is a whole second.
+    fn state(now: i64, age: i64) -> FileState {
+        FileState {
+            inode: 1,
+            size: 1,
+            mtime_ns: now - age,
+            ctime_ns: now - age,
+        }
+    }
+
+    /// A look at a database and a log of these ages.
+    fn look(now: i64, times: FileTimes, [database, wal]: [i64; 2]) -> Look {
+        Look {
+            wal: Some(state(now, wal)),
+            mode: JournalMode::Wal { frames: 1 },
+            database: state(now, database),
+            has_more_frames: false,
+            is_at_its_path: true,
+            times,
+        }
+    }
+
+    /// Runs `check` at a whole second, within the grain of a clock that shows no others.
+    fn within_grain(check: impl Fn(i64) -> bool) -> bool {
+        loop {
+            let now = file_clock_ns() / 1_000_000_000 * 1_000_000_000;
+            let checked = check(now);
+            if file_clock_ns() < now + GRAIN {
+                return checked;
+            }
+        }
+    }
+
+    #[test]
+    fn only_times_that_prove_something_make_a_version() {
+        for (times, ages, is_version) in [
+            (FileTimes::Exact, [0, 0], true),
+            (FileTimes::Coarse, [OLD, OLD], true),
+            (FileTimes::Coarse, [0, OLD], false),
+            (FileTimes::Coarse, [OLD, 0], false),
+            (FileTimes::Cached, [OLD, OLD], false),
+        ] {
+            let has_version = within_grain(|now| look(now, times, ages).version().is_some());
+            assert_eq!(has_version, is_version, "{times:?} {ages:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_in_the_gap_or_elsewhere_has_no_version() {
+        let sound = look(0, FileTimes::Exact, [OLD, OLD]);
+        let wal = sound.wal.unwrap();
+        let journal = |look: Look| look.version().map(|version| version.journal);
+        let without_log = Look { wal: None, ..sound };
+        let rollback = Look {
+            mode: JournalMode::Rollback,
+            ..without_log
+        };
+        assert_eq!(journal(sound), Some(Journal::Wal(wal)));
+        assert_eq!(journal(without_log), Some(Journal::WalEmpty));
+        assert_eq!(journal(rollback), Some(Journal::Rollback));
+        let more_frames = Look {
+            has_more_frames: true,
+            ..sound
+        };
+        let elsewhere = Look {
+            is_at_its_path: false,
+            ..sound
+        };
+        let left_log = Look {
+            wal: Some(wal),
+            ..rollback
+        };
+        for look in [more_frames, elsewhere, left_log] {
+            assert_eq!(journal(look), None, "{look:?}");
+        }
+    }
+
+    /// A version may come from a file that another machine wrote, to whose file system it is local.
+    #[test]
+    fn no_version_matches_where_times_are_cached() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        std::fs::write(dir.database(), "a database").unwrap();
+        let mut watcher = DbWatcher::open(&dir).unwrap().unwrap();
+        let version = DbVersion {
+            database: watcher.database_state().unwrap(),
+            journal: Journal::Rollback,
+        };
+        watcher.times = FileTimes::Coarse;
+        assert!(watcher.matches(&version));
+        watcher.times = FileTimes::Cached;
+        assert!(!watcher.matches(&version));
+    }
+}

@@ -300,6 +300,32 @@ mod tests {
         }
     }
 
+    /// What the owner may do says nothing of others, and each bit of theirs counts.
+    #[test]
+    fn what_others_may_do_is_compared_bit_by_bit() {
+        let permissions = |gid, mode| Permissions {
+            uid: 1,
+            gid,
+            mode,
+            acl: None,
+        };
+        let model = permissions(1, 0o640);
+        for (gid, mode, reads, writes) in [
+            (1, 0o600, true, true),
+            (1, 0o640, true, true),
+            (1, 0o644, false, true),
+            (1, 0o604, false, true),
+            (2, 0o640, false, true),
+            (2, 0o600, true, true),
+            (1, 0o620, true, false),
+            (1, 0o602, true, false),
+        ] {
+            let own = permissions(gid, mode);
+            assert_eq!(own.grants_no_more(&model, READ_BY_OTHERS), reads, "{gid} {mode:o}");
+            assert_eq!(own.grants_no_more(&model, WRITE_BY_OTHERS), writes, "{gid} {mode:o}");
+        }
+    }
+
     #[test]
     fn links_and_special_files_are_not_opened() {
         let files = Files::new(0o600, 0o600);

@@ -248,11 +248,7 @@ impl<'lock> StagingDir<'lock> {
     #[allow(clippy::unused_self)]
     fn rename(&self, from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
         match rustix::fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
-            // Not every file system can do that at once.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                rustix::fs::linkat(&from, old, &to, new, AtFlags::empty())?;
-                rustix::fs::unlinkat(&from, old, AtFlags::empty())
-            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_in_two(from, old, to, new),
             done => done,
         }
     }
@@ -342,6 +338,12 @@ impl Drop for StagingDir<'_> {
             let _ = self.remove();
         }
     }
+}
+
+/// Renames without ever replacing a file, where the file system cannot do that at once.
+fn rename_in_two(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> rustix::io::Result<()> {
+    rustix::fs::linkat(&from, old, &to, new, AtFlags::empty())?;
+    rustix::fs::unlinkat(&from, old, AtFlags::empty())
 }
 
 fn old(name: &str) -> String {

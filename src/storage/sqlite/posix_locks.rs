@@ -1,8 +1,8 @@
 //! Keeps connections that lock apart from those that do not.
 //!
-//! Closing any descriptor of a file drops every POSIX lock that the process has on it (fcntl(2)). SQLite sees to that for
-//! the connections that lock; one that takes no locks closes its descriptor at once. So such a one is closed only while
-//! the process has no locks.
+//! Closing any descriptor of a file drops every POSIX lock that the process has on it (fcntl(2)). SQLite keeps a descriptor
+//! open while it knows of a lock on the file, but another thread can take one between that look and the close. So a
+//! connection without locks is closed only while this process has none that locks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -50,4 +50,81 @@ pub(super) fn close_without_locks(connection: rusqlite::Connection) {
         connections.parked.push(connection);
     }
     // Else it is closed here, before any other can be opened.
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use crate::error::Error;
+    use crate::storage::data_dir::DataDir;
+    use crate::storage::sqlite::Connection;
+
+    /// How many POSIX locks this process has on a file, as the kernel counts them (proc_locks(5)).
+    fn locks(file: &Path) -> usize {
+        let inode = format!(":{}", std::fs::metadata(file).unwrap().ino());
+        let own = std::process::id().to_string();
+        let all = std::fs::read_to_string("/proc/locks").unwrap();
+        let is_ours = |line: &&str| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            fields.get(1) == Some(&"POSIX") && fields[4] == own && fields[5].ends_with(&inode)
+        };
+        all.lines().filter(is_ours).count()
+    }
+
+    /// How many descriptors of a file this process has open.
+    fn descriptors(file: &Path) -> usize {
+        let all = std::fs::read_dir("/proc/self/fd").unwrap();
+        let targets = all.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        targets.filter(|target| target == file).count()
+    }
+
+    #[test]
+    fn a_connection_without_locks_outlives_those_that_lock() {
+        for journal_mode in ["delete", "wal"] {
+            let root = tempfile::tempdir().unwrap();
+            let dir = DataDir::new(&root.path().canonicalize().unwrap());
+            let writer = rusqlite::Connection::open(dir.database()).unwrap();
+            let sql = format!("PRAGMA journal_mode = {journal_mode}; CREATE TABLE t (x)");
+            writer.execute_batch(&sql).unwrap();
+            drop(writer);
+            // Where times have a grain, a young file proves nothing.
+            std::thread::sleep(Duration::from_millis(50));
+            let unlocked = || Connection::open_immutable(&dir, Error::usage("nothing to read without locks")).unwrap();
+            let (early, beside) = (unlocked(), unlocked());
+            let watched = descriptors(dir.database());
+            assert_eq!(
+                watched, 4,
+                "{journal_mode}: a descriptor each, and one by which each is watched"
+            );
+
+            let locking = Connection::open_file(dir.database()).unwrap();
+            drop(early);
+            assert_eq!(
+                descriptors(dir.database()),
+                watched,
+                "{journal_mode}: closed although the next statement may lock"
+            );
+            let kept = locking.snapshot(|| {
+                let held = locks(dir.database());
+                assert!(held > 0, "{journal_mode}: nothing is locked");
+                drop(beside);
+                assert_eq!(locks(dir.database()), held, "{journal_mode}");
+                Ok(())
+            });
+            kept.unwrap();
+            drop(locking);
+            // Other tests of this process have connections, too.
+            let is_closed = (0..1_000).any(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                descriptors(dir.database()) == 0
+            });
+            assert!(
+                is_closed || super::connections().locking > 0,
+                "{journal_mode}: never closed"
+            );
+        }
+    }
 }

@@ -96,6 +96,34 @@ fn a_rename_that_fails_undoes_the_step() {
     assert_eq!(find_staged(dir.path()), None);
 }
 
+/// The key file appears while the others are put in place: those go back, the old ones come back.
+#[test]
+fn a_step_that_fails_half_way_takes_its_files_back() {
+    let (dir, lock) = locked(&["data", "key"]);
+    let before = files(dir.path());
+    let error = staged(&lock, &["data", "key"])
+        .commit_staged(&step(&["data"], &[], &["data", "key"]))
+        .unwrap_err();
+    assert!(error.to_string().contains(FOREIGN), "{error}");
+    assert_eq!(files(dir.path()), before);
+    assert_eq!(find_staged(dir.path()), None);
+}
+
+/// A file can appear after the last look for foreign ones: then the rename itself must refuse.
+#[test]
+fn no_rename_replaces_a_file() {
+    let (dir, lock) = locked(&["there"]);
+    let staged = staged(&lock, &["new"]);
+    let before = (files(dir.path()), files(&staged.path()));
+    assert_eq!(staged.rename(&staged.dir, "new", &lock, "there"), Err(Errno::EXIST));
+    assert_eq!(rename_in_two(&staged.dir, "new", &lock, "there"), Err(Errno::EXIST));
+    assert_eq!((files(dir.path()), files(&staged.path())), before);
+    rename_in_two(&staged.dir, "new", &lock, "free").unwrap();
+    assert!(!staged.has("new"));
+    staged.rename(&lock, "free", &staged.dir, "new").unwrap();
+    assert_eq!((files(dir.path()), files(&staged.path())), before);
+}
+
 /// The names of every rename of a step, in their order: `true` for one that sets a file aside.
 const RENAMES: [(bool, &str); 4] = [(true, "key"), (true, "data"), (false, "data"), (false, "key")];
 
