@@ -39,7 +39,7 @@ pub fn answer_batch(data: &[u8], engine: &dyn Engine) -> std::io::Result<Vec<Ans
     };
     let mut answered = Vec::new();
     loop {
-        let chunk = lines.next_chunk(PER_THREAD)?;
+        let chunk = lines.next_chunk(*PER_THREAD.start())?;
         if chunk.is_empty() {
             return Ok(answered);
         }
