@@ -24,6 +24,10 @@ struct Trace {
     payload_reads: usize,
     payloads_ahead: usize,
     blocks_ahead: usize,
+    /// Blocks of the index that were waited for before any was asked for.
+    waits_before: usize,
+    /// The same, from the first payload on that was asked for.
+    waits_beside_payloads: usize,
 }
 
 /// Runs auditq under strace, with these faults.
@@ -54,7 +58,10 @@ fn traced(log: &Log, arguments: &[&str], faults: &[&str]) -> (Output, Trace) {
         let is_ahead = line.contains("fadvise64(") && line.contains("POSIX_FADV_WILLNEED");
         trace.payload_reads += usize::from(is_payload && is_read);
         trace.payloads_ahead += usize::from(is_payload && is_ahead);
-        trace.blocks_ahead += usize::from(line.contains("audit.idx>") && is_ahead);
+        let is_index = line.contains("audit.idx>");
+        trace.blocks_ahead += usize::from(is_index && is_ahead);
+        trace.waits_before += usize::from(is_index && is_read && trace.blocks_ahead == 0);
+        trace.waits_beside_payloads += usize::from(is_index && is_read && trace.payloads_ahead > 0);
     }
     (output, trace)
 }
@@ -111,8 +118,25 @@ fn what_a_cold_page_needs_is_asked_for_all_at_once() {
     for (trace, (arguments, payloads)) in traces.iter().zip(REQUESTS) {
         assert_eq!(trace.payloads_ahead, payloads, "{arguments:?}");
     }
-    // Its texts lie in blocks of their own, all over the index.
+    // Its texts lie in blocks of their own, all over the index, and load beside the payloads.
     assert!(traces[0].blocks_ahead > 10, "{:?}", traces[0]);
+    assert!(traces[0].waits_beside_payloads > 10, "{:?}", traces[0]);
+    // The header says where the rest is.
+    assert_eq!(traces[0].waits_before, 1, "{:?}", traces[0]);
+}
+
+/// Behind a commit, some of a page's rows are not in the index: in the page's order all the same.
+#[test]
+fn what_a_cold_page_needs_is_asked_for_behind_a_commit_too() {
+    needs!(Strace);
+    let log = indexed_log();
+    log.sql("DELETE FROM audit_events WHERE id % 3 = 0; UPDATE audit_events SET actor_id = 9 WHERE id % 50 = 1");
+    log.enhanced(Lifetime::OneShot).maintain(&|_, _| {}).unwrap();
+    let arguments = ["query", "--size", "50", "--page", "20", "--format", "jsonl"];
+    let (output, trace) = traced(&log, &arguments, &["preadv2:error=EAGAIN"]);
+    assert!(output.stdout == by_baseline(&log, &arguments[..5]), "another answer");
+    assert_eq!((trace.payload_reads, trace.payloads_ahead), (50, 50), "{trace:?}");
+    assert!(trace.waits_beside_payloads > 10, "{trace:?}");
 }
 
 /// Where the page is in memory, nothing is asked for.

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::permissions::is_replaceable;
 use crate::storage::fs::platform::{FileState, is_dir_writable};
-use crate::storage::index::{Corrupted, IfLocked, Index, IndexState};
+use crate::storage::index::{Corrupted, IfLocked, Index, IndexState, WillRead};
 use crate::storage::payload::Payloads;
 use crate::storage::sqlite::Connection;
 
@@ -151,9 +151,10 @@ impl Enhanced {
     }
 
     /// The rows of a page, from the index or from SQLite.
-    fn rows(&self, query: &Query, rows: &mut Rows) -> Result<()> {
+    fn rows(&self, query: &Query, rows: &mut Rows, will_read: WillRead<'_>) -> Result<()> {
         let by_sqlite = |index: Option<&Index>| cost::page_by_sqlite(index, query);
-        let Err(_leave) = self.ask_index_or_leave(by_sqlite, |index| index.page(query, rows)) else {
+        let find = |index: &Index| index.page_and_tell(query, rows, will_read);
+        let Err(_leave) = self.ask_index_or_leave(by_sqlite, find) else {
             return Ok(());
         };
         self.answers_by_sqlite();
@@ -241,12 +242,13 @@ impl Enhanced {
 
 impl Engine for Enhanced {
     fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
-        self.payloads.fill(page, |rows| self.rows(query, rows))
+        self.payloads
+            .fill_told(page, |rows, will_read| self.rows(query, rows, will_read))
     }
 
     fn newest(&self) -> Result<Key> {
         let mut rows = Rows::default();
-        self.rows(&newest_first(1)?, &mut rows)?;
+        self.rows(&newest_first(1)?, &mut rows, &|_| {})?;
         Ok(newest_of(&rows))
     }
 

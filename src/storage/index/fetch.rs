@@ -13,6 +13,10 @@ use crate::storage::sqlite::MAX_INDEXED_TEXT;
 /// A guess: about as many bytes have the three texts of a row.
 const TEXT_OF_A_ROW: usize = 64;
 
+/// Told where the payloads of a page's rows lie, in order, as soon as that is known, where the index is not in memory: then
+/// they are not either, and can be on their way while the rest of the rows is read.
+pub(crate) type WillRead<'a> = &'a dyn Fn(&mut dyn Iterator<Item = PayloadRef>);
+
 /// Rows of a base in any order, read in two turns: records first, then actors and texts. They lie all over the
 /// index, and in a turn that does little else the processor waits for many of them at once.
 pub(crate) struct BaseRows {
@@ -30,10 +34,31 @@ impl BaseRows {
         blocks: &Blocks,
         ranks: impl Iterator<Item = Result<u64, Corrupted>> + Clone,
     ) -> Result<Self, Corrupted> {
-        let records = read_records(blocks, ranks)?;
+        Self::read_and_tell(blocks, ranks, |_| {})
+    }
+
+    /// The same; where the index is not in memory, `tell` is called with the rows' payloads before their texts are read.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn read_and_tell(
+        blocks: &Blocks,
+        ranks: impl Iterator<Item = Result<u64, Corrupted>> + Clone,
+        tell: impl FnOnce(&mut dyn Iterator<Item = PayloadRef>),
+    ) -> Result<Self, Corrupted> {
+        let mut ahead = Ahead::new(blocks);
+        let records = read_records(blocks, ranks, &mut ahead)?;
         let mut text = Vec::with_capacity(records.len() * TEXT_OF_A_ROW);
         let mut looked_up = Vec::with_capacity(records.len());
-        let mut ahead = Ahead::new(blocks);
+        ahead.next_turn();
+        if let Some((_, first)) = records.first() {
+            ahead.begin(first_block_of_text(blocks, first), || {
+                records.iter().flat_map(|(_, event)| blocks_of_texts(blocks, event))
+            });
+        }
+        if ahead.was_asked {
+            tell(&mut records.iter().map(|(_, event)| payload_ref(event)));
+        }
         for (at, (_, event)) in records.iter().enumerate() {
             ahead.look(|| {
                 records[at..]
@@ -69,10 +94,7 @@ impl BaseRows {
                     action: text.get(start..*action_end).ok_or(cut)?,
                     resource_type: text.get(*action_end..*type_end).ok_or(cut)?,
                     resource_id: text.get(*type_end..*end).ok_or(cut)?,
-                    payload_ref: PayloadRef {
-                        offset: event.payload_offset,
-                        len: event.payload_len,
-                    },
+                    payload_ref: payload_ref(event),
                 };
                 start = *end;
                 Ok(row)
@@ -127,12 +149,18 @@ pub(crate) fn push_slots(
     slots: &[Slot],
     bound: Option<Key>,
     rows: &mut Rows,
+    will_read: WillRead<'_>,
 ) -> Result<(), Corrupted> {
     let of_base = slots.iter().filter_map(|slot| match slot {
         Slot::Base(rank) => Some(Ok(*rank)),
         Slot::Added(_) => None,
     });
-    let base_rows = BaseRows::read(blocks, of_base)?;
+    let base_rows = BaseRows::read_and_tell(blocks, of_base, |of_base| {
+        will_read(&mut slots.iter().filter_map(|slot| match slot {
+            Slot::Base(_) => of_base.next(),
+            Slot::Added(row) => Some(row.as_row().payload_ref),
+        }));
+    })?;
     let mut base_rows = base_rows.iter();
     let mut rows = InOrder::new(rows, bound);
     for slot in slots {
@@ -154,6 +182,8 @@ struct Ahead<'index> {
     blocks: &'index Blocks,
     /// `None` once it was read ahead.
     first_touches: Option<u64>,
+    /// Whether the system was asked for blocks, in any turn.
+    was_asked: bool,
 }
 
 impl<'index> Ahead<'index> {
@@ -161,7 +191,26 @@ impl<'index> Ahead<'index> {
         Ahead {
             blocks,
             first_touches: Some(blocks.first_touches()),
+            was_asked: false,
         }
+    }
+
+    fn next_turn(&mut self) {
+        self.first_touches = Some(self.blocks.first_touches());
+    }
+
+    /// Reads ahead if the turn's first block is missing: others are likely to be, and nobody has waited yet.
+    #[inline(always)]
+    fn begin<I: Iterator<Item = u64>>(&mut self, first: Option<u64>, numbers: impl FnOnce() -> I) {
+        if first.is_some_and(|first| !self.blocks.is_read(first)) {
+            self.read_ahead(numbers());
+        }
+    }
+
+    #[cold]
+    fn read_ahead(&mut self, numbers: impl Iterator<Item = u64>) {
+        self.first_touches = None;
+        self.was_asked |= self.blocks.read_ahead(numbers);
     }
 
     /// `numbers` are the blocks of the rows that are left.
@@ -171,8 +220,7 @@ impl<'index> Ahead<'index> {
             .first_touches
             .is_some_and(|before| before != self.blocks.first_touches())
         {
-            self.first_touches = None;
-            self.blocks.read_ahead(numbers());
+            self.read_ahead(numbers());
         }
     }
 }
@@ -180,9 +228,16 @@ impl<'index> Ahead<'index> {
 fn read_records(
     blocks: &Blocks,
     mut ranks: impl Iterator<Item = Result<u64, Corrupted>> + Clone,
+    ahead: &mut Ahead<'_>,
 ) -> Result<Vec<(i64, EventRecord)>, Corrupted> {
     let mut records = Vec::with_capacity(ranks.size_hint().0);
-    let mut ahead = Ahead::new(blocks);
+    if let Some(Ok(rank)) = ranks.clone().next() {
+        ahead.begin(blocks.block_of(Section::Events, rank), || {
+            let of_records = ranks.clone().flatten().flat_map(|rank| blocks_of_record(blocks, rank));
+            // They are needed next, and do not depend on the rows.
+            of_records.chain(blocks.blocks_of_names())
+        });
+    }
     loop {
         ahead.look(|| ranks.clone().flatten().flat_map(|rank| blocks_of_record(blocks, rank)));
         let Some(rank) = ranks.next() else {
@@ -214,6 +269,19 @@ fn blocks_of_texts(blocks: &Blocks, event: &EventRecord) -> impl Iterator<Item =
     let is_text = len <= u64::from(MAX_INDEXED_TEXT.unsigned_abs());
     let text = is_text.then(|| blocks.blocks_of_text(start, len)).flatten();
     records.into_iter().flatten().chain(text.into_iter().flatten())
+}
+
+/// The block of a row's text that only this row has.
+#[inline(always)]
+fn first_block_of_text(blocks: &Blocks, event: &EventRecord) -> Option<u64> {
+    blocks.block_of(Section::Text, event.resource_id_start.cast_unsigned())
+}
+
+fn payload_ref(event: &EventRecord) -> PayloadRef {
+    PayloadRef {
+        offset: event.payload_offset,
+        len: event.payload_len,
+    }
 }
 
 /// An event's time and the rest of it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::base::corrupted::Corrupted;
 use super::base::reader::Base;
 use super::delta::{Delta, Merged, RowChanges};
-use super::fetch::{BaseRows, InOrder, push_slots};
+use super::fetch::{BaseRows, InOrder, WillRead, push_slots};
 use super::row::OwnedRow;
 use crate::model::{Filter, Key, Position, Query, Row, Rows};
 
@@ -86,20 +86,33 @@ impl Index {
     /// # Errors
     /// A damaged block; `rows` then holds nothing of use.
     pub(crate) fn page(&self, query: &Query, rows: &mut Rows) -> Result<(), Corrupted> {
+        self.page_and_tell(query, rows, &|_| {})
+    }
+
+    /// The same; where it is not in memory, `will_read` is told of the rows' payloads.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn page_and_tell(
+        &self,
+        query: &Query,
+        rows: &mut Rows,
+        will_read: WillRead<'_>,
+    ) -> Result<(), Corrupted> {
         rows.clear();
         let offset = query.offset();
         if offset >= self.events() {
             return Ok(());
         }
         match self.delta.list(query.filter()) {
-            None => self.page_of_base(query, offset, rows),
+            None => self.page_of_base(query, offset, rows, will_read),
             Some(delta) => {
                 let merged = Merged {
                     base: &self.base,
                     list: self.base.list(query.filter(), 0)?,
                     delta,
                 };
-                self.page_of_merged(&merged, query, offset, rows)
+                self.page_of_merged(&merged, query, offset, rows, will_read)
             }
         }
     }
@@ -128,7 +141,13 @@ impl Index {
         Ok(end.saturating_sub(first))
     }
 
-    fn page_of_base(&self, query: &Query, offset: u64, rows: &mut Rows) -> Result<(), Corrupted> {
+    fn page_of_base(
+        &self,
+        query: &Query,
+        offset: u64,
+        rows: &mut Rows,
+        will_read: WillRead<'_>,
+    ) -> Result<(), Corrupted> {
         let base = &self.base;
         let list = base.list(query.filter(), offset)?;
         if offset >= list.len() {
@@ -143,7 +162,8 @@ impl Index {
         let Some(positions) = positions(query, first, end) else {
             return Ok(());
         };
-        let found = BaseRows::read(base.blocks(), positions.rev().map(|index| base.rank(&list, index)))?;
+        let ranks = positions.rev().map(|index| base.rank(&list, index));
+        let found = BaseRows::read_and_tell(base.blocks(), ranks, will_read)?;
         let mut in_order = InOrder::new(rows, bound);
         found.iter().try_for_each(|row| in_order.push(&row?))
     }
@@ -154,6 +174,7 @@ impl Index {
         query: &Query,
         offset: u64,
         rows: &mut Rows,
+        will_read: WillRead<'_>,
     ) -> Result<(), Corrupted> {
         if offset >= merged.len() {
             return Ok(());
@@ -167,7 +188,7 @@ impl Index {
             return Ok(());
         };
         let slots = merged.newest_first(positions)?;
-        push_slots(self.base.blocks(), &slots, bound, rows)
+        push_slots(self.base.blocks(), &slots, bound, rows, will_read)
     }
 }
 

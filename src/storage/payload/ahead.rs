@@ -30,7 +30,7 @@ pub(super) struct AheadReader<'open> {
 
 /// What was asked for and is not read yet.
 #[derive(Debug, Default)]
-struct Window {
+pub(super) struct Window {
     /// What each of these payloads counts for, the next one first, in bytes.
     costs: VecDeque<u64>,
     /// All of that.
@@ -38,12 +38,13 @@ struct Window {
 }
 
 impl<'open> AheadReader<'open> {
-    pub(super) fn new(file: &'open File, cached: &'open CachedReads, file_size: u64) -> Self {
+    /// `asked` is what the system was asked for already.
+    pub(super) fn new(file: &'open File, cached: &'open CachedReads, file_size: u64, asked: Option<Window>) -> Self {
         AheadReader {
             file,
             cached,
             file_size,
-            ahead: None,
+            ahead: asked,
         }
     }
 
@@ -70,8 +71,14 @@ impl<'open> AheadReader<'open> {
 impl Window {
     /// Asks for payloads, the next one first, until enough are on their way.
     fn ask(&mut self, file: &File, file_size: u64, unread: Unread<'_>) {
+        let asked = self.costs.len();
+        self.ask_for(file, file_size, (asked..).map_while(|index| unread.payload_ref(index)));
+    }
+
+    /// The same for these payloads, which follow those that were asked for.
+    pub(super) fn ask_for(&mut self, file: &File, file_size: u64, mut next: impl Iterator<Item = PayloadRef>) {
         while self.bytes < MOST_AHEAD
-            && let Some(payload_ref) = unread.payload_ref(self.costs.len())
+            && let Some(payload_ref) = next.next()
         {
             let cost = match within(payload_ref, file_size) {
                 Some((offset, len)) => {

@@ -1,6 +1,6 @@
 //! The payload file: every returned event's payload is read from it, one positional read each.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-use super::ahead::AheadReader;
+use super::ahead::{AheadReader, Window};
 use super::validate::{self, Lines};
 use crate::error::{Error, Result};
-use crate::model::{Page, PayloadBuffer, Rows, Unread};
+use crate::model::{Page, PayloadBuffer, PayloadRef, Rows, Unread};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::open::{open_regular, open_with_size};
 use crate::storage::fs::page_cache::{CachedRead, CachedReads};
@@ -66,8 +66,23 @@ impl Payloads {
     /// # Errors
     /// That of `find`, and the first payload, in page order, that cannot be read or decoded. The page is then empty.
     pub(crate) fn fill(&self, page: &mut Page, find: impl FnOnce(&mut Rows) -> Result<()>) -> Result<()> {
+        self.fill_told(page, |rows, _| find(rows))
+    }
+
+    /// The same, where `find` may know early where the payloads lie, and that they are not in memory: it tells, in the order of
+    /// the rows. The last time counts, and what is wrong of it costs time only.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn fill_told(
+        &self,
+        page: &mut Page,
+        find: impl FnOnce(&mut Rows, &dyn Fn(&mut dyn Iterator<Item = PayloadRef>)) -> Result<()>,
+    ) -> Result<()> {
         let current = OnceCell::new();
+        let asked = Cell::new(None);
         let mut reader = None;
+        let find = |rows: &mut Rows| find(rows, &|payload_refs| asked.set(self.ask_for(payload_refs)));
         page.fill(find, |unread, buffer| {
             // Once a page, after its rows were found, and not at all for none.
             let (open, size) = match current.get() {
@@ -77,9 +92,17 @@ impl Payloads {
                     current.get_or_init(|| opened)
                 }
             };
-            let reader = reader.get_or_insert_with(|| AheadReader::new(&open.file, &open.cached, *size));
+            let reader = reader.get_or_insert_with(|| AheadReader::new(&open.file, &open.cached, *size, asked.take()));
             read_payload(unread, *size, buffer, |room, offset| reader.read(unread, room, offset))
         })
+    }
+
+    /// Asks the system for payloads that are about to be read, as many as it is worth it. Best effort.
+    fn ask_for(&self, payload_refs: &mut dyn Iterator<Item = PayloadRef>) -> Option<Window> {
+        let (open, size) = self.current().ok()?;
+        let mut window = Window::default();
+        window.ask_for(&open.file, size, payload_refs);
+        Some(window)
     }
 
     /// The same, as far as it can be done without waiting: `None` where `find` gives `None`, and where a payload is not in

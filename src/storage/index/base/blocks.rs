@@ -185,16 +185,35 @@ impl Blocks {
         Some(first_block + start / CONTENT as u64..=first_block + last / CONTENT as u64)
     }
 
+    /// The blocks of all rows' actions and resource types, and most likely of their texts, which end the section.
+    pub(crate) fn blocks_of_names(&self) -> impl Iterator<Item = u64> {
+        let last_text = self.header.counts.text_bytes.checked_sub(1);
+        let blocks = [
+            self.block_of(Section::Actions, 0),
+            self.block_of(Section::ResourceTypes, 0),
+            last_text.and_then(|last| self.block_of(Section::Text, last)),
+        ];
+        blocks.into_iter().flatten()
+    }
+
+    /// Whether a block was read before.
+    #[inline(always)]
+    pub(crate) fn is_read(&self, number: u64) -> bool {
+        let (group, member) = (number as usize / GROUP, number as usize % GROUP);
+        let group = self.groups.get(group).and_then(OnceLock::get);
+        group.is_some_and(|group| group[member].get().is_some())
+    }
+
     /// Reads those of these blocks that the system has in memory. From the first that it has not, it is asked for all
-    /// of them, and nobody waits. What cannot be read, or is corrupt, shows when it is needed.
-    pub(crate) fn read_ahead(&self, numbers: impl Iterator<Item = u64>) {
+    /// of them, and nobody waits. What cannot be read, or is corrupt, shows when it is needed. Tells whether it was asked.
+    pub(crate) fn read_ahead(&self, numbers: impl Iterator<Item = u64>) -> bool {
         let mut unread = numbers.filter_map(|number| Some((number, self.unread_cell(number)?)));
         // By reference: what is behind the first that is missing is asked for.
         let missed = unread
             .by_ref()
             .find(|(number, cell)| !self.is_read_from_memory(*number, cell));
         let Some((first, _)) = missed.filter(|_| self.cached.are_told()) else {
-            return;
+            return false;
         };
         let mut missing: Vec<u64> = std::iter::once(first).chain(unread.map(|(number, _)| number)).collect();
         missing.sort_unstable();
@@ -203,6 +222,7 @@ impl Blocks {
         for run in missing.chunk_by(|one, next| one + 1 == *next) {
             will_need(&self.file, run[0] * BLOCK as u64, (run.len() * BLOCK) as u64);
         }
+        true
     }
 
     fn is_read_from_memory(&self, number: u64, cell: &OnceLock<Box<Block>>) -> bool {
