@@ -2,7 +2,7 @@
 
 import os
 from types import TracebackType
-from typing import Any, Iterator, Literal, Optional, Type, TypedDict, final
+from typing import Any, Iterator, Literal, Optional, Protocol, Type, TypedDict, final
 
 __version__: str
 
@@ -70,6 +70,22 @@ class PayloadError(EventError):
     length: int
     """Its length as the database says, in bytes, with the newline."""
 
+class _Query(Protocol):
+    """A request object, such as the service's own."""
+
+    @property
+    def from_ts(self) -> int: ...
+    @property
+    def to_ts(self) -> int: ...
+    @property
+    def actor_id(self) -> Optional[int]: ...
+    @property
+    def action(self) -> Optional[str]: ...
+    @property
+    def page(self) -> int: ...
+    @property
+    def page_size(self) -> int: ...
+
 @final
 class Log:
     """An audit log: the directory with audit.db and payloads.jsonl.
@@ -97,6 +113,9 @@ class Log:
         as_of: Optional[str] = None,
     ) -> Response:
         """The response to one request: a dict equal to the service's."""
+
+    def answer(self, query: _Query) -> Response:
+        """The response to a request object: `page` of its six attributes, each exactly of its type."""
 
     def page_json(
         self,
@@ -134,6 +153,17 @@ class Log:
         as_of: Optional[str] = None,
     ) -> Iterator[Event]:
         """Every event that matches, newest first, in bounded memory, all from one moment of the log."""
+
+    def follow(
+        self,
+        from_ts: int = ...,
+        to_ts: int = ...,
+        actor_id: Optional[int] = None,
+        action: Optional[str] = None,
+        *,
+        after: Optional[str] = None,
+    ) -> Iterator[Event]:
+        """Events as they become visible, without end; behind `after`, first those that are newer by now."""
 
     def close(self) -> None:
         """Close the files and end the thread that keeps the index; idempotent."""

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use auditq::engine::feed::Feed;
 use auditq::engine::{self, Engine, Lifetime};
 use auditq::error::Error;
-use auditq::model::{Mode, Page, Query};
+use auditq::model::{Filter, Key, Mode, Page, Query};
 use auditq::storage::data_dir::DataDir;
 
+use crate::follow::FeedSlot;
 use crate::notices::Notices;
 
 /// Why there is no answer.
@@ -33,6 +35,8 @@ pub(crate) struct EngineSlot {
     dir: DataDir,
     notices: Arc<Notices>,
     state: Mutex<State>,
+    /// Of the iterators that follow the log. Locked after `state`, and never while a feed is.
+    feeds: Mutex<Vec<Weak<FeedSlot>>>,
 }
 
 enum State {
@@ -53,6 +57,7 @@ impl EngineSlot {
             dir,
             notices,
             state: Mutex::new(State::Resting),
+            feeds: Mutex::new(Vec::new()),
         }
     }
 
@@ -90,12 +95,56 @@ impl EngineSlot {
         }
     }
 
-    /// Closes the engine until it is needed again. May wait.
+    /// A feed from now on, or of what is newer than `after`. May wait.
+    ///
+    /// # Errors
+    /// There is no log, or it cannot be read; it was closed; another SQLite has it.
+    pub(crate) fn follow(&self, filter: &Filter, after: Option<Key>) -> Result<Arc<FeedSlot>, NoAnswer> {
+        self.require_open()?;
+        let feed = Feed::open(self.mode, &self.dir, filter, after, &self.notices.notify())?;
+        let feed = Arc::new(FeedSlot::new(feed));
+        self.lock_feeds().push(Arc::downgrade(&feed));
+        // Whoever closed it meanwhile did not see the feed.
+        self.require_open()?;
+        Ok(feed)
+    }
+
+    fn require_open(&self) -> Result<(), NoAnswer> {
+        match *self.lock() {
+            State::Open(_) | State::Resting => Ok(()),
+            State::Shared => Err(NoAnswer::Shared),
+            State::Closed => Err(NoAnswer::Closed),
+        }
+    }
+
+    /// # Errors
+    /// Another SQLite has the log.
+    pub(crate) fn require_unshared(&self) -> Result<(), NoAnswer> {
+        match *self.lock() {
+            State::Shared => Err(NoAnswer::Shared),
+            State::Open(_) | State::Resting | State::Closed => Ok(()),
+        }
+    }
+
+    /// Closes the engine, and what feeds have of the database, until they are needed again. May wait.
     pub(crate) fn rest(&self) {
         let mut state = self.lock();
         if let State::Open(_) = *state {
             drop(std::mem::replace(&mut *state, State::Resting));
         }
+        drop(state);
+        self.feeds().iter().for_each(|feed| feed.disconnect());
+    }
+
+    /// The feeds that are in use.
+    fn feeds(&self) -> Vec<Arc<FeedSlot>> {
+        let mut feeds = self.lock_feeds();
+        feeds.retain(|feed| feed.strong_count() > 0);
+        feeds.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn lock_feeds(&self) -> MutexGuard<'_, Vec<Weak<FeedSlot>>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the engine for as long as this log is open here: another SQLite of this process opens the database. May wait.
@@ -104,12 +153,15 @@ impl EngineSlot {
         if !matches!(*state, State::Closed) {
             drop(std::mem::replace(&mut *state, State::Shared));
         }
+        drop(state);
+        self.feeds().iter().for_each(|feed| feed.close());
     }
 
     /// Closes the engine for good. May wait.
     pub(crate) fn close(&self) {
         let closed = std::mem::replace(&mut *self.lock(), State::Closed);
         drop(closed);
+        self.feeds().iter().for_each(|feed| feed.close());
     }
 
     /// The database file.

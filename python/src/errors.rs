@@ -5,6 +5,7 @@ use std::path::Path;
 
 use auditq::error::Error;
 use auditq::escape::escape_for_terminal;
+use auditq::model::Key;
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -69,6 +70,11 @@ pub(crate) fn no_answer(py: Python<'_>, slot: &EngineSlot, why: &NoAnswer) -> Py
         NoAnswer::Closed => RequestError::new_err(format!("{}: the log is closed", show(slot.directory()))),
         NoAnswer::Shared => shared(slot.directory()),
     }
+}
+
+/// The exception for an event that a walk or a feed goes on behind.
+pub(crate) fn unshown(py: Python<'_>, error: &Error, key: Key) -> PyErr {
+    of_event(py, error, error.to_string(), Some(&key.to_string()))
 }
 
 fn show(directory: &Path) -> String {

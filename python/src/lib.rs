@@ -1,22 +1,26 @@
 //! The Python module `auditq`: the engine in the caller's process.
 //!
-//! `log` has the class that users see, `events` its iterator; `response` and `decode` make Python objects of pages,
-//! `errors` makes exceptions of errors. `engine` is when engines are open: `fork` closes them while the process forks.
+//! `log` has the class that users see, `events` and `follow` its iterators; `request` reads its arguments; `response` and
+//! `decode` make Python objects of pages, `errors` makes exceptions of errors. `engine` is when engines are open: `fork` closes them while the process forks.
 //! `auditq.pyi` describes the interface to users.
 
 use pyo3::prelude::*;
 
+mod cache;
+mod collector;
 mod decode;
 mod engine;
 mod errors;
 mod events;
+mod follow;
 mod fork;
 mod log;
 mod notices;
 mod pages;
+mod request;
 mod response;
+mod shape;
 mod shared;
-mod strings;
 
 /// Pages of an audit log, newest first: exactly those of the live service, at any depth in constant time.
 #[pymodule(gil_used = true, name = "auditq")]

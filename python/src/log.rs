@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use auditq::error::Result;
-use auditq::model::{Filter, Key, Mode, Page, Pin, Position, Query};
+use auditq::model::{Filter, Key, Mode, Page, Pin, Query};
 use auditq::storage::data_dir::DataDir;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -12,14 +12,16 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 use crate::engine::{EngineSlot, NoAnswer};
 use crate::errors::{RequestError, guarded, no_answer, to_python};
 use crate::events::Events;
+use crate::follow::Follow;
 use crate::fork;
 use crate::notices::Notices;
+use crate::request::{self, Natural, key, query};
 use crate::{pages, response, shared};
 
 /// What a log's iterators share with it.
 pub(crate) struct Shared {
     pub(crate) slot: Arc<EngineSlot>,
-    notices: Arc<Notices>,
+    pub(crate) notices: Arc<Notices>,
 }
 
 impl Shared {
@@ -166,7 +168,27 @@ impl Log {
                 as_of: self.pin(py, as_of)?,
             };
             let query = query(py, filter, page, after, page_size)?;
-            self.answer(py, &query, |page| response::dict(py, &query, page))
+            self.show(py, &query, |page| {
+                response::dict(py, response::request(py, &query)?, page)
+            })
+        })
+    }
+
+    /// The response to a request object, such as the service's own `Query`: what `page` gives for the same six values, which
+    /// are its attributes `from_ts`, `to_ts`, `actor_id`, `action`, `page` and `page_size`.
+    ///
+    /// The quickest way from such an object to its page.
+    ///
+    /// Raises
+    /// ------
+    /// TypeError
+    ///     A value is not exactly of its type, as a truth value or a number of a class of its own: `page` takes those.
+    /// RequestError, LogError, EventError, PayloadError
+    ///     As from `page`.
+    fn answer<'py>(&self, py: Python<'py>, query: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        guarded(|| {
+            let (query, echo) = request::of_object(py, query)?;
+            self.show(py, &query, |page| response::dict(py, echo, page))
         })
     }
 
@@ -199,7 +221,7 @@ impl Log {
                 as_of: self.pin(py, as_of)?,
             };
             let query = query(py, filter, page, after, page_size)?;
-            self.answer(py, &query, |page| Ok(response::line(py, &query, page)))
+            self.show(py, &query, |page| Ok(response::line(py, &query, page)))
         })
     }
 
@@ -268,6 +290,55 @@ impl Log {
                 self.shared.ask(py, |_| Ok(()))?;
             }
             Ok(Events::new(Arc::clone(&self.shared), &filter, after))
+        })
+    }
+
+    /// An endless iterator over events as they become visible in the log, whatever their time and id: new ones, late ones, and
+    /// changed ones as they are now; those that one look at the log finds come oldest first.
+    ///
+    /// It waits for the next one, as long as that takes, until the log is closed. The logger `auditq` gets a warning for an
+    /// event that is gone, or matches no longer. What came and went between two looks was never visible.
+    ///
+    /// Parameters
+    /// ----------
+    /// from_ts, to_ts, actor_id, action
+    ///     As of `page`.
+    /// after
+    ///     "CREATED_AT:ID" of the last event that was seen: first come the events that are newer by now. Those that came late
+    ///     or were changed in between are not among these.
+    ///
+    /// Raises
+    /// ------
+    /// RequestError, LogError
+    ///     As from `page`. The iterator is then at its end.
+    /// EventError, PayloadError
+    ///     From the iterator, for an event that cannot be shown; `cursor` is its own. `next` goes on behind it.
+    ///
+    /// A fork waits for it, as does Ctrl-C, for some hundredths of a second. It goes on in the parent; a forked child cannot go
+    /// on with it.
+    #[pyo3(signature = (from_ts = i64::MIN, to_ts = i64::MAX, actor_id = None, action = None, *, after = None))]
+    #[pyo3(
+        text_signature = "(from_ts=-9223372036854775808, to_ts=9223372036854775807, actor_id=None, action=None, *, after=None)"
+    )]
+    fn follow(
+        &self,
+        py: Python<'_>,
+        from_ts: i64,
+        to_ts: i64,
+        actor_id: Option<i64>,
+        action: Option<String>,
+        after: Option<&str>,
+    ) -> PyResult<Follow> {
+        guarded(|| {
+            let filter = Filter {
+                from_ts,
+                to_ts,
+                actor_id,
+                action,
+                as_of: None,
+            };
+            let after = after.map(|after| key(py, after)).transpose()?;
+            Follow::begin(py, Arc::clone(&self.shared), &filter, after)
         })
     }
 
@@ -340,7 +411,7 @@ impl Log {
     }
 
     /// What `show` makes of the page that the query asks for.
-    fn answer<T>(&self, py: Python<'_>, query: &Query, show: impl FnOnce(&Page) -> PyResult<T>) -> PyResult<T> {
+    fn show<T>(&self, py: Python<'_>, query: &Query, show: impl FnOnce(&Page) -> PyResult<T>) -> PyResult<T> {
         let mut page = pages::take();
         self.fill(py, query, &mut page)?;
         let shown = show(&page);
@@ -358,46 +429,4 @@ impl Log {
             None => self.shared.ask(py, |engine| engine.page(query, page)),
         }
     }
-}
-
-/// A whole number of at least 0, up to the largest of 64 bits.
-struct Natural(u64);
-
-impl<'py> FromPyObject<'_, 'py> for Natural {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        object
-            .extract()
-            .map(Natural)
-            .map_err(|error| match object.extract::<i64>() {
-                Ok(negative) => {
-                    RequestError::new_err(format!("{negative} is out of range: pages and sizes count from 1"))
-                }
-                Err(_) => error,
-            })
-    }
-}
-
-fn query(
-    py: Python<'_>,
-    filter: Filter,
-    page: Option<Natural>,
-    after: Option<&str>,
-    page_size: Natural,
-) -> PyResult<Query> {
-    let position = match (page, after) {
-        (Some(_), Some(_)) => {
-            return Err(RequestError::new_err(
-                "page and after exclude each other: give one of them",
-            ));
-        }
-        (_, Some(after)) => Position::After(key(py, after)?),
-        (page, None) => Position::Page(page.map_or(1, |page| page.0)),
-    };
-    Query::new(filter, position, page_size.0).map_err(|error| to_python(py, &error))
-}
-
-fn key(py: Python<'_>, text: &str) -> PyResult<Key> {
-    text.parse().map_err(|error| to_python(py, &error))
 }

@@ -25,14 +25,17 @@ impl Notices {
     /// What puts an engine's lines here.
     pub(crate) fn notify(self: &Arc<Self>) -> Notify {
         let notices = Arc::clone(self);
-        Box::new(move |notice, line| {
-            let mut lines = notices.lines.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.len() >= MOST {
-                lines.pop_front();
-            }
-            lines.push_back((notice, line.to_owned()));
-            notices.is_any.store(true, Ordering::Release);
-        })
+        Box::new(move |notice, line| notices.push(notice, line))
+    }
+
+    /// Puts a line here.
+    pub(crate) fn push(&self, notice: Notice, line: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() >= MOST {
+            lines.pop_front();
+        }
+        lines.push_back((notice, line.to_owned()));
+        self.is_any.store(true, Ordering::Release);
     }
 
     /// Logs what there is: warnings as such, details for whoever debugs.

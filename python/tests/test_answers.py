@@ -180,3 +180,111 @@ def test_pages_stand_still_as_of_an_event(small):
         assert log.count(as_of="newest") == log.count() == 5
         with pytest.raises(auditq.RequestError, match="pin"):
             log.page(as_of="x")
+
+
+class Odd(int):
+    """A number that is not of the plain type."""
+
+
+def test_a_request_object_is_answered_as_its_values(dataset, baseline):
+    queries = [*islice(baseline.legacy_queries(), 300), *islice(baseline.deep_queries(), 60),
+               baseline.Query(-(2**63), 2**63 - 1, None, "é", 1, 10_000)]  # fmt: skip
+    with auditq.Log(dataset) as log:
+        for query in queries:
+            answer = log.answer(query)
+            assert json.dumps(answer) == json.dumps(log.page(**asdict(query)))
+            # A dict of its own, in the contract's order.
+            assert answer["query"] == asdict(query) and list(answer["query"]) == list(asdict(query))
+
+
+@pytest.mark.parametrize("field", ["from_ts", "to_ts", "actor_id", "action", "page", "page_size"])
+def test_a_request_object_holds_exactly_the_contracts_types(small, baseline, field):
+    plain = {"from_ts": 0, "to_ts": 2_000, "actor_id": 1, "action": "UPDATE", "page": 1, "page_size": 20}
+    with auditq.Log(small.path) as log:
+        assert log.answer(baseline.Query(**plain))["count"] == 3
+        odd = [True, 1.0, Odd(1), b"x", [], "1" if field != "action" else 1]
+        if field not in ("actor_id", "action"):
+            odd.append(None)
+        for value in odd:
+            with pytest.raises(TypeError):
+                log.answer(baseline.Query(**{**plain, field: value}))
+        if field == "action":
+            with pytest.raises(ValueError):
+                log.answer(baseline.Query(**{**plain, field: "\ud800"}))
+        else:
+            with pytest.raises(OverflowError):
+                log.answer(baseline.Query(**{**plain, field: 2**63}))
+        if field.startswith("page"):
+            for value in (0, -1):
+                with pytest.raises(auditq.RequestError):
+                    log.answer(baseline.Query(**{**plain, field: value}))
+        without = type("Without", (), {name: value for name, value in plain.items() if name != field})
+        with pytest.raises(AttributeError):
+            log.answer(without())
+
+
+def test_objects_of_the_same_keys_and_of_nearly_the_same(small):
+    """What is kept of one object's keys must not show in the next: other keys, fewer, more, in another order, twice."""
+    import random
+
+    rng, keys = random.Random(1337), [f"field_{n}" for n in range(12)]
+
+    def members(names):
+        return "{" + ", ".join(f'"{name}": {rng.choice(["1", "[2, 3]", "{}", "null", inner])}' for name in names) + "}"
+
+    inner = "0"
+    texts = []
+    for _ in range(3):
+        for names in [
+            keys, keys, keys[:6], keys[:5], keys[:1], [*keys, "more"], [*keys[:6], "other", *keys[7:]], keys[::-1],
+            [*keys, "field_0"], [*keys[:8], "field_3"], [*keys[:3], "field_1", *keys[3:]], [*keys[:2], *keys],
+            [*keys[:4], "field_\\u0034", *keys[5:]], ["field_\\u0030", *keys[1:]], [*keys[:4], "é", *keys[5:]],
+            [*keys[:4], "", *keys[5:]], [*keys[:4], "\\ud800", *keys[5:]], [*keys[:4], "field_4x", *keys[5:]],
+            [*keys[:4], "field_", *keys[5:]], ["field_0"] * 8, [*keys[:4], '\\"', *keys[5:]], [*keys[:-1], "field_1"],
+        ]:  # fmt: skip
+            texts += [members(names), members(keys)]
+            # With such objects in it, and spaces where they may be.
+            inner = members(names).replace(": ", rng.choice([":", " : ", ":\t"])).replace(", ", rng.choice([",", " , "]))
+            if len(inner) > 2_000:
+                inner = "0"
+    # Others of the same first key, until the one that is kept gives way.
+    others = ["field_0", *(f"other_{n}" for n in range(9))]
+    texts += [members(others) for _ in range(40)] + [members(keys) for _ in range(40)]
+    small.append(*texts)
+    with auditq.Log(small.path) as log:
+        for _ in range(2):
+            events = log.page(page_size=len(texts))["events"]
+            for event, text in zip(events, reversed(texts)):
+                assert same(event["payload"], json.loads(text)), text
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_collector_is_as_it_was(small, is_enabled):
+    import gc
+
+    small.append(*['{"a": [1, [2], {"b": [3]}]}'] * 100, '"\\ud800"')
+    ran, thresholds = [], gc.get_threshold()
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        with auditq.Log(small.path) as log:
+            # A text that only Python's own decoder takes, and pages of few events, of many, and of an error.
+            for size in (101, 1, 50):
+                log.page(page_size=size)
+                assert gc.isenabled() is is_enabled
+            log.answer(type("Query", (), dict(log.page(page_size=100)["query"]))())
+            assert len(list(log.events())) == 104 and gc.isenabled() is is_enabled
+            small.append("1" * 5_000)
+            try:
+                log.page(page_size=100)
+            except ValueError:
+                pass
+            assert gc.isenabled() is is_enabled
+            gc.set_threshold(10)
+            gc.callbacks.append(lambda phase, info: ran.append(phase))
+            page = log.page(page=2, page_size=50)
+            gc.callbacks.pop()
+            # Not while it is made.
+            assert page["count"] == 50 and len(ran) <= 2, ran
+    finally:
+        gc.enable()
+        gc.set_threshold(*thresholds)

@@ -78,14 +78,14 @@ def test_the_stubs_name_what_there_is():
     stub = ast.parse((ROOT / "python" / "auditq.pyi").read_text())
     classes = {node.name: node for node in stub.body if isinstance(node, ast.ClassDef)}
     functions = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
-    # Those that only describe dicts.
-    described = {"Event", "_Request", "Request", "Response"}
+    # Those that only describe dicts and arguments.
+    described = {"Event", "_Request", "Request", "Response", "_Query"}
     public = {name for name in dir(auditq) if not name.startswith("_") and name != "auditq"}
     assert (set(classes) | functions) - described == public
     methods = {node.name: node for node in classes["Log"].body if isinstance(node, ast.FunctionDef)}
     found = {name for name in vars(auditq.Log) if not name.startswith("__")}
     assert {name for name in methods if not name.startswith("__")} == found
-    for name in ("page", "page_json", "count", "events"):
+    for name in ("page", "page_json", "answer", "count", "events", "follow"):
         arguments = methods[name].args
         stubbed = [argument.arg for argument in arguments.args + arguments.kwonlyargs]
         # For a method that is not bound, Python names self as well.

@@ -210,13 +210,24 @@ impl Feed {
         let left = |until: Instant| until.saturating_duration_since(Instant::now());
         let idle = left(due.min(Instant::now() + IDLE));
         match self.notices.wait(ending, idle) {
-            Woken::TimeIsUp if !left(due).is_zero() => {
-                if let Source::Indexed(source) = &mut self.source {
-                    source.disconnect();
+            Woken::TimeIsUp => {
+                // However short the times are that the caller waits at once.
+                if self.looked_at.elapsed() >= IDLE {
+                    self.disconnect();
+                }
+                if left(due).is_zero() {
+                    return Woken::TimeIsUp;
                 }
                 self.notices.wait(ending, left(due))
             }
             woken => woken,
+        }
+    }
+
+    /// Closes its connection to the database until it looks again. It loses nothing.
+    pub fn disconnect(&mut self) {
+        if let Source::Indexed(source) = &mut self.source {
+            source.disconnect();
         }
     }
 
