@@ -1,6 +1,7 @@
 //! The figures come out at what is known of an engine beforehand.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::figures;
@@ -250,5 +251,58 @@ fn an_open_loop_that_is_kept_up_with_tells_the_answer_alone() {
     assert!(
         late.rounds.iter().all(|round| round.wall_s >= 1.0) && late.total.rps <= 6.0,
         "{late:?}"
+    );
+}
+
+/// Right until it is told to be wrong.
+struct Turning {
+    sound: Baseline,
+    is_wrong: AtomicBool,
+}
+
+impl Engine for Turning {
+    fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
+        if self.is_wrong.load(Ordering::Relaxed) {
+            page.clear();
+            return Ok(());
+        }
+        self.sound.page(query, page)
+    }
+
+    fn count(&self, filter: &Filter) -> Result<u64> {
+        self.sound.count(filter)
+    }
+
+    fn maintain(&self, _: Progress<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Nothing that is timed last is compared with what is expected: the check afterwards is.
+#[test]
+fn an_engine_that_is_wrong_behind_the_last_round_has_no_figures() {
+    let (_root, dir) = log();
+    let baseline = Baseline::new(&dir);
+    let turning = Turning {
+        sound: Baseline::new(&dir),
+        is_wrong: AtomicBool::new(false),
+    };
+    let work = Work {
+        name: "pages".to_owned(),
+        requests: vec![Query::new(Filter::ALL, Position::Page(1), 10).unwrap()],
+    };
+    let settings = Settings {
+        threads: 1,
+        rounds: 1,
+        pace: Pace::Closed,
+    };
+    let engines: [(&str, &dyn Engine); 2] = [("baseline", &baseline), ("turning", &turning)];
+    let works = [work];
+    measure(&engines, &dir, &works, &settings, &|_, _| {}).unwrap();
+    let turn_at_the_end = |done, total| turning.is_wrong.store(done == total, Ordering::Relaxed);
+    let error = measure(&engines, &dir, &works, &settings, &turn_at_the_end).unwrap_err();
+    assert!(
+        error.to_string().contains("turning does not answer as baseline does"),
+        "{error}"
     );
 }

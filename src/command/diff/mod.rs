@@ -194,3 +194,40 @@ fn no_verdict(verdict: &Verdict, to_ts: Option<i64>, model: &dyn Engine) -> Opti
         no_event.reason(model, "compared")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::report::Counts;
+    use super::*;
+
+    fn verdict(verdict: Finding, requests: u64) -> Verdict {
+        Verdict {
+            workload: "legacy",
+            verdict,
+            requests,
+            events: 0,
+            differing: 0,
+            mismatches: Counts::default(),
+            failed_alike: 0,
+            asked_again: 0,
+            unsettled: 0,
+        }
+    }
+
+    #[test]
+    fn a_difference_decides_and_no_doubt_is_a_success() {
+        let why = ["why".to_owned()];
+        let [same, different] = [Finding::Same, Finding::Different].map(|finding| verdict(finding, 1));
+        let none = verdict(Finding::None, 1);
+        let code = |verdicts: &[&Verdict], reasons: &[String]| {
+            let verdicts: Vec<_> = verdicts.iter().map(|&it| it.clone()).collect();
+            conclude(&verdicts, reasons).ok()
+        };
+        assert_eq!(code(&[&same, &same], &[]), Some(Exit::Fine));
+        assert_eq!(code(&[&same, &different], &[]), Some(Exit::Negative));
+        assert_eq!(code(&[&none, &different, &same], &why), Some(Exit::Negative));
+        assert_eq!(code(&[&none, &same], &why), None);
+        assert_eq!(code(&[&verdict(Finding::None, 0)], &[]), None);
+        assert_eq!(code(&[], &[]), None);
+    }
+}

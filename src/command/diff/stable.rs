@@ -95,3 +95,6 @@ fn alike(answer: &Response) -> Verdict {
         Verdict::Same
     }
 }
+
+#[cfg(test)]
+mod tests;

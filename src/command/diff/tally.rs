@@ -115,3 +115,6 @@ fn in_turn(shown: [Vec<Mismatch>; Class::EACH.len()], most: usize) -> Vec<Mismat
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -291,3 +291,67 @@ pub(crate) fn publish_delta(dir: &DataDir, lock: &DirLock, base: &Base, delta: &
         .map_err(Error::io(&dir.index_delta(), "cannot write"))?;
     file.publish(&dir.index_delta()).map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::dataset::SCHEMA_SQL;
+    use crate::storage::index::{IfLocked, rebuild};
+    use crate::storage::sqlite::wal::FramePosition;
+
+    /// A log in this journal mode, and a connection that stays, so that a write-ahead log does.
+    fn log(dir: &DataDir, journal_mode: &str) -> rusqlite::Connection {
+        let writer = rusqlite::Connection::open(dir.database()).unwrap();
+        let settings = format!("PRAGMA journal_mode = {journal_mode}; PRAGMA wal_autocheckpoint = 0;");
+        writer.execute_batch(&format!("{settings} {SCHEMA_SQL}")).unwrap();
+        insert(&writer, 1);
+        // Where times have a grain, a young file proves nothing.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        writer
+    }
+
+    fn insert(writer: &rusqlite::Connection, id: i64) {
+        let row = "INSERT INTO audit_events VALUES (?, 1, 1, 'A', 'T', 'R', 0, 1)";
+        writer.execute(row, [id]).unwrap();
+    }
+
+    #[test]
+    fn content_is_compared_by_the_end_of_the_log_or_the_change_counter() {
+        for journal_mode in ["wal", "delete"] {
+            let root = tempfile::tempdir().unwrap();
+            let dir = DataDir::new(root.path());
+            let writer = log(&dir, journal_mode);
+            rebuild(&dir, IfLocked::GiveUp, &|_, _| {}).unwrap();
+            let mut files = open(&dir).unwrap();
+            let version = files.source.version.unwrap();
+            let known = files.source.content;
+            assert!(files.content_matches(&version), "{journal_mode}");
+            assert_eq!(known.log.is_some(), journal_mode == "wal");
+            if let Some(position) = known.log {
+                let (mut salts, mut checksum) = (position.salts, position.checksum);
+                (salts[0], checksum[1]) = (!salts[0], !checksum[1]);
+                let later = position.frame + 1;
+                let others = [
+                    None,
+                    Some(FramePosition { salts, ..position }),
+                    Some(FramePosition { checksum, ..position }),
+                    Some(FramePosition {
+                        frame: later,
+                        ..position
+                    }),
+                ];
+                for other in others {
+                    files.source.content.log = other;
+                    assert!(!files.content_matches(&version), "{other:?}");
+                }
+            } else {
+                files.source.content.change_counter ^= 1;
+                assert!(!files.content_matches(&version));
+            }
+            files.source.content = known;
+            assert!(files.content_matches(&version), "{journal_mode}");
+            insert(&writer, 2);
+            assert!(!files.content_matches(&version), "{journal_mode}: a commit");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! the same database files, so that even what the file system says of these is the same.
 
 use super::*;
+use crate::storage::db_version::{DbVersion, Journal};
 use crate::storage::sqlite::Connection as Reader;
 
 const SCHEMA: &str = "
@@ -143,4 +144,43 @@ fn a_folded_base_is_the_built_one_in_a_write_ahead_log() {
 fn a_folded_base_is_the_built_one_in_a_rollback_journal() {
     folds_are_builds("delete", 4096);
     folds_are_builds("delete", 512);
+}
+
+/// A refusal that spares the next processes a look at the whole table.
+fn refusal(log: &Log, why: &RefreshError) -> Refusal {
+    let watcher = DbWatcher::open(&log.dir).unwrap().unwrap();
+    let version = DbVersion {
+        database: watcher.database_state().unwrap(),
+        journal: Journal::Rollback,
+    };
+    Refusal::new(Some(version), why)
+}
+
+fn is_still_refused(log: &Log, refusal: &Refusal) -> bool {
+    still_refused(&log.dir, Some(refusal)).unwrap().is_some()
+}
+
+#[test]
+fn a_refusal_is_of_one_database() {
+    let log = Log::new("delete", 4096);
+    let refusal = refusal(&log, &RefreshError::LongTexts);
+    assert!(is_still_refused(&log, &refusal));
+    let other = log.dir.root().join("other");
+    std::fs::copy(log.dir.database(), &other).unwrap();
+    std::fs::rename(&other, log.dir.database()).unwrap();
+    assert!(!is_still_refused(&log, &refusal));
+}
+
+#[test]
+fn a_refusal_for_a_row_holds_as_long_as_the_row_is_odd() {
+    let log = Log::new("delete", 4096);
+    log.run("UPDATE audit_events SET action = x'ff' WHERE id = 7");
+    let odd = check_row(&Reader::open(&log.dir).unwrap(), 7).unwrap_err();
+    let refusal = refusal(&log, &odd);
+    assert_eq!(refusal.event, Some(7), "{odd}");
+    assert!(is_still_refused(&log, &refusal));
+    log.run("UPDATE audit_events SET action = 'A1' WHERE id = 7");
+    assert!(!is_still_refused(&log, &refusal));
+    log.run("DELETE FROM audit_events WHERE id = 7");
+    assert!(!is_still_refused(&log, &refusal));
 }
