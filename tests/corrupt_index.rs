@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use auditq::engine::{Engine, Lifetime};
+use auditq::engine::{Engine, Enhanced, Lifetime, Notify};
 use auditq::model::{Event, Filter, Position, Query};
 
 use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, auditq_on};
@@ -381,13 +383,18 @@ fn a_corrupt_header_and_a_corrupt_delta_are_reported() {
 fn commits_while_a_corrupt_index_is_streamed() {
     let blocks = intact(&Log::plain(3_000)).len() / 4096;
     let mut interrupted = 0;
+    let said = Arc::new(AtomicU64::new(0));
     for block in (1..blocks).step_by(3) {
         let log = Log::plain(3_000);
         let mut damaged = intact(&log);
         damaged[block * 4096 + 77] ^= 4;
         fs::write(log.path("audit.idx"), damaged).unwrap();
         let before = all(&log.baseline(), &Filter::ALL);
-        let engine = log.enhanced(Lifetime::OneShot);
+        let count = Arc::clone(&said);
+        let notify: Notify = Box::new(move |_, line| {
+            count.fetch_add(line.contains("of a later moment").into(), Ordering::Relaxed);
+        });
+        let engine = Enhanced::open(&log.data_dir(), Lifetime::OneShot, notify);
         let (mut events, mut is_committed) = (String::new(), false);
         engine
             .all(&Filter::ALL, &mut |page| {
@@ -410,4 +417,5 @@ fn commits_while_a_corrupt_index_is_streamed() {
         );
     }
     assert!(interrupted > 0);
+    assert!(said.load(Ordering::Relaxed) > 0, "that the rest is of a later moment");
 }

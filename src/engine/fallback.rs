@@ -96,3 +96,34 @@ impl Fallback {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::dataset::SCHEMA_SQL;
+    use crate::model::Position;
+
+    /// SQLite would take the page from memory: what wrote to the file moved no counter of its.
+    #[test]
+    fn a_file_that_was_overwritten_is_read_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let row = "INSERT INTO audit_events VALUES (1, 1, 1, 'LOGIN', 'T', 'R', 0, 1)";
+        let writer = rusqlite::Connection::open(dir.database()).unwrap();
+        writer.execute_batch(&format!("{SCHEMA_SQL} {row}")).unwrap();
+        drop(writer);
+        let fallback = Fallback::new(&dir);
+        let query = Query::new(Filter::ALL, Position::Page(1), 10).unwrap();
+        let action = || {
+            let mut rows = Rows::default();
+            fallback.page(&query, false, &mut rows).unwrap();
+            rows.iter().map(|row| row.action.to_owned()).collect::<String>()
+        };
+        assert_eq!(action(), "LOGIN");
+        let mut bytes = std::fs::read(dir.database()).unwrap();
+        let place = bytes.windows(5).position(|text| text == b"LOGIN").unwrap();
+        bytes[place + 3] = b'O';
+        std::fs::write(dir.database(), bytes).unwrap();
+        assert_eq!(action(), "LOGON");
+    }
+}
