@@ -195,10 +195,7 @@ pub(crate) fn may_give_files_away() -> bool {
 /// Random bytes that nobody can guess.
 pub(crate) fn random<const LEN: usize>() -> io::Result<[u8; LEN]> {
     let mut bytes = [0; LEN];
-    let mut filled = 0;
-    while filled < LEN {
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
-    }
+    getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
 
