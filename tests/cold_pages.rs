@@ -125,6 +125,22 @@ fn what_a_cold_page_needs_is_asked_for_all_at_once() {
     assert_eq!(traces[0].waits_before, 1, "{:?}", traces[0]);
 }
 
+/// Behind a commit, some of a page's rows are not in the index: in the page's order all the same.
+#[test]
+fn what_a_cold_page_needs_is_asked_for_behind_a_commit_too() {
+    needs!(Strace);
+    let log = indexed_log();
+    // Few of them, or what the change is compared with has read all blocks.
+    log.sql("DELETE FROM audit_events WHERE created_at = 1001010");
+    log.sql("UPDATE audit_events SET actor_id = 9 WHERE created_at = 1001020");
+    log.enhanced(Lifetime::OneShot).maintain(&|_, _| {}).unwrap();
+    let arguments = ["query", "--size", "50", "--page", "20", "--format", "jsonl"];
+    let (output, trace) = traced(&log, &arguments, &["preadv2:error=EAGAIN"]);
+    assert!(output.stdout == by_baseline(&log, &arguments[..5]), "another answer");
+    assert_eq!((trace.payload_reads, trace.payloads_ahead), (50, 50), "{trace:?}");
+    assert!(trace.waits_beside_payloads > 10, "{trace:?}");
+}
+
 /// Where the page is in memory, nothing is asked for.
 #[test]
 fn a_warm_page_asks_for_nothing() {
