@@ -22,6 +22,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<Exit> {
     storage::ignore_sigxfsz();
+    storage::exit_on_abort();
     match cli::parse()? {
         Invocation::Run(config) => command::run(&config),
         Invocation::Show(text) => output::text(&text).map(|()| Exit::Fine),

@@ -1,6 +1,7 @@
 //! `auditq bench`: no figures for a wrong engine, honest ones for a right one, and files that hold them all.
 
 use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -355,6 +356,38 @@ fn a_gate_that_is_missed_exits_with_1() {
     let output = judged(&log, &["--workload", "deep", "--min-speedup", "1000000000"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_gate_is_closed_by_doubt(&output, &json_lines(&output.stdout));
+}
+
+/// The command line in the results makes the run again, whatever the words of the first one were.
+#[test]
+fn a_shell_reads_the_command_line_in_the_results_back() {
+    let log = stream_log();
+    let place = tempfile::tempdir().unwrap();
+    for word in ["it's $(odd)", "a\nb", "\u{1b}[2J\t'\\", "\u{202e}7"] {
+        let root = place.path().join(word);
+        fs::create_dir(&root).unwrap();
+        for file in ["audit.db", "payloads.jsonl"] {
+            fs::copy(log.path(file), root.join(file)).unwrap();
+        }
+        let mut command = auditq();
+        command
+            .arg("--data-dir")
+            .arg(&root)
+            .args(["bench", "--workload", "deep"]);
+        command.args(["--requests", "4", "--rounds", "1", "--threads", "1", "--export"]);
+        command.arg(root.join(format!("{word}.json")));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{word:?}: {output:?}");
+        let run = json_lines(&output.stdout).remove(0);
+        let line = run["command_line"].as_str().unwrap();
+        let read = Command::new("bash")
+            .args(["-c", &format!("printf '%s\\0' {line}")])
+            .output()
+            .unwrap();
+        let words = [command.get_program()].into_iter().chain(command.get_args());
+        let expected: String = words.map(|word| format!("{}\0", word.to_str().unwrap())).collect();
+        assert_eq!(String::from_utf8(read.stdout).unwrap(), expected, "{line}");
+    }
 }
 
 #[test]

@@ -13,12 +13,16 @@ use crate::harness::{Log, auditq};
 /// The ways to ask for events, each of which must read some.
 const WAYS: [&[&str]; 3] = [&["--size", "100"], &["--all"], &["--count"]];
 
-/// `auditq query` in both modes with the arguments.
+/// `auditq query` in both modes with the arguments: both must say the same, to the byte.
+#[track_caller]
 fn in_both_modes(log: &Log, arguments: &[&str], check: impl Fn(&Output, &str)) {
-    for mode in MODES {
+    let outputs = MODES.map(|mode| {
         let arguments = [&["query", "--mode", mode], arguments].concat();
-        check(&log.auditq(&arguments), &format!("{arguments:?}"));
-    }
+        let output = log.auditq(&arguments);
+        check(&output, &format!("{arguments:?}"));
+        output
+    });
+    assert_eq!(outputs[0], outputs[1], "{arguments:?}");
 }
 
 #[track_caller]
@@ -189,6 +193,25 @@ fn other_values_and_combinations() {
     is_refused(&log, &["--page"], &["--page"]);
     is_refused(&log, &["--pages", "1"], &["--pages", "--page", "auditq query --help"]);
     is_refused(&log, &["stray"], &["stray"]);
+}
+
+/// Words that other tools have for what this one calls otherwise.
+#[test]
+fn a_word_of_another_tool_leads_to_the_right_flag() {
+    let log = Log::plain(30);
+    for (given, meant) in [
+        (&["--since", "7d"][..], "--from"),
+        (&["--until", "7d"], "--to"),
+        (&["--page-size", "5"], "--size"),
+        (&["--limit", "5"], "--size"),
+        (&["-n", "5"], "--size"),
+        (&["--tail", "5"], "--size"),
+        (&["--offset", "5"], "--page"),
+        (&["--watch"], "--follow"),
+        (&["--follw"], "--follow"),
+    ] {
+        is_refused(&log, given, &[given[0], &format!("did you mean {meant}?")]);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::harness::program::assert_refused;
 use crate::harness::{Log, auditq};
 
 /// Every variable that the program reads.
-const VARIABLES: [&str; 4] = ["AUDITQ_DATA_DIR", "AUDITQ_FORMAT", "AUDITQ_VERBOSE", "NO_COLOR"];
+pub(super) const VARIABLES: [&str; 4] = ["AUDITQ_DATA_DIR", "AUDITQ_FORMAT", "AUDITQ_VERBOSE", "NO_COLOR"];
 
 /// Runs these in the log's directory, whose log is also the default one there.
 fn run(log: &Log, arguments: &[&str], set: impl Fn(&mut Command)) -> Output {

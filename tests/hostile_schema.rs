@@ -35,7 +35,7 @@ fn view(expression: &str) -> String {
     )
 }
 
-fn hostile_schemas() -> Vec<String> {
+pub(super) fn hostile_schemas() -> Vec<String> {
     let mut schemas: Vec<String> = [
         "(SELECT count(*) FROM pragma_optimize(65538)) >= 0",
         "(SELECT count(*) FROM pragma_user_version(7)) >= 0",

@@ -13,7 +13,7 @@ use crate::harness::program::{MODES, assert_refused, run_with_input};
 use crate::harness::{Log, auditq};
 
 /// What a URI, a shell, an option parser, a terminal or a decoder could take for something else.
-const NAMES: [&[u8]; 24] = [
+pub(super) const NAMES: [&[u8]; 24] = [
     b"file:x",
     b"file:x?mode=memory&cache=shared",
     b"file:",

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use crate::harness::auditq;
 use crate::harness::dataset::Dataset;
-use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, is_root};
+use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, is_root, report};
 use crate::harness::needs::needs;
 use crate::harness::program::{MODES, run_with_input};
 
@@ -17,16 +17,14 @@ fn some_user() -> u32 {
     60_000 + std::process::id() % 5_000
 }
 
-/// A data directory, and the program, both within reach of the user that is limited.
-struct Limited {
-    dataset: Dataset,
-    program: PathBuf,
+/// The program, within reach of the user that is limited.
+pub(super) struct Program {
+    path: PathBuf,
     _place: tempfile::TempDir,
 }
 
-impl Limited {
-    fn new(events: u64) -> Self {
-        let dataset = Dataset::of(events);
+impl Program {
+    pub(super) fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let program = place.path().join("auditq");
         // By a process of its own: had this one the copy open for writing, a child that another test starts meanwhile
@@ -36,19 +34,17 @@ impl Limited {
         for path in [place.path(), &program] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        Limited {
-            dataset,
-            program,
+        Program {
+            path: program,
             _place: place,
         }
     }
 
-    /// The program under a limit that `prlimit` knows, as a user whom limits bind.
-    fn command(&self, limit: &str, arguments: &[&str]) -> Command {
+    /// It under a limit that `prlimit` knows, as a user whom limits bind; without arguments so far.
+    pub(super) fn limited(&self, limit: &str) -> Command {
         let mut command;
         if is_root() {
             let user = some_user();
-            give_away(self.dataset.root(), user);
             command = Command::new("setpriv");
             command.arg(format!("--reuid={user}"));
             command.arg(format!("--regid={user}"));
@@ -56,11 +52,45 @@ impl Limited {
         } else {
             command = Command::new("prlimit");
         }
-        command.arg(format!("--{limit}")).arg(&self.program);
-        command.arg("--data-dir").arg(self.dataset.root()).args(arguments);
+        command.arg(format!("--{limit}")).arg(&self.path);
         for name in ["AUDITQ_DATA_DIR", "AUDITQ_FORMAT", "NO_COLOR", "RAYON_NUM_THREADS"] {
             command.env_remove(name);
         }
+        command
+    }
+}
+
+/// Gives a data directory to the user that is limited.
+pub(super) fn give_away(root: &Path) {
+    if !is_root() {
+        return;
+    }
+    let user = some_user();
+    std::os::unix::fs::chown(root, Some(user), Some(user)).unwrap();
+    for entry in fs::read_dir(root).unwrap() {
+        std::os::unix::fs::chown(entry.unwrap().path(), Some(user), Some(user)).unwrap();
+    }
+}
+
+/// A data directory, and the program.
+struct Limited {
+    dataset: Dataset,
+    program: Program,
+}
+
+impl Limited {
+    fn new(events: u64) -> Self {
+        Limited {
+            dataset: Dataset::of(events),
+            program: Program::new(),
+        }
+    }
+
+    /// The program on the directory, under a limit.
+    fn command(&self, limit: &str, arguments: &[&str]) -> Command {
+        give_away(self.dataset.root());
+        let mut command = self.program.limited(limit);
+        command.arg("--data-dir").arg(self.dataset.root()).args(arguments);
         command
     }
 
@@ -68,13 +98,6 @@ impl Limited {
         for name in ["audit.idx", "audit.idx-delta"] {
             let _ = fs::remove_file(self.dataset.path(name));
         }
-    }
-}
-
-fn give_away(root: &Path, user: u32) {
-    std::os::unix::fs::chown(root, Some(user), Some(user)).unwrap();
-    for entry in fs::read_dir(root).unwrap() {
-        std::os::unix::fs::chown(entry.unwrap().path(), Some(user), Some(user)).unwrap();
     }
 }
 
@@ -265,4 +288,102 @@ fn less_memory_than_an_index_takes() {
             }
         }
     }
+}
+
+/// What is asked where even little memory is refused; that ends by itself, whatever it may say.
+const COMMANDS: [&[&str]; 4] = [
+    &["diff", "--workload", "deep", "--requests", DEEP_REQUESTS],
+    &["verify-baseline"],
+    &["seed", "--force", "--events", "300"],
+    &[
+        "bench",
+        "--workload",
+        "deep",
+        "--requests",
+        "40",
+        "--rounds",
+        "1",
+        "--threads",
+        "2",
+    ],
+];
+
+/// Address space in KiB, from so little that the system cannot even start a program, in steps of a 10th. The `phase`th of
+/// several that lie between each other.
+fn little_memory(phase: usize) -> impl Iterator<Item = u64> {
+    let first = (4 << 10) + 37 * phase as u64;
+    std::iter::successors(Some(first), |kib| Some(kib + kib / 10)).take_while(|kib| *kib < 400 << 10)
+}
+
+/// Under a limit of memory, and killed where it does not end.
+fn in_little_memory(log: &Limited, kib: u64, arguments: &[&str]) -> Output {
+    let command = log.command(&format!("as={}", kib << 10), arguments);
+    let mut limited = Command::new("timeout");
+    limited.args(["--signal=KILL", "120"]).arg(command.get_program());
+    limited.args(command.get_args());
+    for (name, _) in command.get_envs() {
+        limited.env_remove(name);
+    }
+    run_with_input(limited, REQUESTS)
+}
+
+/// Every amount of memory in which the program starts at all is enough for the whole answer, or for a line and exit code 2:
+/// no signal, no wait, and no half of an answer that looks whole.
+#[test]
+fn next_to_no_memory() {
+    needs!(Setpriv);
+    let log = Limited::new(3_000);
+    let starts = |kib| in_little_memory(&log, kib, &["--version"]).status.success();
+    let floor = little_memory(0).find(|kib| starts(*kib)).unwrap();
+    let (mut answered, mut refused) = (0, 0);
+    let mut ended = |output: &Output, what: &str| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{what}: {said}");
+        match output.status.code() {
+            Some(0 | 1) => answered += 1,
+            Some(2) => {
+                assert!(!said.trim().is_empty(), "{what}: it says nothing");
+                refused += 1;
+            }
+            _ => panic!("{what}: {} {said}", output.status),
+        }
+        output.status.success()
+    };
+    for (phase, question) in QUESTIONS.into_iter().enumerate() {
+        let unlimited = run_with_input(log.command("core=0", question), REQUESTS);
+        assert!(unlimited.status.success(), "{unlimited:?}");
+        for kib in little_memory(phase).filter(|kib| *kib >= floor) {
+            for mode in MODES {
+                log.remove_index();
+                let what = format!("{kib} KiB: {question:?} {mode}");
+                let output = in_little_memory(&log, kib, &[question, &["--mode", mode]].concat());
+                if ended(&output, &what) {
+                    assert!(
+                        output.stdout == unlimited.stdout,
+                        "{what}: half an answer that looks whole"
+                    );
+                } else if !question.contains(&"--batch") {
+                    let is_part = unlimited.stdout.starts_with(&output.stdout);
+                    assert!(is_part && output.stdout != unlimited.stdout, "{what}: {output:?}");
+                    assert!(
+                        question.contains(&"--all") || output.stdout.is_empty(),
+                        "{what}: {output:?}"
+                    );
+                }
+            }
+        }
+    }
+    for (phase, command) in COMMANDS.into_iter().enumerate() {
+        let log = Limited::new(300);
+        for kib in little_memory(phase).filter(|kib| *kib >= floor) {
+            ended(
+                &in_little_memory(&log, kib, command),
+                &format!("{kib} KiB: {command:?}"),
+            );
+        }
+    }
+    report(&format!(
+        "next to no memory, from {floor} KiB, where the program starts: {answered} answers, {refused} refusals"
+    ));
+    assert!(answered > 200 && refused > 20, "{answered} answers, {refused} refusals");
 }

@@ -4,7 +4,7 @@ use crate::harness::program::MODES;
 use crate::harness::{Log, auditq};
 
 /// Several times as many as are read at once, and some.
-const EVENTS: i64 = 1_203;
+pub(super) const EVENTS: i64 = 1_203;
 
 /// The key of the `place`th newest event, from 0, in [`Log::plain`].
 fn key(place: i64) -> (i64, String) {
@@ -13,7 +13,7 @@ fn key(place: i64) -> (i64, String) {
 }
 
 /// Ways to make an event unreadable, as SQL for its row.
-const WAYS: [(&str, &str); 6] = [
+pub(super) const WAYS: [(&str, &str); 6] = [
     ("past the end", "payload_offset = 1 << 40"),
     ("no JSON", "payload_offset = payload_offset + 1"),
     ("a negative length", "payload_len = -1"),

@@ -13,4 +13,4 @@ pub(crate) mod sqlite;
 pub use fs::ending::Ending;
 pub use fs::install::install;
 pub use fs::notices::Woken;
-pub use fs::platform::ignore_sigxfsz;
+pub use fs::platform::{exit_on_abort, ignore_sigxfsz};

@@ -94,7 +94,8 @@ impl Coprocess {
         Self::of(command, root, arguments)
     }
 
-    fn of(mut command: Command, root: &Path, arguments: &[&str]) -> Self {
+    /// The same by a command that ends with the program.
+    pub(crate) fn of(mut command: Command, root: &Path, arguments: &[&str]) -> Self {
         let mut child = command
             .arg("--data-dir")
             .arg(root)

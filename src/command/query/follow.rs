@@ -18,6 +18,7 @@ pub(super) fn run(config: &Config, mode: Mode, filter: &Filter, after: Option<Ke
     // no room for it, a signal ends the process as it always does.
     let ending = Ending::watch().ok();
     let notify = crate::command::notify::notify(*display);
+    let mode = super::mode::affordable(mode, &notify);
     let mut feed = Feed::open(mode, &config.data_dir, filter, after, &notify)?;
     let followed = follow(display, &mut feed, ending.as_ref());
     feed.close();

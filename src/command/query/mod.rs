@@ -13,6 +13,7 @@ use crate::storage::fs::platform::close_stdout;
 
 mod batch;
 mod follow;
+mod mode;
 mod position;
 mod printer;
 mod request;
@@ -46,7 +47,8 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
             Notice::Detail => notify(display)(notice, line),
         }),
     };
-    let engine = engine::open(args.mode, &config.data_dir, lifetime, notify)?;
+    let mode = mode::affordable(args.mode, &notify);
+    let engine = engine::open(mode, &config.data_dir, lifetime, notify)?;
     let engine = engine.as_ref();
     let request = match args.is_pinned_to_newest {
         true => args.request.clone().pinned(engine.newest()?),

@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, Stat};
+
+use crate::error::Exit;
 
 /// What the file system says of a file, without its content. Any write, truncation, rename or replacement
 /// changes it: ctime cannot be set by a program, and every one of these moves it.
@@ -112,6 +114,17 @@ pub fn ignore_sigxfsz() {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
+/// Lets a process that gets no more memory end with the exit code of every error: the standard library has then said so in
+/// one line, and would leave a core dump. The same for whatever else aborts.
+pub fn exit_on_abort() {
+    // Where the signal cannot be caught, the process ends by it as it would have.
+    let _ = signal_hook::flag::register_conditional_shutdown(
+        signal_hook::consts::SIGABRT,
+        Exit::Failed as i32,
+        Arc::new(AtomicBool::new(true)),
+    );
+}
+
 /// Ends standard output for whoever reads it, though this process goes on. Best effort: where it cannot be done, the
 /// reader waits for the end of the process. Only for the end of a command: what is printed later is lost.
 pub(crate) fn close_stdout() {
@@ -151,6 +164,18 @@ pub(crate) fn is_out_of_descriptors() -> bool {
         .map(|_| rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()))
         .collect();
     matches!(opened, Err(Errno::MFILE | Errno::NFILE))
+}
+
+/// Whether so many more files may be open, as far as one look tells: descriptors are given out from the lowest on.
+pub(crate) fn has_room_for_descriptors(wanted: u64) -> bool {
+    use rustix::process::{Resource, getrlimit};
+    let Some(limit) = getrlimit(Resource::Nofile).current else {
+        return true;
+    };
+    match rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(next) => limit.saturating_sub(u64::from(next.as_raw_fd().unsigned_abs())) >= wanted,
+        Err(error) => !matches!(error, rustix::io::Errno::MFILE | rustix::io::Errno::NFILE),
+    }
 }
 
 /// How many threads this process has; 1 where the system does not say.
