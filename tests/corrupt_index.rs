@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use auditq::engine::{Engine, Enhanced, Lifetime, Notify};
 use auditq::model::{Event, Filter, Position, Query};
 
-use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, auditq_on};
+use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, auditq_on, bound_by_permissions, stdout_of};
 use crate::harness::program::MODES;
 use crate::harness::{Log, answer, page};
 
@@ -376,6 +377,72 @@ fn a_corrupt_header_and_a_corrupt_delta_are_reported() {
     fs::write(log.path("audit.idx-delta"), delta).unwrap();
     let said = reported(&log);
     assert!(said.contains("is not used: delta: its checksum is wrong"), "{said}");
+}
+
+/// A log so large that SQLite's first page is not worth an index: one whose header is damaged is renewed all the same, or
+/// there is a note where that cannot be.
+#[test]
+fn a_damaged_header_beside_a_large_log() {
+    let log = Log::plain(1);
+    log.sql(
+        "WITH RECURSIVE n(id) AS (SELECT 2 UNION ALL SELECT id + 1 FROM n WHERE id <= 150000)
+         INSERT INTO audit_events
+         SELECT n.id, 1000000 + n.id / 2, n.id % 2000, iif(n.id % 3, 'UPDATE', 'LOGIN'), 'ORDER',
+                printf('ORDER-%0220d', n.id), e.payload_offset, e.payload_len
+         FROM n, audit_events AS e WHERE e.id = 1",
+    );
+    let size = fs::metadata(log.path("audit.db")).unwrap().len();
+    assert!(size > 40 << 20, "{size}");
+    let intact = intact(&log);
+    let batch = log.path("requests");
+    fs::write(&batch, "{\"page\": 1}\n").unwrap();
+    let readers: [&[&str]; 7] = [
+        &["query"],
+        &["query", "--page", "2000"],
+        &["query", "--after", "1000100:200"],
+        &["query", "--actor", "3"],
+        &["query", "--count"],
+        &["query", "--all", "--actor", "3"],
+        &["query", "--batch", batch.to_str().unwrap()],
+    ];
+    let with = |at: usize| {
+        let mut damaged = intact.clone();
+        damaged[at] ^= 1;
+        damaged
+    };
+    // Its name, its version, a number of events, its checksum; less than it, and nothing.
+    let forms = [
+        ("magic", with(0)),
+        ("version", with(8)),
+        ("counts", with(240)),
+        ("checksum", with(4095)),
+        ("cut off", intact[..4000].to_vec()),
+        ("empty", Vec::new()),
+    ];
+    for reader in readers {
+        let expected = log.lines(&[reader, &["--mode", "baseline"]].concat());
+        // Whatever is asked first meets the header, and the newest page is what is asked most.
+        let forms = if reader == readers[0] { &forms[..] } else { &forms[2..3] };
+        for (form, damaged) in forms {
+            fs::write(log.path("audit.idx"), damaged).unwrap();
+            assert_eq!(log.lines(reader), expected, "{form}: {reader:?}");
+            let left = fs::read(log.path("audit.idx")).unwrap();
+            assert!(is_same_index(&left, &intact), "{form}: {reader:?} leaves a new index");
+
+            // Where no file can be written.
+            fs::write(log.path("audit.idx"), damaged).unwrap();
+            fs::set_permissions(log.root(), fs::Permissions::from_mode(0o555)).unwrap();
+            let output = bound_by_permissions(log.root(), reader).output().unwrap();
+            fs::set_permissions(log.root(), fs::Permissions::from_mode(0o755)).unwrap();
+            let said = String::from_utf8(output.stderr.clone()).unwrap();
+            assert_eq!(stdout_of(&output), expected, "{form}: {reader:?}");
+            assert_eq!(
+                said.lines().count(),
+                1,
+                "{form}: {reader:?}, nothing can be written: {said}"
+            );
+        }
+    }
 }
 
 /// Commits while a corrupt index is streamed: what was printed is not printed again, and what comes behind it is all there.

@@ -87,9 +87,9 @@ impl Live {
         };
         let opened = index::open(dir).and_then(|files| {
             if files.has_unreadable_journal() {
-                return Err("a journal beside the database cannot be read".to_owned());
+                return Err("a journal beside the database cannot be read".to_owned().into());
             }
-            let state = files.state().map_err(|corrupted| corrupted.to_string())?;
+            let state = files.state()?;
             Ok((files, state))
         });
         match opened {
@@ -110,6 +110,8 @@ impl Live {
             }
             Err(why) => {
                 live.detail(|| format!("no index was opened: {why}"));
+                let is_corrupt = matches!(why, index::OpenError::Corrupted(_));
+                live.is_corrupt.store(is_corrupt, Ordering::Relaxed);
                 live.recall_refusal();
             }
         }

@@ -1,5 +1,6 @@
 //! `audit.idx` and `audit.idx-delta`: opened, and brought up to date for other processes.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -83,19 +84,49 @@ pub(crate) struct OpenFiles {
     delta_refused: Option<Corrupted>,
 }
 
+/// Why the files of an index are not to be used.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// They are not what was written: every process that meets them has to do without.
+    Corrupted(Corrupted),
+    /// There are none, or they tell of another database, or they are not to be believed.
+    Unusable(String),
+}
+
+impl From<Corrupted> for OpenError {
+    fn from(corrupted: Corrupted) -> Self {
+        OpenError::Corrupted(corrupted)
+    }
+}
+
+impl From<String> for OpenError {
+    fn from(why: String) -> Self {
+        OpenError::Unusable(why)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Corrupted(corrupted) => corrupted.fmt(f),
+            OpenError::Unusable(why) => f.write_str(why),
+        }
+    }
+}
+
 /// Opens the index of a log.
 ///
 /// # Errors
 /// Why it is not to be used.
-pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, String> {
+pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, OpenError> {
     let file = open_ours(dir, &dir.index()).inspect_err(|_| follow_permissions(dir))?;
-    let base = Base::open(file).map_err(|corrupted| corrupted.to_string())?;
+    let base = Base::open(file)?;
     let watcher = DbWatcher::open(dir).map_err(|error| error.to_string())?;
-    let watcher = Arc::new(watcher.ok_or("there is no database")?);
+    let watcher = Arc::new(watcher.ok_or_else(|| "there is no database".to_owned())?);
     let mut source = base.header().source;
     let inode = watcher.database_state().map_err(|error| error.to_string())?.inode;
     if source.version.is_some_and(|version| version.database.inode != inode) {
-        return Err("it is of another database file".to_owned());
+        return Err("it is of another database file".to_owned().into());
     }
     let (mut delta, mut delta_refused) = (read_delta(dir), None);
     match delta.as_ref().map(|bytes| DeltaFile::source(bytes, &base)) {
