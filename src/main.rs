@@ -23,6 +23,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Exit> {
     storage::ignore_sigxfsz();
     storage::exit_on_abort();
+    exit_where_no_thread_starts();
     match cli::parse()? {
         Invocation::Run(config) => command::run(&config),
         Invocation::Show(text) => output::text(&text).map(|()| Exit::Fine),
@@ -32,6 +33,19 @@ fn run() -> Result<Exit> {
             Ok(Exit::Failed)
         }
     }
+}
+
+/// A new thread for whose second stack there is no memory panics before any code of ours runs in it: the system refuses
+/// something, and that is one line and an exit code.
+fn exit_where_no_thread_starts() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| match panic.payload_as_str() {
+        Some(says) if says.starts_with("failed to allocate an alternative stack") => {
+            output::progress::line(&format!("a thread cannot start: {says}"));
+            std::process::exit(Exit::Failed as i32);
+        }
+        _ => default(panic),
+    }));
 }
 
 fn install(files: &[(PathBuf, String)]) -> Result<Exit> {

@@ -308,11 +308,14 @@ const COMMANDS: [&[&str]; 4] = [
     ],
 ];
 
-/// Address space in KiB, from so little that the system cannot even start a program, in steps of a 10th. The `phase`th of
-/// several that lie between each other.
-fn little_memory(phase: usize) -> impl Iterator<Item = u64> {
-    let first = (4 << 10) + 37 * phase as u64;
-    std::iter::successors(Some(first), |kib| Some(kib + kib / 10)).take_while(|kib| *kib < 400 << 10)
+/// Address space in KiB, up from the least in which the program starts: in small steps where the first allocations fail, in
+/// large ones up to plenty. The `phase`th of several that lie between each other.
+fn little_memory(floor: u64, phase: usize) -> impl Iterator<Item = u64> {
+    let floor = floor + 13 * phase as u64;
+    let far = std::iter::successors(Some(floor + 3_072), |kib| Some(kib + kib / 3));
+    (0..24)
+        .map(move |step| floor + 128 * step)
+        .chain(far.take_while(|kib| *kib < 400 << 10))
 }
 
 /// Under a limit of memory, and killed where it does not end.
@@ -334,7 +337,7 @@ fn next_to_no_memory() {
     needs!(Setpriv);
     let log = Limited::new(3_000);
     let starts = |kib| in_little_memory(&log, kib, &["--version"]).status.success();
-    let floor = little_memory(0).find(|kib| starts(*kib)).unwrap();
+    let floor = (4 << 10..400 << 10).step_by(100).find(|kib| starts(*kib)).unwrap();
     let (mut answered, mut refused) = (0, 0);
     let mut ended = |output: &Output, what: &str| {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -352,7 +355,7 @@ fn next_to_no_memory() {
     for (phase, question) in QUESTIONS.into_iter().enumerate() {
         let unlimited = run_with_input(log.command("core=0", question), REQUESTS);
         assert!(unlimited.status.success(), "{unlimited:?}");
-        for kib in little_memory(phase).filter(|kib| *kib >= floor) {
+        for kib in little_memory(floor, phase) {
             for mode in MODES {
                 log.remove_index();
                 let what = format!("{kib} KiB: {question:?} {mode}");
@@ -375,7 +378,7 @@ fn next_to_no_memory() {
     }
     for (phase, command) in COMMANDS.into_iter().enumerate() {
         let log = Limited::new(300);
-        for kib in little_memory(phase).filter(|kib| *kib >= floor) {
+        for kib in little_memory(floor, phase) {
             ended(
                 &in_little_memory(&log, kib, command),
                 &format!("{kib} KiB: {command:?}"),
@@ -385,5 +388,5 @@ fn next_to_no_memory() {
     report(&format!(
         "next to no memory, from {floor} KiB, where the program starts: {answered} answers, {refused} refusals"
     ));
-    assert!(answered > 200 && refused > 20, "{answered} answers, {refused} refusals");
+    assert!(answered > 100 && refused > 10, "{answered} answers, {refused} refusals");
 }
