@@ -184,3 +184,24 @@ fn a_refusal_for_a_row_holds_as_long_as_the_row_is_odd() {
     log.run("DELETE FROM audit_events WHERE id = 7");
     assert!(!is_still_refused(&log, &refusal));
 }
+
+/// A connection that is kept from one refresh to the next has pages in memory, and would trust them although something else
+/// than SQLite wrote to the file.
+#[test]
+fn a_file_that_is_overwritten_between_two_refreshes_is_read_anew() {
+    let log = Log::new("delete", 4096);
+    let mut follower = log.built(None);
+    for letter in 'A'..='Z' {
+        // Within a moment of each other, so that the connection is kept: on a busy machine at some of the letters.
+        for _ in 0..3 {
+            follower.refresh(Budget::Any).unwrap();
+        }
+        let mut bytes = std::fs::read(log.dir.database()).unwrap();
+        let place = bytes.windows(5).position(|text| text == b"-4242").unwrap() - 1;
+        bytes[place] = letter as u8;
+        std::fs::write(log.dir.database(), bytes).unwrap();
+        follower.refresh(Budget::Any).unwrap();
+        let rows = follower.index().rows_in(&(4242..=4242)).unwrap();
+        assert_eq!(&*rows[0].resource_id, format!("{letter}-4242"));
+    }
+}
