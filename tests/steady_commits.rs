@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::faults::{auditq_on, number, report};
 use crate::harness::needs::needs;
@@ -17,6 +17,9 @@ const EVENTS: u64 = 50_000;
 
 /// How long a slow reader does not read at all: longer than an optimized program may make a commit wait.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a command that has no end is looked at.
+const FOLLOWED: Duration = Duration::from_millis(400);
 
 /// A machine that is busy with something else can make any commit wait, also several times in a row; a lock that is held
 /// for long does so each time.
@@ -116,9 +119,23 @@ enum Pace {
     Fast,
     /// Not at all for a while, and then as fast as it comes.
     Slow,
+    /// Not at all, until the reader is gone.
+    Never,
 }
 
-/// Runs a command, which must end by itself with one of its own exit codes; gives what it says on standard error.
+/// Reads what a writer commits as it is told, for a while.
+fn read_commits(output: ChildStdout) {
+    let start = Instant::now();
+    let mut lines = BufReader::new(output).lines();
+    let told = lines
+        .by_ref()
+        .map(Result::unwrap)
+        .find(|line| line.contains("\"resource_id\": \"X\""));
+    assert!(told.is_some(), "no commit was told");
+    while start.elapsed() < FOLLOWED && lines.next().is_some() {}
+}
+
+/// Runs a command, which must end by itself, or because nobody reads it any more, with one of its own exit codes; gives what it says on standard error.
 #[track_caller]
 fn run(root: &Path, arguments: &[&str], pace: Pace) -> String {
     let program = auditq_on(root, arguments);
@@ -135,7 +152,17 @@ fn run(root: &Path, arguments: &[&str], pace: Pace) -> String {
         std::thread::sleep(PAUSE);
     }
     let mut output = child.stdout.take().unwrap();
-    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    match pace {
+        Pace::Never => {
+            std::thread::sleep(FOLLOWED);
+            drop(output);
+        }
+        // It has no end but this.
+        _ if arguments.contains(&"--follow") => read_commits(output),
+        _ => {
+            std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+        }
+    }
     let status = child.wait().unwrap();
     let said = fs::read_to_string(errors.path()).unwrap();
     // The dataset is none of the contract's, which is a verdict, and nothing that `seed` replaces; and where a log changes
@@ -176,6 +203,9 @@ fn cases<'a>(requests: &'a str, export: &'a str) -> Vec<Case<'a>> {
                 &["query", "--all", "--action", "LOGIN", "--format", "table"],
             ),
             (Pace::Slow, &["query", "--batch", requests]),
+            (Pace::Fast, &["query", "--follow"]),
+            (Pace::Slow, &["query", "--follow", "--after", "0:0"]),
+            (Pace::Never, &["query", "--follow", "--after", "0:0"]),
         ] {
             cases.push(Case {
                 arguments: [reading, &["--mode", mode]].concat(),
