@@ -63,6 +63,9 @@ mod tests {
         assert_eq!(histogram(&[1, 2, 4, 10]), expected);
         assert_eq!(histogram(&[]), []);
         assert_eq!(histogram(&[0]), [bucket(0, 1, 1)]);
+        // A bound belongs to what begins there, the last one too.
+        let last = 10_u64.pow(13);
+        assert_eq!(histogram(&[last]), [bucket(last, u64::MAX, 1)]);
     }
 
     proptest! {

@@ -36,6 +36,12 @@ fn a_ratio_and_its_inverse_get_the_same_verdict() {
 }
 
 #[test]
+fn a_verdict_is_one_word() {
+    let names = [Verdict::Faster, Verdict::Slower, Verdict::Inconclusive].map(Verdict::name);
+    assert_eq!(names, ["faster", "slower", "inconclusive"]);
+}
+
+#[test]
 fn too_few_rounds_are_never_a_finding() {
     let ratio = Ratio::of(&[100.0]).unwrap();
     assert_eq!((ratio.interval, ratio.verdict()), (None, Verdict::Inconclusive));
