@@ -18,6 +18,17 @@ fn a_worked_example() {
 }
 
 #[test]
+fn a_worked_example_of_three_rounds() {
+    // Logs 0.1, 0.2 and 0.3: variance 0.01, standard error 0.057735; widened by 2.24611; t for two degrees is 4.30265.
+    let interval = Ratio::of(&[0.1_f64.exp(), 0.2_f64.exp(), 0.3_f64.exp()])
+        .unwrap()
+        .interval
+        .unwrap();
+    assert!((interval.low.ln() - (0.2 - 0.55797)).abs() < 1e-3, "{interval:?}");
+    assert!((interval.high.ln() - (0.2 + 0.55797)).abs() < 1e-3, "{interval:?}");
+}
+
+#[test]
 fn a_subject_against_itself_is_inconclusive() {
     let same = Ratio::of(&[1.0; 6]).unwrap();
     assert_eq!(same.interval, Some(Interval { low: 1.0, high: 1.0 }));
