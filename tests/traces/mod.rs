@@ -12,7 +12,7 @@ use crate::harness::needs::{needs, skipped};
 use crate::harness::program::MODES;
 use reader::Reader;
 use snapshot::Snapshot;
-use state::{Found, STATES, State};
+use state::{EVENTS, Found, STATES, State};
 
 mod reader;
 mod snapshot;
@@ -32,6 +32,7 @@ fn commands<'a>(requests: &'a str, export: &'a str) -> Vec<Vec<&'a str>> {
             &["query", "--after", "1000100:201"],
             &["query", "--as-of", "1000100:201", "--page", "2"],
             &["query", "--batch", requests],
+            &["query", "--follow", "--after", "0:0"],
         ] {
             commands.push([reading, &["--mode", mode]].concat());
         }
@@ -54,7 +55,11 @@ fn leaves_nothing(state: State, reader: Reader, journal_mode: &str) -> usize {
     let mut before = look(&found);
     let mut answered = 0;
     for arguments in commands(to_str(&requests), to_str(&export)) {
-        let output = reader.run(found.log.root(), &arguments);
+        let output = if arguments.contains(&"--follow") {
+            reader.follow(found.log.root(), &arguments, EVENTS)
+        } else {
+            reader.run(found.log.root(), &arguments)
+        };
         let what = format!("{state:?}, {reader:?}, {journal_mode}: {arguments:?}");
         let said = String::from_utf8_lossy(&output.stderr);
         let code = output.status.code();

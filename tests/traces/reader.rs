@@ -1,5 +1,6 @@
 //! Who reads, and as whom.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -84,5 +85,34 @@ impl Reader {
         let mut program = auditq();
         program.arg("--data-dir").arg(root).args(arguments);
         self.command(&program).stdin(Stdio::null()).output().unwrap()
+    }
+    /// The same for a command that goes on for ever: it is let be once it has said something of the event `last`. What it
+    /// said is all in standard error.
+    pub(super) fn follow(self, root: &Path, arguments: &[&str], last: i64) -> Output {
+        let mut program = auditq();
+        program.arg("--data-dir").arg(root).args(arguments);
+        let (said, to_us) = std::io::pipe().unwrap();
+        let mut command = self.command(&program);
+        command.stdin(Stdio::null());
+        command.stdout(to_us.try_clone().unwrap()).stderr(to_us);
+        let mut child = command.spawn().unwrap();
+        // Else this process would keep the pipe open.
+        drop(command);
+        let (event, key) = (format!("\"id\": {last},"), format!(":{last}: "));
+        let mut stderr = String::new();
+        let mut said = BufReader::new(said);
+        while said.read_line(&mut stderr).unwrap() > 0 {
+            let line = stderr.lines().last().unwrap_or_default();
+            if line.contains(&event) || line.contains(&key) {
+                break;
+            }
+        }
+        // Nobody reads it any more: that ends it.
+        drop(said);
+        Output {
+            status: child.wait().unwrap(),
+            stdout: Vec::new(),
+            stderr: stderr.into_bytes(),
+        }
     }
 }

@@ -52,6 +52,9 @@ pub(super) const STATES: [State; 11] = [
     State::KilledService,
 ];
 
+/// How many events each log has; the newest has this id.
+pub(super) const EVENTS: i64 = 400;
+
 /// A log in a state.
 pub(super) struct Found {
     pub(super) log: Log,
@@ -80,7 +83,7 @@ c.commit()
 
 impl Found {
     pub(super) fn new(state: State, reader: Reader, journal_mode: &str) -> Self {
-        let log = Log::plain(400);
+        let log = Log::plain(EVENTS);
         log.journal_mode(journal_mode);
         let mut found = Found {
             log,
