@@ -147,13 +147,25 @@ def test_an_iterator_is_for_one_thread(small):
     assert following.join() is None or "another thread" in str(following.raised)
 
 
-def test_ctrl_c_ends_the_wait(small):
+@pytest.fixture
+def interruptible():
+    """Who starts the tests in the background of a script has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_the_wait(small, interruptible):
     with auditq.Log(small.path) as log:
         events = log.follow()
         timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
+        # So that the test fails and does not hang where nothing comes of the signal.
+        in_vain = threading.Timer(PATIENCE, log.close)
+        in_vain.start()
         with pytest.raises(KeyboardInterrupt):
             next(events)
+        in_vain.cancel()
         timer.join()
         small.append({})
         assert next(events)["id"] == 4
