@@ -17,6 +17,7 @@ mod cli;
 mod cold_pages;
 mod concurrent_writer;
 mod contract;
+mod control_groups;
 mod corrupt_data;
 mod corrupt_index;
 mod crash_safety;

@@ -101,18 +101,6 @@ impl Writer {
     }
 }
 
-/// A log of so many events, which share one payload.
-fn log_of(events: u64) -> Log {
-    let log = Log::plain(1);
-    log.sql(&format!(
-        "WITH RECURSIVE n(id) AS (SELECT 2 UNION ALL SELECT id + 1 FROM n WHERE id < {events})
-         INSERT INTO audit_events
-         SELECT n.id, 1000000 + n.id / 2, n.id % 7, iif(n.id % 3, 'UPDATE', 'LOGIN'), 'ORDER', 'ORDER-' || n.id, e.payload_offset, e.payload_len
-         FROM n, audit_events AS e WHERE e.id = 1"
-    ));
-    log
-}
-
 /// How a command's output is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
@@ -275,7 +263,7 @@ fn no_commit_fails_or_waits_for_long_beside_any_command() {
         "AUDITQ_LARGE_ROWS",
         if cfg!(debug_assertions) { EVENTS / 10 } else { EVENTS },
     );
-    let log = log_of(events);
+    let log = Log::large(events);
     let outside = tempfile::tempdir().unwrap();
     let (requests, export) = (outside.path().join("requests"), outside.path().join("figures.json"));
     fs::write(&requests, "{\"page\": 9}\n{\"actor_id\": 3}\n".repeat(50)).unwrap();

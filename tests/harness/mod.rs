@@ -93,6 +93,18 @@ impl Log {
         Log::new(&(1..=count).map(event).collect::<Vec<_>>())
     }
 
+    /// A log of so many events, which share one payload.
+    pub(crate) fn large(events: u64) -> Self {
+        let log = Log::plain(1);
+        log.sql(&format!(
+            "WITH RECURSIVE n(id) AS (SELECT 2 UNION ALL SELECT id + 1 FROM n WHERE id < {events})
+             INSERT INTO audit_events
+             SELECT n.id, 1000000 + n.id / 2, n.id % 7, iif(n.id % 3, 'UPDATE', 'LOGIN'), 'ORDER', 'ORDER-' || n.id, e.payload_offset, e.payload_len
+             FROM n, audit_events AS e WHERE e.id = 1"
+        ));
+        log
+    }
+
     pub(crate) fn root(&self) -> &Path {
         self.dir.path()
     }

@@ -6,6 +6,7 @@ pub(crate) mod dir_lock;
 pub(crate) mod ending;
 pub(crate) mod file_times;
 pub(crate) mod install;
+pub(crate) mod memory;
 pub(crate) mod notices;
 pub(crate) mod open;
 pub(crate) mod page_cache;

@@ -183,27 +183,6 @@ pub(crate) fn running_threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count).max(1)
 }
 
-/// How many more bytes of memory the process may have; `None` where it is not limited (`ulimit -v`, `ulimit -d`). What is
-/// refused beyond it ends the process, so whoever can do without looks first.
-pub(crate) fn memory_left() -> Option<u64> {
-    use rustix::process::{Resource, getrlimit};
-    let [address_space, data] = [Resource::As, Resource::Data].map(|resource| getrlimit(resource).current);
-    if address_space.is_none() && data.is_none() {
-        return None;
-    }
-    // In pages: size, resident, shared, text, 0, data (proc_pid_statm(5)).
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let bytes = |field: usize| {
-        let pages = statm
-            .split_ascii_whitespace()
-            .nth(field)
-            .and_then(|pages| pages.parse::<u64>().ok());
-        pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
-    };
-    let left = |limit: Option<u64>, field| limit.map(|limit| limit.saturating_sub(bytes(field)));
-    [left(address_space, 0), left(data, 5)].into_iter().flatten().min()
-}
-
 /// Whether a file belongs to the user as whom this process runs, and may be written by it.
 pub(crate) fn is_own_and_writable(path: &Path) -> io::Result<bool> {
     use rustix::fs::{Access, AtFlags, CWD};

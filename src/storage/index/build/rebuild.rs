@@ -14,8 +14,8 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbWatcher, Look};
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::fs::permissions;
 use crate::storage::fs::platform::{self, FileState};
+use crate::storage::fs::{memory, permissions};
 use crate::storage::index::base::format::MAX_EVENTS;
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
@@ -167,19 +167,24 @@ fn check_row(connection: &Connection, event: i64) -> std::result::Result<(), Ref
     Ok(connection.scan_short(&(event..=event), |_| Ok(()))?)
 }
 
-/// Refuses a build that the process has no memory for: there are other ways to an answer.
+/// Refuses to hold all rows of the log where there is no memory for them: there are other ways to an answer.
 fn require_memory(dir: &DataDir) -> Result<()> {
-    /// For each byte of the database: its rows, their order and the posting lists.
-    const PER_BYTE: u64 = 4;
+    /// For each byte of the database: its rows, their order and the posting lists. Twice as much is asked for as is used.
+    const TOUCHED: u64 = 3;
+    const ASKED_FOR: u64 = 4;
     /// For each thread: its stack, the allocator's arena, a connection.
     const PER_THREAD: u64 = 72 << 20;
     const ANYHOW: u64 = 16 << 20;
     let database = FileState::of_path(dir.database()).ok().flatten();
-    let rows = database.map_or(0, |state| state.size).saturating_mul(PER_BYTE);
+    let rows = database.map_or(0, |state| state.size);
     // Those that will build, and those that answer beside them.
     let threads = (std::thread::available_parallelism().map_or(1, Into::into) + platform::running_threads()) as u64;
-    let wanted = rows.saturating_add(threads * PER_THREAD + ANYHOW);
-    if platform::memory_left().is_none_or(|left| left >= wanted) {
+    let address_space = rows
+        .saturating_mul(ASKED_FOR)
+        .saturating_add(threads * PER_THREAD + ANYHOW);
+    let memory = rows.saturating_mul(TOUCHED).saturating_add(ANYHOW);
+    let is_there = |left: Option<u64>, wanted| left.is_none_or(|left| left >= wanted);
+    if is_there(memory::address_space_left(), address_space) && is_there(memory::available(), memory) {
         return Ok(());
     }
     Err(Error::io(&dir.index(), "cannot build")(
@@ -191,9 +196,11 @@ fn require_memory(dir: &DataDir) -> Result<()> {
 /// the same key. Then catches up with the commits that came meanwhile.
 ///
 /// # Errors
-/// The index is corrupt, or the database cannot be read. `None` where another process writes an index.
+/// The index is corrupt, the database cannot be read, or there is no memory for its rows. `None` where another process writes
+/// an index.
 pub(crate) fn fold(parts: Parts) -> std::result::Result<Option<(Follower, Refreshed)>, RefreshError> {
     let dir = parts.dir.clone();
+    require_memory(&dir)?;
     let Some(lock) = DirLock::try_acquire(dir.root())? else {
         return Ok(None);
     };
