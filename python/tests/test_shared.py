@@ -1,11 +1,13 @@
 """A log that this process opens by Python's sqlite3, too: another SQLite, whose locks and this one's do not hold."""
 
+import os
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import auditq
 import pytest
@@ -85,6 +87,17 @@ def test_no_lock_of_sqlite3_is_lost(small):
     assert out == "True\n"
 
 
+def connections(small):
+    """How many descriptors of a log's database this process has."""
+    found = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            found += os.readlink(descriptor) == str((small.path / "audit.db").resolve())
+        except OSError:
+            pass  # Closed meanwhile.
+    return found
+
+
 def test_sqlite3_waits_for_an_answer_under_way(small):
     """Or that answer's connection would be closed while sqlite3 has a lock."""
     if small.execute("PRAGMA journal_mode") == [["wal"]]:
@@ -98,8 +111,12 @@ def test_sqlite3_waits_for_an_answer_under_way(small):
 
         small.execute("BEGIN EXCLUSIVE")
         asking = threading.Thread(target=log.page)
+        before = connections(small)
         asking.start()
-        time.sleep(0.2)
+        deadline = time.monotonic() + 60
+        while connections(small) == before:
+            assert time.monotonic() < deadline, "nobody asks"
+            time.sleep(0.001)
         threading.Timer(0.5, release).start()
         conn = sqlite3.connect(small.path / "audit.db")
         assert released.is_set(), "sqlite3 did not wait"
