@@ -13,6 +13,9 @@ use crate::harness::needs::needs;
 use crate::harness::verified::verified;
 use crate::harness::{Log, python, seconds};
 
+/// How long it is waited until there was a race, beyond its time.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Commits an event, says its id, and so on; sometimes it rests, so that the index gets to be true.
 const WRITER: &str = "
 import sqlite3, sys, time
@@ -110,7 +113,12 @@ fn race(journal_mode: &str, writer: &str) {
             });
         }
         let start = Instant::now();
-        while start.elapsed() < time && !over.load(Ordering::Relaxed) {
+        // A busy machine, or a slow disk, takes longer to make a race of it.
+        let is_race = || asked.load(Ordering::Relaxed) > 1_000 && committed.load(Ordering::Relaxed) > 400;
+        while (start.elapsed() < time || !is_race())
+            && !over.load(Ordering::Relaxed)
+            && start.elapsed() < time + PATIENCE
+        {
             std::thread::sleep(Duration::from_millis(50));
         }
         over.store(true, Ordering::Relaxed);
@@ -163,9 +171,23 @@ c.commit()
 print(time.monotonic() - begun)
 ";
 
-/// Reads one line of everything, and no more until somebody has committed: no lock is held at a slow reader's pace.
+/// No lock is held at a slow reader's pace: the commit comes through, and at once. A disk or a machine with other work
+/// holds one commit up, not every one.
 #[track_caller]
 fn commits_beside_a_slow_reader(log: &Log, arguments: &[&str]) {
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        took.push(commit_beside_a_slow_reader(log, arguments));
+        if took.last().is_some_and(|took| *took < 1.0) {
+            return;
+        }
+    }
+    panic!("{arguments:?}: commits waited for {took:?} s");
+}
+
+/// Reads one line of everything, and no more until somebody has committed; gives how many seconds that took.
+#[track_caller]
+fn commit_beside_a_slow_reader(log: &Log, arguments: &[&str]) -> f64 {
     let expected = log.lines(arguments);
     let mut reading = auditq_on(log.root(), arguments).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(reading.stdout.take().unwrap());
@@ -180,9 +202,8 @@ fn commits_beside_a_slow_reader(log: &Log, arguments: &[&str]) {
     assert!(reading.wait().unwrap().success(), "{arguments:?}");
     let errors = String::from_utf8_lossy(&committed.stderr);
     assert!(committed.status.success(), "{arguments:?}: {errors}");
-    let took: f64 = String::from_utf8_lossy(&committed.stdout).trim().parse().unwrap();
-    assert!(took < 1.0, "{arguments:?}: a commit waited for {took} s");
     assert!(said == expected, "{arguments:?}: not all from one moment of the log");
+    String::from_utf8_lossy(&committed.stdout).trim().parse().unwrap()
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use crate::harness::Log;
 use crate::harness::faults::{DEEP_REQUESTS, auditq_on};
+use crate::harness::program::FOR_EVER;
 
 const REQUESTS: [&[&str]; 5] = [
     &["query"],
@@ -115,7 +116,7 @@ fn a_view_without_end_is_not_verified() {
         let program = auditq_on(log.root(), command);
         let mut limited = Command::new("timeout");
         limited
-            .args(["--signal=KILL", "60"])
+            .args(["--signal=KILL", FOR_EVER])
             .arg(program.get_program())
             .args(program.get_args());
         let output = limited.output().unwrap();

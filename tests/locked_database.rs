@@ -15,6 +15,8 @@ use crate::harness::{Log, frozen};
 
 /// What the live service waits, and what is said of it.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often what must not take long is tried: a machine with other work holds up one try, a lock that is waited for all.
+const TRIES: usize = 5;
 const SAYS: [&str; 2] = ["audit.db: the database is locked by another process", "5 s"];
 
 /// Another process that holds the lock until it is dropped. `statements` take it.
@@ -61,20 +63,29 @@ const WITHOUT_INDEX: [&[&str]; 7] = [
     &["query", "--after", "1000100:7"],
 ];
 
-/// Each command gives up once, after the timeout.
-fn all_give_up(commands: Vec<Command>, what: &[&[&str]]) {
-    for ((output, took), what) in together(commands, || {}).into_iter().zip(what) {
-        assert_refused(&output, &SAYS, &format!("{what:?}"));
-        assert!(took >= TIMEOUT, "{what:?}: gave up after {took:?}");
-        assert!(took < TIMEOUT * 2, "{what:?}: waited again, {took:?}");
+/// Each command gives up once, after the timeout. What waits again takes twice that each time.
+fn all_give_up(commands: impl Fn() -> Vec<Command>, what: &[&[&str]]) {
+    let mut slow = what.to_vec();
+    for _ in 0..TRIES {
+        for ((output, took), what) in together(commands(), || {}).into_iter().zip(what) {
+            assert_refused(&output, &SAYS, &format!("{what:?}"));
+            assert!(took >= TIMEOUT, "{what:?}: gave up after {took:?}");
+            if took < TIMEOUT * 2 {
+                slow.retain(|slow| slow != what);
+            }
+        }
+        if slow.is_empty() {
+            return;
+        }
     }
+    panic!("{slow:?}: waited again each time");
 }
 
 fn queries_give_up(mode: &str, hold: &str) {
     let log = Log::plain(300);
     log.journal_mode(mode);
     let holder = holder(log.root(), hold);
-    all_give_up(on(&log, &WITHOUT_INDEX), &WITHOUT_INDEX);
+    all_give_up(|| on(&log, &WITHOUT_INDEX), &WITHOUT_INDEX);
     drop(holder);
     log.lines(&["query"]);
 }
@@ -83,8 +94,7 @@ fn checks_give_up() {
     let checks: [&[&str]; 2] = [&["seed", "--events", "300"], &["verify-baseline", "--dir", frozen()]];
     let dataset = Dataset::of(300);
     let holder = holder(dataset.root(), HOLD);
-    let commands = checks.map(|check| auditq_on(dataset.root(), check));
-    all_give_up(commands.into(), &checks);
+    all_give_up(|| checks.map(|check| auditq_on(dataset.root(), check)).into(), &checks);
     drop(holder);
     dataset.seeded(&["--events", "300"]);
 }
@@ -112,24 +122,37 @@ fn held_for_less() {
             lines
         })
         .collect();
+    let are_answered = (0..TRIES).any(|_| {
+        // Of the try before.
+        let _ = std::fs::remove_file(log.path("audit.idx"));
+        are_answered_when_it_is_released(&log, &expected)
+    });
+    assert!(are_answered, "waited for too long each time");
+}
+
+/// Whether each answer came before twice the timeout was over, and no command gave up: a machine with other work can keep a
+/// command from running for that long.
+fn are_answered_when_it_is_released(log: &Log, expected: &[String]) -> bool {
     let holder = holder(log.root(), HOLD);
     let held = Duration::from_secs(1);
-    let answers = together(on(&log, &WITHOUT_INDEX), || {
+    let answers = together(on(log, &WITHOUT_INDEX), || {
         // How long the lock is held is the thing tested.
         std::thread::sleep(held);
         drop(holder);
     });
+    let mut are_timely = true;
     for (((output, took), expected), what) in answers.into_iter().zip(expected).zip(WITHOUT_INDEX) {
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{what:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{what:?}");
         assert!(took >= held, "{what:?}: answered while the lock was held");
-        assert!(took < TIMEOUT * 2, "{what:?}: {took:?}");
+        if output.status.success() {
+            assert_eq!(&String::from_utf8(output.stdout).unwrap(), expected, "{what:?}");
+            are_timely &= took < TIMEOUT * 2;
+        } else {
+            assert_refused(&output, &SAYS, &format!("{what:?}"));
+            assert!(took >= TIMEOUT, "{what:?}: gave up after {took:?}");
+            are_timely = false;
+        }
     }
+    are_timely
 }
 
 /// The holder has committed nothing, so what the index says is what is true: there is nothing to wait for.
@@ -141,9 +164,12 @@ fn a_current_index_answers_at_once() {
     let expected: Vec<_> = queries.iter().map(|it| log.lines(it)).collect();
     let holder = holder(log.root(), HOLD);
     for (query, expected) in queries.iter().zip(expected) {
-        let start = Instant::now();
-        assert_eq!(log.lines(query), expected, "{query:?}");
-        assert!(start.elapsed() < TIMEOUT / 2, "{query:?} waited");
+        let is_answered_at_once = || {
+            let start = Instant::now();
+            assert_eq!(log.lines(query), expected, "{query:?}");
+            start.elapsed() < TIMEOUT / 2
+        };
+        assert!((0..TRIES).any(|_| is_answered_at_once()), "{query:?} waited");
     }
     drop(holder);
 }
@@ -166,6 +192,13 @@ fn a_write_ahead_log_keeps_no_reader_out() {
 #[test]
 fn standard_output_ends_before_the_index_is_built() {
     needs!(Python);
+    assert!(
+        (0..TRIES).any(|_| does_standard_output_end_before_the_index_is_built()),
+        "the answer ended with the process each time"
+    );
+}
+
+fn does_standard_output_end_before_the_index_is_built() -> bool {
     let dataset = Dataset::of(300);
     std::fs::remove_file(dataset.root().join("audit.idx")).unwrap();
     let mut query = auditq_on(dataset.root(), &["query", "--size", "200"])
@@ -179,10 +212,12 @@ fn standard_output_ends_before_the_index_is_built() {
     let holder = holder(dataset.root(), HOLD);
     let start = Instant::now();
     out.read_to_end(&mut answer).unwrap();
-    assert!(start.elapsed() < TIMEOUT / 2, "the answer ended with the process");
     assert!(answer.len() > 1 << 17, "{} bytes fit into a pipe", answer.len());
-    assert!(query.try_wait().unwrap().is_none(), "nothing was left to be done");
+    let is_something_left = query.try_wait().unwrap().is_none();
+    let has_ended_before = start.elapsed() < TIMEOUT / 2 && is_something_left;
     drop(holder);
     assert!(query.wait().unwrap().success());
-    assert!(dataset.root().join("audit.idx").exists());
+    // Where the lock was held for long enough, none could be made.
+    assert!(!has_ended_before || dataset.root().join("audit.idx").exists());
+    has_ended_before
 }

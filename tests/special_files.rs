@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, auditq_on, bound_by_permissions, is_root};
 use crate::harness::needs::skipped;
-use crate::harness::program::{MODES, assert_refused};
+use crate::harness::program::{FOR_EVER, MODES, assert_refused};
 use crate::harness::{Log, auditq};
 
 /// What can lie somewhere. Kinds that need root are made by root only.
@@ -104,7 +104,7 @@ fn remove(path: &Path) {
 fn ended(command: &Command, what: &str) -> Output {
     let mut limited = Command::new("timeout");
     limited
-        .args(["-k", "1", "60"])
+        .args(["-k", "1", FOR_EVER])
         .arg(command.get_program())
         .args(command.get_args());
     for (name, value) in command.get_envs() {

@@ -11,6 +11,7 @@ use crate::harness::dataset::Dataset;
 use crate::harness::faults::{DEEP_BENCH, auditq_on, bound_by_permissions, is_root, leftovers, short_bench, stdout_of};
 use crate::harness::needs::{needs, skipped};
 use crate::harness::program::{MODES, assert_refused};
+use crate::harness::stopped::Stopped;
 use crate::harness::{Log, auditq, frozen, python};
 
 const STAGED: &str = ".auditq-seed.Ab3dE6";
@@ -120,23 +121,53 @@ fn spawn_seed(root: &Path, arguments: &[&str]) -> Child {
     seed.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Runs a seed, and `interfere` when it has begun to write.
-fn interfered_seed(root: &Path, arguments: &[&str], interfere: impl FnOnce()) -> Output {
-    let mut seed = spawn_seed(root, arguments);
+/// Runs a seed on what `prepare` makes, and `interfere` when it has begun to write and before it has made much; gives what
+/// became of that, and what the seed said. It stands still meanwhile. Where the machine lets it be through before anybody
+/// looks, another one is begun.
+fn interfered_seed(
+    prepare: impl Fn() -> Dataset,
+    arguments: &[&str],
+    mut interfere: impl FnMut(&Dataset),
+) -> (Dataset, Output) {
+    for _ in 0..50 {
+        let dataset = prepare();
+        let mut seed = spawn_seed(dataset.root(), arguments);
+        if begins_to_write(&mut seed, dataset.root())
+            && let Some(stopped) = Stopped::now(&seed)
+            && staging(dataset.root()).is_some_and(|staging| has_written_little(&staging))
+        {
+            interfere(&dataset);
+            drop(stopped);
+            return (dataset, seed.wait_with_output().unwrap());
+        }
+        let _ = seed.kill();
+        seed.wait().unwrap();
+    }
+    panic!("each of 50 seeds had made all before it was looked at");
+}
+
+/// Waits until a seed writes; whether it was seen at it.
+fn begins_to_write(seed: &mut Child, root: &Path) -> bool {
     while staging(root).is_none() {
-        assert!(seed.try_wait().unwrap().is_none(), "it was through before");
+        if seed.try_wait().unwrap().is_some() {
+            return false;
+        }
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    interfere();
-    seed.wait_with_output().unwrap()
+    true
+}
+
+/// Whether most of a dataset of thousands of events is still to be written.
+fn has_written_little(staging: &Path) -> bool {
+    let payloads = fs::metadata(staging.join("payloads.jsonl"));
+    payloads.map_or(0, |payloads| payloads.len()) < 2_000_000
 }
 
 #[test]
 fn a_log_that_is_created_while_a_seed_works_is_not_replaced() {
     for file in ["audit.db", "audit.db-wal", "payloads.jsonl", "scale-study.json"] {
-        let dataset = Dataset::none();
         let live = Log::plain(30);
-        let output = interfered_seed(dataset.root(), &["--events", "20000"], || {
+        let (dataset, output) = interfered_seed(Dataset::none, &["--events", "20000"], |dataset| {
             let from = if file == "audit.db" {
                 "audit.db"
             } else {
@@ -161,9 +192,12 @@ fn a_log_that_is_created_while_a_seed_works_is_not_replaced() {
 
 #[test]
 fn a_payload_file_that_was_right_and_changes_while_a_seed_works_is_kept() {
-    let dataset = Dataset::of(20_000);
-    fs::remove_file(dataset.path("audit.db")).unwrap();
-    let output = interfered_seed(dataset.root(), &["--events", "20000"], || {
+    let without_database = || {
+        let dataset = Dataset::of(20_000);
+        fs::remove_file(dataset.path("audit.db")).unwrap();
+        dataset
+    };
+    let (dataset, output) = interfered_seed(without_database, &["--events", "20000"], |dataset| {
         let mut payloads = fs::File::options()
             .append(true)
             .open(dataset.path("payloads.jsonl"))
@@ -432,9 +466,8 @@ fn swap(root: &Path, victim: &Path) -> bool {
 /// What a `seed` stages is for nobody else to see or to change.
 #[test]
 fn the_staging_directory_is_private() {
-    let dataset = Dataset::none();
     let mut mode = 0;
-    let output = interfered_seed(dataset.root(), &["--events", "5000"], || {
+    let (dataset, output) = interfered_seed(Dataset::none, &["--events", "5000"], |dataset| {
         mode = fs::metadata(staging(dataset.root()).unwrap()).unwrap().mode();
     });
     stdout_of(&output);

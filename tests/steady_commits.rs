@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::faults::{auditq_on, number, report};
 use crate::harness::needs::needs;
+use crate::harness::program::FOR_EVER;
 use crate::harness::{Log, python};
 
 /// The longest that a commit may wait for a reader of [`EVENTS`] events, beyond what it waits for the machine. Without
@@ -128,7 +129,7 @@ fn read_commits(output: ChildStdout) {
 fn run(root: &Path, arguments: &[&str], pace: Pace) -> String {
     let program = auditq_on(root, arguments);
     let mut limited = Command::new("timeout");
-    limited.args(["--signal=KILL", "300"]);
+    limited.args(["--signal=KILL", FOR_EVER]);
     limited.arg(program.get_program()).args(program.get_args());
     for (name, _) in program.get_envs() {
         limited.env_remove(name);

@@ -53,6 +53,8 @@ fn shell(line: &str) -> String {
     let output = Command::new("sh")
         .args(["-c", line])
         .env("PATH", path)
+        .env_remove("AUDITQ_FORMAT")
+        .env_remove("AUDITQ_VERBOSE")
         .output()
         .unwrap();
     assert!(

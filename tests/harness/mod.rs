@@ -15,6 +15,7 @@ pub(crate) mod faults;
 pub(crate) mod needs;
 pub(crate) mod program;
 pub(crate) mod screen;
+pub(crate) mod stopped;
 pub(crate) mod verified;
 
 /// The table as the contract describes it.
@@ -171,7 +172,13 @@ impl Log {
 /// The program, its environment free of what could change its output.
 pub(crate) fn auditq() -> Command {
     let mut command = Command::new(program_path());
-    for name in ["AUDITQ_DATA_DIR", "AUDITQ_FORMAT", "NO_COLOR"] {
+    for name in [
+        "AUDITQ_DATA_DIR",
+        "AUDITQ_FORMAT",
+        "AUDITQ_VERBOSE",
+        "COLUMNS",
+        "NO_COLOR",
+    ] {
         command.env_remove(name);
     }
     command

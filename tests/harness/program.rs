@@ -13,7 +13,8 @@ use super::auditq;
 /// Both engines, by the name that `--mode` takes.
 pub(crate) const MODES: [&str; 2] = ["baseline", "enhanced"];
 
-/// What hangs this long hangs for ever.
+/// What hangs this long hangs for ever: so many seconds, as `timeout` takes them.
+pub(crate) const FOR_EVER: &str = "300";
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The exit code is 2, standard output is empty, and standard error is one line that holds all of `says`.

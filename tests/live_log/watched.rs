@@ -10,6 +10,9 @@ use super::random::Random;
 use super::writer::Writer;
 use crate::harness::{Log, filter};
 
+/// How long what has to happen is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Waits until the engine has an index again: after a change that needs a build, SQLite answers meanwhile.
 pub(super) fn wait_for_index(engine: &Enhanced, what: &str) {
     let start = Instant::now();
@@ -19,7 +22,7 @@ pub(super) fn wait_for_index(engine: &Enhanced, what: &str) {
         if engine.refreshes().by_sqlite == before {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}: there is no index");
+        assert!(start.elapsed() < PATIENCE, "{what}: there is no index");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -132,9 +135,22 @@ impl Watched {
         assert_answers(other, &events, &queries, what);
     }
 
-    /// Waits until the engine has closed the connection that it keeps between two refreshes.
+    /// Waits until the engine has closed the connection that it keeps between two refreshes: to a log in WAL mode, where
+    /// it is in others' way.
     pub(super) fn wait_until_disconnected(&self) {
-        std::thread::sleep(Duration::from_millis(250));
+        let start = Instant::now();
+        while self.is_connected() {
+            assert!(start.elapsed() < PATIENCE, "it stays connected");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether this process has shared memory of the log open, as every connection to it has, and nothing else.
+    fn is_connected(&self) -> bool {
+        let root = self.log.root().canonicalize().unwrap();
+        let files = std::fs::read_dir("/proc/self/fd").unwrap();
+        let mut paths = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+        paths.any(|path| path.starts_with(&root) && path.to_string_lossy().contains(".db-shm"))
     }
 
     /// Kills the writer in the middle of what it does, and starts another.

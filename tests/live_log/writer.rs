@@ -96,8 +96,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn id(&self) -> u32 {
-        self.child.id()
+    pub(super) fn process(&self) -> &Child {
+        &self.child
     }
 
     /// Runs a statement of Python and waits for its end; gives what went wrong.

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::harness::auditq;
 use crate::harness::faults::is_root;
+use crate::harness::program::FOR_EVER;
 
 /// The database's owner, as whom the service runs.
 pub(super) const OWNER: u32 = 65_534;
@@ -69,7 +70,7 @@ impl Reader {
         };
         // What waits for ever is a failure, too.
         let mut command = Command::new("timeout");
-        command.args(["--signal=KILL", "60"]);
+        command.args(["--signal=KILL", FOR_EVER]);
         if self != Reader::Oneself {
             // setpriv wants at least one option.
             command.args(["setpriv", "--inh-caps=-all"]).args(arguments);
