@@ -208,6 +208,7 @@ mod tests {
         sqlite.busy_timeout(Duration::from_secs(60)).unwrap();
         let reader = open(dir.path());
         let (read, waiting) = std::sync::mpsc::channel();
+        let (start, journal) = (Instant::now(), dir.path().join("audit.db-journal"));
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 waiting.recv().unwrap();
@@ -218,8 +219,13 @@ mod tests {
                 rows += 1;
                 if row.id == 9 {
                     read.send(()).unwrap();
+                    // From its journal on, the writer is about to keep later pieces waiting.
+                    while !journal.exists() {
+                        assert!(start.elapsed() < Duration::from_secs(60), "the writer does not begin");
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
                 }
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(Duration::from_millis(50));
                 Ok(())
             });
             // Read in one transaction, the table would have no new row.
