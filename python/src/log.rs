@@ -160,13 +160,7 @@ impl Log {
         as_of: Option<&str>,
     ) -> PyResult<Bound<'py, PyDict>> {
         guarded(|| {
-            let filter = Filter {
-                from_ts,
-                to_ts,
-                actor_id,
-                action,
-                as_of: self.pin(py, as_of)?,
-            };
+            let filter = self.filter(py, from_ts, to_ts, actor_id, action, as_of)?;
             let query = query(py, filter, page, after, page_size)?;
             self.show(py, &query, |page| {
                 response::dict(py, response::request(py, &query)?, page)
@@ -213,13 +207,7 @@ impl Log {
         as_of: Option<&str>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         guarded(|| {
-            let filter = Filter {
-                from_ts,
-                to_ts,
-                actor_id,
-                action,
-                as_of: self.pin(py, as_of)?,
-            };
+            let filter = self.filter(py, from_ts, to_ts, actor_id, action, as_of)?;
             let query = query(py, filter, page, after, page_size)?;
             self.show(py, &query, |page| Ok(response::line(py, &query, page)))
         })
@@ -245,13 +233,7 @@ impl Log {
         as_of: Option<&str>,
     ) -> PyResult<u64> {
         guarded(|| {
-            let filter = Filter {
-                from_ts,
-                to_ts,
-                actor_id,
-                action,
-                as_of: self.pin(py, as_of)?,
-            };
+            let filter = self.filter(py, from_ts, to_ts, actor_id, action, as_of)?;
             self.shared.ask(py, |engine| engine.count(&filter))
         })
     }
@@ -277,13 +259,7 @@ impl Log {
         as_of: Option<&str>,
     ) -> PyResult<Events> {
         guarded(|| {
-            let filter = Filter {
-                from_ts,
-                to_ts,
-                actor_id,
-                action,
-                as_of: self.pin(py, as_of)?,
-            };
+            let filter = self.filter(py, from_ts, to_ts, actor_id, action, as_of)?;
             let after = after.map(|after| key(py, after)).transpose()?;
             if self.shared.slot.is_closed() {
                 // Said now, not by the first event.
@@ -330,13 +306,7 @@ impl Log {
         after: Option<&str>,
     ) -> PyResult<Follow> {
         guarded(|| {
-            let filter = Filter {
-                from_ts,
-                to_ts,
-                actor_id,
-                action,
-                as_of: None,
-            };
+            let filter = self.filter(py, from_ts, to_ts, actor_id, action, None)?;
             let after = after.map(|after| key(py, after)).transpose()?;
             Follow::begin(py, Arc::clone(&self.shared), &filter, after)
         })
@@ -397,6 +367,25 @@ impl Log {
 }
 
 impl Log {
+    /// The filter that the methods' common parameters mean.
+    fn filter(
+        &self,
+        py: Python<'_>,
+        from_ts: i64,
+        to_ts: i64,
+        actor_id: Option<i64>,
+        action: Option<String>,
+        as_of: Option<&str>,
+    ) -> PyResult<Filter> {
+        Ok(Filter {
+            from_ts,
+            to_ts,
+            actor_id,
+            action,
+            as_of: self.pin(py, as_of)?,
+        })
+    }
+
     /// The event that a request is pinned to.
     fn pin(&self, py: Python<'_>, as_of: Option<&str>) -> PyResult<Option<Key>> {
         match as_of
