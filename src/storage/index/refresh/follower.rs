@@ -187,21 +187,18 @@ impl Follower {
                 Ok((found, verify::is_on().then(|| self.build_from_scratch(snapshot, then))))
             });
             let after = self.watcher.look(|| connection.journal_mode())?;
-            match found {
-                // Whatever moved the file, the log does not tell of it.
-                Ok(_) if way == Way::Frames && after.database != before.database => way = Way::Hashes,
-                Err(RefreshError::Unproven) if way == Way::Frames => way = Way::Hashes,
-                Err(error) => return Err(error),
-                Ok((found, from_scratch)) => {
-                    let refreshed = self.take_over(found, &before, &after, way)?;
-                    match from_scratch {
-                        None => {}
-                        Some(None) => verify::skip(),
-                        Some(Some(expected)) => verify::check(expected, self.content.subject()),
-                    }
-                    return Ok(refreshed);
-                }
+            if way == Way::Frames && is_for_hashes(&found, before.database != after.database) {
+                way = Way::Hashes;
+                continue;
             }
+            let (found, from_scratch) = found?;
+            let refreshed = self.take_over(found, &before, &after, way)?;
+            match from_scratch {
+                None => {}
+                Some(None) => verify::skip(),
+                Some(Some(expected)) => verify::check(expected, self.content.subject()),
+            }
+            return Ok(refreshed);
         }
     }
 
@@ -304,3 +301,15 @@ impl Follower {
         })
     }
 }
+
+/// Whether what frames say proves nothing after all: they do not tell what changed, or the database file has moved
+/// meanwhile, of which they do not tell either.
+fn is_for_hashes<T>(found: &Result<T, RefreshError>, has_moved: bool) -> bool {
+    match found {
+        Ok(_) => has_moved,
+        Err(error) => matches!(error, RefreshError::Unproven),
+    }
+}
+
+#[cfg(test)]
+mod tests;
