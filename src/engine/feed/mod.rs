@@ -424,3 +424,6 @@ fn is_passing(error: &Error) -> bool {
         Error::Busy { .. } | Error::DirectoryLocked { .. } | Error::Overtaken { .. } | Error::Missing { .. }
     )
 }
+
+#[cfg(test)]
+mod tests;
