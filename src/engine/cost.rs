@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Filter, Position, Query};
+use crate::model::{Filter, Query};
 use crate::storage::index::Index;
 
 /// SQLite steps over an entry of its index on `created_at`.
@@ -32,11 +32,6 @@ pub(super) fn page_by_sqlite(index: Option<&Index>, query: &Query) -> Duration {
     let walked = index.and_then(|index| {
         let all = rows_in_window(index, filter)?;
         let matching = index.count(filter).ok()?;
-        if let Position::After(_) = query.position()
-            && matching > rows
-        {
-            return Some((all as f64 / matching as f64 * rows as f64).min(all as f64));
-        }
         let share = (rows as f64 / matching.max(1) as f64).min(1.0);
         Some(all as f64 * share)
     });
@@ -79,4 +74,97 @@ pub(super) fn first_refresh(leaves: u64, page_size: u64, by_hashes: bool) -> Dur
 /// A refresh by hashes in a process that has done one before.
 pub(super) fn refresh_by_hashes(leaves: u64, page_size: u64) -> Duration {
     ns(leaves as f64 * page_size as f64 * HASHED_BYTE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::dataset::SCHEMA_SQL;
+    use crate::model::{Key, Position};
+    use crate::storage::data_dir::DataDir;
+    use crate::storage::index::{IfLocked, RebuildOutcome, rebuild};
+
+    /// 700 events, one a second, a seventh of them of actor 3.
+    fn index() -> Index {
+        let place = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(place.path());
+        let rows = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 700)
+            INSERT INTO audit_events SELECT id, id, id % 7, 'LOGIN', 'T', 'R', 0, 1 FROM n;";
+        let database = rusqlite::Connection::open(dir.database()).unwrap();
+        database.execute_batch(&format!("{SCHEMA_SQL} {rows}")).unwrap();
+        match rebuild(&dir, IfLocked::GiveUp, &|_, _| {}).unwrap() {
+            RebuildOutcome::Done {
+                follower: Some(follower),
+                ..
+            } => follower.index().clone(),
+            _ => panic!("no index was built"),
+        }
+    }
+
+    fn by_actor() -> Filter {
+        Filter {
+            actor_id: Some(3),
+            ..Filter::ALL
+        }
+    }
+
+    /// Half of the events.
+    fn window(filter: Filter) -> Filter {
+        Filter { to_ts: 350, ..filter }
+    }
+
+    #[test]
+    fn a_page_costs_the_rows_that_sqlite_looks_at_to_reach_it() {
+        let index = index();
+        let cost = |index: Option<&Index>, filter: Filter, position| {
+            page_by_sqlite(index, &Query::new(filter, position, 10).unwrap()).as_nanos()
+        };
+        let behind = Position::After(Key {
+            created_at: 900,
+            id: 900,
+        });
+        // Ten rows are looked at; those before them are entries of SQLite's index.
+        assert_eq!(cost(None, Filter::ALL, Position::Page(3)), 10 * 700 + 30 * 38);
+        assert_eq!(cost(Some(&index), Filter::ALL, behind), 10 * 700 + 10 * 38);
+        // Of a filter, one row in seven matches, up to the end of its window.
+        for (filter, position, rows) in [
+            (by_actor(), Position::Page(1), 70),
+            (by_actor(), Position::Page(4), 280),
+            (by_actor(), Position::Page(11), 700),
+            (by_actor(), behind, 70),
+            (window(by_actor()), Position::Page(4), 280),
+            (window(by_actor()), Position::Page(6), 350),
+        ] {
+            assert_eq!(
+                cost(Some(&index), filter.clone(), position),
+                rows * 700,
+                "{filter:?} {position:?}"
+            );
+        }
+        let nobody = Filter {
+            actor_id: Some(77),
+            ..Filter::ALL
+        };
+        assert_eq!(cost(Some(&index), nobody, Position::Page(1)), 700 * 700);
+        // Nothing is known: at least the rows of the page and those before it.
+        assert_eq!(cost(None, by_actor(), Position::Page(3)), 30 * 700);
+    }
+
+    #[test]
+    fn a_count_and_an_export_cost_the_window() {
+        let index = index();
+        let count = |filter: Filter| count_by_sqlite(Some(&index), &filter).as_nanos();
+        assert_eq!(count(Filter::ALL), 700 * 38);
+        assert_eq!(count(window(Filter::ALL)), 350 * 38);
+        assert_eq!(count(by_actor()), 700 * 700);
+        assert_eq!(all_by_sqlite(Some(&index), &window(by_actor())).as_nanos(), 350 * 700);
+        assert!(count_by_sqlite(None, &by_actor()).is_zero() && all_by_sqlite(None, &by_actor()).is_zero());
+    }
+
+    #[test]
+    fn a_refresh_costs_the_leaves_and_by_hashes_their_bytes_too() {
+        assert_eq!(first_refresh(10, 4096, false).as_nanos(), 400_000 + 10 * 150);
+        assert_eq!(first_refresh(10, 4096, true).as_nanos(), 400_000 + 10 * 150 + 10 * 4096);
+        assert_eq!(refresh_by_hashes(10, 4096).as_nanos(), 10 * 4096);
+    }
 }
