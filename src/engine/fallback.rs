@@ -103,27 +103,70 @@ mod tests {
     use crate::contract::dataset::SCHEMA_SQL;
     use crate::model::Position;
 
+    /// A log of one event, and who writes to it.
+    fn log(dir: &DataDir) -> rusqlite::Connection {
+        let row = "INSERT INTO audit_events VALUES (1, 1, 1, 'LOGIN', 'T', 'R', 0, 1)";
+        let writer = rusqlite::Connection::open(dir.database()).unwrap();
+        writer.execute_batch(&format!("{SCHEMA_SQL} {row}")).unwrap();
+        writer
+    }
+
+    /// The actions of the first page.
+    fn actions(fallback: &Fallback) -> String {
+        let query = Query::new(Filter::ALL, Position::Page(1), 10).unwrap();
+        let mut rows = Rows::default();
+        fallback.page(&query, false, &mut rows).unwrap();
+        rows.iter().map(|row| row.action.to_owned()).collect()
+    }
+
     /// SQLite would take the page from memory: what wrote to the file moved no counter of its.
     #[test]
     fn a_file_that_was_overwritten_is_read_anew() {
         let root = tempfile::tempdir().unwrap();
         let dir = DataDir::new(root.path());
-        let row = "INSERT INTO audit_events VALUES (1, 1, 1, 'LOGIN', 'T', 'R', 0, 1)";
-        let writer = rusqlite::Connection::open(dir.database()).unwrap();
-        writer.execute_batch(&format!("{SCHEMA_SQL} {row}")).unwrap();
-        drop(writer);
+        drop(log(&dir));
         let fallback = Fallback::new(&dir);
-        let query = Query::new(Filter::ALL, Position::Page(1), 10).unwrap();
-        let action = || {
-            let mut rows = Rows::default();
-            fallback.page(&query, false, &mut rows).unwrap();
-            rows.iter().map(|row| row.action.to_owned()).collect::<String>()
-        };
-        assert_eq!(action(), "LOGIN");
+        assert_eq!(actions(&fallback), "LOGIN");
         let mut bytes = std::fs::read(dir.database()).unwrap();
         let place = bytes.windows(5).position(|text| text == b"LOGIN").unwrap();
         bytes[place + 3] = b'O';
         std::fs::write(dir.database(), bytes).unwrap();
-        assert_eq!(action(), "LOGON");
+        assert_eq!(actions(&fallback), "LOGON");
+    }
+
+    #[test]
+    fn a_connection_is_kept_where_it_is_in_nobodys_way() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let writer = log(&dir);
+        let fallback = Fallback::new(&dir);
+        let is_kept = || fallback.connections.get().is_some_and(|slot| slot.borrow().is_some());
+        let switch_to = |mode: &str| {
+            let mode = writer.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| {
+                row.get::<_, String>(0)
+            });
+            mode.unwrap()
+        };
+        assert_eq!((actions(&fallback).as_str(), is_kept()), ("LOGIN", true));
+        assert_eq!(switch_to("wal"), "wal");
+        assert_eq!((actions(&fallback).as_str(), is_kept()), ("LOGIN", false));
+        assert_eq!(switch_to("delete"), "delete");
+    }
+
+    #[test]
+    fn events_that_match_are_counted() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let row = "INSERT INTO audit_events VALUES (2, 2, 2, 'LOGOUT', 'T', 'R', 0, 1)";
+        log(&dir).execute(row, []).unwrap();
+        let fallback = Fallback::new(&dir);
+        let of_actor = |actor_id| {
+            let filter = Filter {
+                actor_id,
+                ..Filter::ALL
+            };
+            fallback.count(&filter).unwrap()
+        };
+        assert_eq!([None, Some(1), Some(3)].map(of_actor), [2, 1, 0]);
     }
 }
