@@ -24,11 +24,8 @@ const LONG: Duration = Duration::from_secs(60);
 /// The log cannot be read.
 pub(super) fn measure(engines: &[(&str, &dyn Engine)], progress: Progress<'_>) -> Result<Vec<PageTime>> {
     let events = engines.last().map_or(Ok(0), |(_, engine)| engine.count(&Filter::ALL))?;
-    let last = events.div_ceil(PAGE_SIZE).max(1);
-    let points = POINTS.min(last);
-    let pages: Vec<_> = (0..points)
-        .map(|point| 1 + (last - 1) * point / (points - 1).max(1))
-        .collect();
+    let pages = evenly_spread(events);
+    let points = pages.len() as u64;
     let mut samples = vec![vec![Vec::new(); pages.len()]; engines.len()];
     let mut page = Page::default();
     let start = Instant::now();
@@ -60,6 +57,15 @@ pub(super) fn measure(engines: &[(&str, &dyn Engine)], progress: Progress<'_>) -
     Ok(times)
 }
 
+/// Pages of a log of so many events, the first and the last among them.
+fn evenly_spread(events: u64) -> Vec<u64> {
+    let last = events.div_ceil(PAGE_SIZE).max(1);
+    let points = POINTS.min(last);
+    (0..points)
+        .map(|point| 1 + (last - 1) * point / (points - 1).max(1))
+        .collect()
+}
+
 fn median(subject: &str, page: u64, mut samples: Vec<u64>) -> Option<PageTime> {
     samples.sort_unstable();
     Some(PageTime {
@@ -69,4 +75,39 @@ fn median(subject: &str, page: u64, mut samples: Vec<u64>) -> Option<PageTime> {
         n: samples.len(),
         p50_us: percentile(&samples, 0.5)?.max(1.0).round() / 1e3,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_spread_from_the_first_to_the_last() {
+        for (events, pages) in [(0, 1..=1), (20, 1..=1), (21, 1..=2), (500, 1..=25)] {
+            assert_eq!(evenly_spread(events), pages.collect::<Vec<_>>(), "{events}");
+        }
+        // 49 pages are two apart; of 50,000 they are as far apart as whole numbers can be.
+        assert_eq!(
+            evenly_spread(49 * 20),
+            (0..25).map(|point| 1 + 2 * point).collect::<Vec<_>>()
+        );
+        let many = evenly_spread(999_999);
+        assert_eq!((many.len(), many[0], many[24]), (25, 1, 50_000));
+        assert!(
+            many.windows(2)
+                .all(|pair| (2_083..=2_084).contains(&(pair[1] - pair[0])))
+        );
+    }
+
+    #[test]
+    fn a_page_costs_the_median_of_its_samples() {
+        let of = |samples: &[u64]| {
+            let time = median("floor", 7, samples.to_vec()).unwrap();
+            (time.page, time.page_size, time.n, time.p50_us)
+        };
+        assert_eq!(of(&[9_000, 1_000, 2_000]), (7, 20, 3, 2.0));
+        // No page takes no time.
+        assert_eq!(of(&[0]), (7, 20, 1, 0.001));
+        assert!(median("floor", 7, Vec::new()).is_none());
+    }
 }

@@ -76,6 +76,8 @@ fn the_depth_classes_are_the_whole() {
         let rounds: usize = subject.rounds.iter().map(|round| round.summary.latency.n).sum();
         assert_eq!([classes, buckets, rounds], [subject.total.latency.n; 3]);
         assert_eq!((subject.total.errors, subject.total.rps), (2, 4.0));
+        let numbers: Vec<_> = subject.rounds.iter().map(|round| (round.round, round.turn)).collect();
+        assert_eq!(numbers, [(1, 1), (2, 2)], "both are counted from 1");
     }
 }
 
@@ -132,6 +134,21 @@ fn six_rounds_allow_a_verdict() {
     let verdicts: Vec<_> = figures.ratios.iter().map(|it| it.verdict).collect();
     assert_eq!(verdicts[..3], ["faster", "faster", "inconclusive"]);
     assert!(verdicts[3..].iter().all(|it| *it == "faster"));
+    assert!(figures.costs.iter().all(|it| it.n == 2 * 6), "requests of all rounds");
+}
+
+#[test]
+fn the_last_bucket_of_a_histogram_has_no_end() {
+    let end = |to_ns| {
+        let bucket = bucket(measure::Bucket {
+            from_ns: 500,
+            to_ns,
+            count: 3,
+        });
+        assert_eq!((bucket.from_us, bucket.count), (0.5, 3));
+        bucket.to_us
+    };
+    assert_eq!((end(1_000), end(u64::MAX)), (Some(1.0), None));
 }
 
 #[test]
@@ -191,6 +208,43 @@ fn an_open_loop_has_no_verdict_on_what_the_rate_sets() {
     // A queue is like nothing else.
     assert_eq!(metrics(&behind), ["cost", "cost_with_events"]);
     assert!(figures(&measured(), false).subjects[1].open.is_none());
+}
+
+/// Nothing tells a rate where there is but one request, or no time between them.
+#[test]
+fn what_has_no_rate_of_its_own_keeps_up() {
+    let spoils: [fn(&mut Round); 2] = [
+        |round| round.samples.truncate(1),
+        |round| round.last_start = Duration::ZERO,
+    ];
+    for spoil in spoils {
+        let mut measured = Measured {
+            requests_per_s: Some(4.0),
+            ..measured()
+        };
+        measured
+            .subjects
+            .iter_mut()
+            .flat_map(|timed| &mut timed.rounds)
+            .for_each(spoil);
+        let open = figures(&measured, false).subjects[1].open.unwrap();
+        assert_eq!((open.started_per_s, open.kept_up), (4.0, true));
+    }
+}
+
+#[test]
+fn a_ratio_is_weak_where_either_side_is() {
+    let rounds = [Summary::of(&mut [1_000, 2_000], 0, 1.0).unwrap()];
+    let side = |is_p99_weak| Side {
+        name: "either",
+        rounds: &rounds,
+        is_p99_weak,
+    };
+    for (model, other, is_weak) in [(true, false, true), (false, true, true), (false, false, false)] {
+        let told = ratios::judge(&ratios::of_latencies(&[side(model), side(other)]), 4).unwrap();
+        let weak: Vec<_> = told.iter().filter(|it| it.is_weak).map(|it| it.metric).collect();
+        assert_eq!(weak, if is_weak { &["p99"][..] } else { &[] }, "{model} {other}");
+    }
 }
 
 #[test]
