@@ -346,6 +346,17 @@ mod tests {
         fs::create_dir(files.path("file")).unwrap();
         assert!(!files.is_trusted());
         assert!(!is_replaceable(files.dir.path(), &files.path("file")));
+        assert!(is_replaceable(files.dir.path(), &files.path("db")));
+        assert!(is_replaceable(files.dir.path(), &files.path("nothing")));
+    }
+
+    #[test]
+    fn without_a_database_only_what_nobody_else_can_write_is_trusted() {
+        let files = Files::new(0o666, 0o600);
+        let is_trusted = |name: &str, database: &str| open_trusted(&files.path(name), &files.path(database)).is_ok();
+        assert!(is_trusted("file", "nothing"));
+        assert!(!is_trusted("db", "nothing"));
+        assert!(!is_trusted("file", "db/nothing"), "whose permissions nobody can tell");
     }
 
     #[test]
@@ -402,5 +413,11 @@ mod tests {
         give("file", 0);
         assert!(files.is_trusted(), "root's");
         assert_eq!(files.mode_of_copy(), Some(0o600));
+        let copied = Permissions::of_path(&files.path("file")).unwrap();
+        assert_eq!(
+            (copied.uid, copied.gid),
+            (65_533, 65_533),
+            "a copy has the database's owner"
+        );
     }
 }

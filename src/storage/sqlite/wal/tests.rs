@@ -180,6 +180,19 @@ fn frames_of_a_transaction_that_is_not_committed() {
 }
 
 #[test]
+fn a_tail_ends_with_its_last_commit() {
+    let db = wal_db(512);
+    db.insert(50, 60);
+    let (reader, before) = (open(&db), all_frames(&db).end);
+    db.insert(2, 60);
+    let committed = reader.frames(&before, db.committed_frames()).unwrap();
+    spill(&db);
+    let written = reader.frames(&before, committed.end.frame + 1).unwrap_err();
+    assert!(matches!(written, WalProblem::NotACommit { .. }), "{written}");
+    assert_eq!(reader.committed_tail(&before).unwrap(), Some(committed));
+}
+
+#[test]
 fn frames_of_a_transaction_that_was_rolled_back() {
     let db = wal_db(512);
     db.insert(50, 60);
