@@ -28,7 +28,7 @@ def work():
     c = connect()
     c.execute('PRAGMA wal_autocheckpoint = 3')
     n = c.execute('SELECT max(id) FROM audit_events').fetchone()[0]
-    while not os.path.exists('over'):
+    while is_on():
         n += 1
         run(c, 'INSERT INTO audit_events SELECT %d, 2000000 + %d, 3, \"NEW\", \"X\", \"X-1\", 0, payload_len FROM audit_events WHERE id = 1' % (n, n))
         open('committed', 'w').write(str(n))
@@ -52,6 +52,7 @@ fn a_reader_elsewhere_that_holds_a_snapshot_for_seconds_beside_a_writer() {
         .run("reader = connect(); run(reader, 'BEGIN', 'SELECT count(*) FROM audit_events')");
     let before = watched.engine.refreshes();
     let over = Over(watched.log.path("over"));
+    watched.writer.run(IS_ON);
     watched.writer.run(COMMITS);
     let start = Instant::now();
     let (mut asked, mut page_of_one) = (0_u64, Page::default());
@@ -135,7 +136,7 @@ import threading
 def work():
     c = connect()
     n = 0
-    while not os.path.exists('over'):
+    while is_on():
         n += 1
         run(c, 'PRAGMA cache_size = %d' % (10 if n % 3 == 0 else 2000), 'PRAGMA cache_spill = 1')
         run(c, 'BEGIN IMMEDIATE', 'UPDATE audit_events SET actor_id = %d, action = \"N-%d\" WHERE id %% 5 = %d' % (n % 9, n, n % 5),
@@ -157,6 +158,12 @@ fn committed_state(log: &Log, query: &Query) -> Result<String, String> {
     ));
     answer(&Baseline::new(&DataDir::new(copy.path())), query)
 }
+
+/// When a writer goes on. Where a check has failed, the log may be gone before the writer looks.
+const IS_ON: &str = "
+def is_on():
+    return os.path.exists('audit.db') and not os.path.exists('over')
+";
 
 /// Ends a writer that goes on, also where a check has failed.
 struct Over(PathBuf);
@@ -220,6 +227,7 @@ fn look_at_stopped(watched: &Watched, is_wal: bool, stops: &mut Stops, what: &st
 fn stopped_writer(journal_mode: &str, is_enough: impl Fn(&Stops) -> bool) {
     let mut watched = Watched::new(Log::plain(2000), journal_mode);
     let over = Over(watched.log.path("over"));
+    watched.writer.run(IS_ON);
     watched.writer.run(RESTLESS);
     let mut random = Random(number("AUDITQ_HISTORY_SEED", 24_301));
     let mut stops = Stops::default();
