@@ -4,3 +4,4 @@ mod begins_and_ends;
 mod beside_a_writer;
 mod changes;
 mod feed;
+mod folds;

@@ -77,8 +77,14 @@ fn comes_back(history: &History, written: &DeltaFile, bytes: &[u8], draw: &mut D
     assert_eq!(read.source, written.source);
     assert_eq!((&read.table, &read.time), (&written.table, &written.time));
     assert_eq!(read.encode(&history.base), bytes, "{history:?}");
+    let without_lists = DeltaFile {
+        delta: history.rows_only.delta().clone(),
+        ..file_of(history)
+    };
+    assert_eq!(without_lists.encode(&history.base), bytes, "{history:?}");
     let again = History {
         base: Arc::clone(&history.base),
+        rows_only: history.rows_only.clone(),
         index: Index::new(Arc::clone(&history.base), read.delta),
         log: history.log.clone(),
         gone: Vec::new(),

@@ -161,7 +161,7 @@ fn asked_everything(steps: &[Step<'_>]) {
         let before = history.log.clone();
         step(&mut history.log);
         history.log.rows.sort_unstable_by_key(|row| row.key.id);
-        history.index = history.index.changed(difference(&before, &history.log)).unwrap();
+        history.follow(difference(&before, &history.log));
         assert_eq!(history.index.events(), history.log.rows.len() as u64, "{what}");
         for query in every_question(&history.log) {
             history.ask(&query);
@@ -220,7 +220,7 @@ fn some_history() -> History {
     history.log.rows[1].texts[0] = "NEW".to_owned();
     history.log.rows.push(row(60, 104, 77, "LOGIN"));
     history.log.rows.push(row(61, 104, 77, ""));
-    history.index = history.index.changed(difference(&before, &history.log)).unwrap();
+    history.follow(difference(&before, &history.log));
     history
 }
 
@@ -229,9 +229,11 @@ fn changes_that_cancel_out_leave_no_delta() {
     let mut history = some_history();
     assert!(!history.index.delta().is_empty());
     let back = difference(&history.log, &five());
-    history.index = history.index.changed(back).unwrap();
-    assert!(history.index.delta().is_empty());
-    assert_eq!((history.index.delta().removed(), history.index.delta().added()), (0, 0));
+    history.follow(back);
+    for index in [&history.index, &history.rows_only] {
+        assert!(index.delta().is_empty());
+        assert_eq!((index.delta().removed(), index.delta().added()), (0, 0));
+    }
 }
 
 #[test]

@@ -16,11 +16,35 @@ use crate::storage::index::{
     RowChanges, Way, rebuild,
 };
 
-/// More changes than this, and than a 64th of the log, are folded into a new base.
-const FOLD_FROM: u64 = 4_096;
-const FOLD_SHARE: u64 = 64;
+/// How many changes are folded into a new base. A fold costs as much as the log is long and keeps what is new waiting.
+struct FoldBeyond {
+    changes: u64,
+    /// One in so many of the log's events.
+    share: u64,
+}
+
+impl FoldBeyond {
+    /// As many changes of a log of so many events are still kept.
+    const fn of(self, events: u64) -> u64 {
+        let share = events / self.share;
+        if share > self.changes { share } else { self.changes }
+    }
+}
+
+/// Where commits pause, which is when nobody waits.
+const IF_IDLE: FoldBeyond = FoldBeyond {
+    changes: 4_096,
+    share: 64,
+};
+/// Where they never do: changes take memory, and the fold of so many costs little of each.
+const IF_BUSY: FoldBeyond = FoldBeyond {
+    changes: 131_072,
+    share: 8,
+};
 
 /// An index that is brought up to date, and what it last said.
+///
+/// It reads rows by their id and no pages, so it keeps no posting lists.
 #[derive(Debug)]
 pub(super) struct IndexedSource {
     dir: DataDir,
@@ -32,6 +56,8 @@ pub(super) struct IndexedSource {
     version: Option<DbVersion>,
     /// A fold is tried again once there are more changes than this.
     fold_beyond: u64,
+    /// Whether commits pause.
+    is_idle: bool,
 }
 
 /// Where an index leads to.
@@ -51,18 +77,19 @@ pub(super) enum Next {
 impl IndexedSource {
     /// Begins with the log as it is now; what is newer than `after` has just become visible.
     pub(super) fn open(dir: &DataDir, filter: &Filter, after: Option<Key>) -> Result<Begun> {
-        let (follower, state) = match Self::follower(dir)? {
+        let (mut follower, state) = match Self::follower(dir)? {
             Ok(begun) => begun,
             Err(why) => return Ok(Begun::Refused(why)),
         };
-        let told = follower.index().clone();
         let came = match after {
             Some(after) => {
-                let walk = IndexWalk::newer_than(told.clone(), filter, after);
+                let walk = IndexWalk::newer_than(follower.index().clone(), filter, after);
                 Came::Walk(walk.map_err(|why| why.error(dir, "cannot be read"))?)
             }
             None => Came::Nothing,
         };
+        follower.drop_lists();
+        let told = follower.index().clone();
         let source = IndexedSource {
             dir: dir.clone(),
             filter: filter.clone(),
@@ -71,6 +98,7 @@ impl IndexedSource {
             watcher: state.watcher,
             version: state.version,
             fold_beyond: 0,
+            is_idle: false,
         };
         let advance = Advance {
             removed: Vec::new(),
@@ -118,21 +146,34 @@ impl IndexedSource {
         }
     }
 
-    /// Brings the index up to date; by way of a new base where much has changed since the last.
+    /// Brings the index up to date; by way of a new base where that is due.
     fn refresh(&mut self) -> std::result::Result<Refreshed, RefreshError> {
-        let delta = self.told.delta();
-        let changes = delta.added() + delta.removed();
-        let most = FOLD_FROM.max(self.told.events() / FOLD_SHARE).max(self.fold_beyond);
-        if changes > most {
+        let is_due = self.is_fold_due();
+        self.is_idle = false;
+        if is_due {
+            let changes = self.changes();
             // Where it cannot be written now, it is not tried at each commit.
             self.fold_beyond = changes + changes / 2;
-            if let Ok(Some((follower, refreshed))) = index::fold(self.follower.parts()) {
+            if let Ok(Some((mut follower, refreshed))) = index::fold(self.follower.parts()) {
+                follower.drop_lists();
+                let index = follower.index().clone();
                 *self.follower = follower;
                 self.fold_beyond = 0;
-                return Ok(refreshed);
+                return Ok(Refreshed { index, ..refreshed });
             }
         }
         self.follower.refresh(Budget::Any)
+    }
+
+    fn changes(&self) -> u64 {
+        let delta = self.told.delta();
+        delta.added() + delta.removed()
+    }
+
+    /// Whether the next look should make a new base of what changed.
+    pub(super) fn is_fold_due(&self) -> bool {
+        let beyond = if self.is_idle { IF_IDLE } else { IF_BUSY };
+        self.changes() > beyond.of(self.told.events()).max(self.fold_beyond)
     }
 
     fn told_by(&mut self, refreshed: Refreshed) -> Result<Advance> {
@@ -177,7 +218,7 @@ impl IndexedSource {
             }
         };
         self.told.each_row(remember).map_err(|why| self.corrupt(why))?;
-        let (follower, state) = match built(&self.dir)? {
+        let (mut follower, state) = match built(&self.dir)? {
             Ok(built) => built,
             Err(why) => return Ok(Next::Refused(why, known)),
         };
@@ -192,9 +233,11 @@ impl IndexedSource {
             }
         };
         index.each_row(compare).map_err(|why| self.corrupt(why))?;
-        let walk = IndexWalk::of_ids(index.clone(), filter, ids).map_err(|why| self.corrupt(why))?;
+        let walk = IndexWalk::of_ids(index, filter, ids).map_err(|why| self.corrupt(why))?;
         let is_replaced = self.watcher.identity() != state.watcher.identity();
-        (self.follower, self.told) = (follower, index);
+        follower.drop_lists();
+        self.told = follower.index().clone();
+        self.follower = follower;
         (self.watcher, self.version) = (state.watcher, state.version);
         Ok(Next::Advanced(Advance {
             removed: known.without(&now),
@@ -215,6 +258,12 @@ impl IndexedSource {
     /// Closes the connection that is kept between two refreshes: one to a log in WAL mode keeps others from leaving it.
     pub(super) fn disconnect(&mut self) {
         self.follower.disconnect();
+    }
+
+    /// The same, because no commit came for a while.
+    pub(super) fn idle(&mut self) {
+        self.disconnect();
+        self.is_idle = true;
     }
 
     /// Writes what changed since the base was written, for other processes. Best effort: they refresh what they find.
@@ -239,5 +288,17 @@ fn built(dir: &DataDir) -> Result<std::result::Result<(Box<Follower>, IndexState
             Ok(Err(state.index.err().unwrap_or_default()))
         }
         RebuildOutcome::LockedElsewhere(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_folds_what_a_burst_keeps() {
+        for (events, idle, busy) in [(2_000, 4_096, 131_072), (5_000_000, 78_125, 625_000)] {
+            assert_eq!((IF_IDLE.of(events), IF_BUSY.of(events)), (idle, busy));
+        }
     }
 }

@@ -38,6 +38,9 @@ const FIRST_BACK_OFF: Duration = Duration::from_millis(1);
 /// a fifth of one, and leaves a rollback journal's writer its turns.
 const REST: u32 = 4;
 const LEAST_REST: Duration = Duration::from_millis(1);
+/// The longest pause with a write-ahead log, where no commit waits for a look; after a look that took longer, as long as that
+/// did. So whatever comes, a feed takes half a processor at most, and what it has not told yet does not grow.
+const MOST_REST: Duration = Duration::from_millis(10);
 /// So long after the last look the database is left alone.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -182,7 +185,8 @@ impl Feed {
             }
             self.looked_at = Instant::now();
             // What was waited for a lock cost nobody anything.
-            self.rest = (processor_time().saturating_sub(spent) * REST).max(LEAST_REST);
+            let spent = processor_time().saturating_sub(spent);
+            self.rest = rest_after(spent, self.has_write_ahead_log());
             if self.updates.is_empty() && matches!(self.came, Came::Nothing) {
                 return Ok(Update::UpToDate);
             }
@@ -213,7 +217,10 @@ impl Feed {
             Woken::TimeIsUp => {
                 // However short the times are that the caller waits at once.
                 if self.looked_at.elapsed() >= IDLE {
-                    self.disconnect();
+                    self.idle();
+                }
+                if self.is_fold_due() {
+                    return Woken::Noticed;
                 }
                 if left(due).is_zero() {
                     return Woken::TimeIsUp;
@@ -229,6 +236,21 @@ impl Feed {
         if let Source::Indexed(source) = &mut self.source {
             source.disconnect();
         }
+    }
+
+    fn idle(&mut self) {
+        if let Source::Indexed(source) = &mut self.source {
+            source.idle();
+        }
+    }
+
+    fn is_fold_due(&self) -> bool {
+        matches!(&self.source, Source::Indexed(source) if source.is_fold_due())
+    }
+
+    /// As far as the last look saw: without one, commits wait for readers.
+    fn has_write_ahead_log(&self) -> bool {
+        matches!(self.seen, Some((Some(_), _)))
     }
 
     /// Keeps for other processes what this one knows.
@@ -257,6 +279,9 @@ impl Feed {
     fn is_to_look(&self) -> bool {
         if self.looked_at.elapsed() < self.rest {
             return false;
+        }
+        if self.is_fold_due() {
+            return true;
         }
         match self.version() {
             Some(version) if self.trouble.is_none() => !self.watcher().matches(&version),
@@ -410,6 +435,16 @@ impl PayloadReader {
             PayloadReader::Baseline => payload::fill_baseline(dir, page, find),
             PayloadReader::Shared(payloads) => payloads.fill(page, find),
         }
+    }
+}
+
+/// How long the database is left alone after a look that took so much of a processor.
+fn rest_after(spent: Duration, has_write_ahead_log: bool) -> Duration {
+    let rest = (spent * REST).max(LEAST_REST);
+    if has_write_ahead_log {
+        rest.min(spent.max(MOST_REST))
+    } else {
+        rest
     }
 }
 

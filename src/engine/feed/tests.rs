@@ -1,6 +1,8 @@
 use super::*;
 use crate::contract::dataset::SCHEMA_SQL;
 
+const MS: Duration = Duration::from_millis(1);
+
 /// The lines that are told until the database has been looked at once more.
 fn lines_of_next_look(feed: &mut Feed) -> Vec<String> {
     let (before, mut lines) = (feed.looked_at, Vec::new());
@@ -43,4 +45,19 @@ fn a_trouble_that_passed_and_comes_again_is_told_again() {
             assert!(lines_of_next_look(&mut feed).is_empty(), "{mode:?}, time {time}");
         }
     }
+}
+
+#[test]
+fn a_look_costs_a_fifth_of_a_processor_where_commits_wait_for_it() {
+    assert_eq!(rest_after(Duration::ZERO, false), MS);
+    assert_eq!(rest_after(2 * MS, false), 8 * MS);
+    assert_eq!(rest_after(100 * MS, false), 400 * MS);
+}
+
+#[test]
+fn with_a_write_ahead_log_a_feed_rests_no_longer_than_it_takes_to_keep_up() {
+    assert_eq!(rest_after(Duration::ZERO, true), MS);
+    assert_eq!(rest_after(2 * MS, true), 8 * MS);
+    assert_eq!(rest_after(9 * MS, true), 10 * MS);
+    assert_eq!(rest_after(100 * MS, true), 100 * MS);
 }

@@ -57,6 +57,11 @@ impl Index {
         ))
     }
 
+    /// The same events without posting lists: see [`Delta::to_rows_only`]. It has no pages and counts nothing.
+    pub(crate) fn to_rows_only(&self) -> Self {
+        Index::new(Arc::clone(&self.base), self.delta.to_rows_only())
+    }
+
     /// The rows with an id in `ids`, by id.
     ///
     /// # Errors
@@ -104,7 +109,7 @@ impl Index {
         if offset >= self.events() {
             return Ok(());
         }
-        match self.delta.list(query.filter()) {
+        match self.delta.list(query.filter())? {
             None => self.page_of_base(query, offset, rows, will_read),
             Some(delta) => {
                 let merged = Merged {
@@ -124,7 +129,7 @@ impl Index {
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Corrupted> {
         let list = self.base.list(filter, 0)?;
         let pin = pin(filter);
-        let (first, end) = match self.delta.list(filter) {
+        let (first, end) = match self.delta.list(filter)? {
             None => {
                 let (first, end) = self.base.window(&list, filter)?;
                 let pinned = pin.map(|key| self.base.first_not_before(key, &list)).transpose()?;

@@ -46,6 +46,9 @@ impl Delta {
     fn remove(&mut self, base: &Base, key: Key) -> Result<(), Corrupted> {
         if let Some(row) = self.added_by_id.get(&key.id).filter(|row| row.key == key).cloned() {
             self.added_by_id.remove_cow(&key.id);
+            if self.is_rows_only {
+                return Ok(());
+            }
             return self.for_lists(row.actor_id, &row.action, |_, list| list.take_back(key));
         }
         let Some((rank, row)) = find(base, key)? else {
@@ -84,6 +87,9 @@ impl Delta {
         }
         let row = Arc::new(row);
         self.added_by_id.insert_cow(row.key.id, Arc::clone(&row));
+        if self.is_rows_only {
+            return Ok(());
+        }
         let rank = base.rank_of_key(row.key)?;
         self.for_lists(row.actor_id, &row.action, |key, list| {
             list.add(position(base, key, rank)?, &row)
@@ -97,7 +103,9 @@ impl Delta {
         action: &str,
         mut change: impl FnMut(&ListKey, &mut ListDelta) -> Result<(), Corrupted>,
     ) -> Result<(), Corrupted> {
-        for key in ListKey::of_row(actor_id, action) {
+        // That of all events is the first.
+        let kept = if self.is_rows_only { 1 } else { usize::MAX };
+        for key in ListKey::of_row(actor_id, action).into_iter().take(kept) {
             let list = Arc::make_mut(self.lists.get_or_default_cow(key.clone()));
             change(&key, list)?;
             if list.is_empty() {

@@ -32,6 +32,14 @@ impl ListDelta {
         self.removed.is_empty() && self.added.is_empty()
     }
 
+    /// What is gone, without what came.
+    pub(super) fn without_added(&self) -> Self {
+        ListDelta {
+            removed: self.removed.clone(),
+            added: Chunks::default(),
+        }
+    }
+
     /// The positions of the base's list whose events are gone, ascending.
     pub(crate) fn removed(&self) -> impl Iterator<Item = u32> {
         self.removed.iter().copied()

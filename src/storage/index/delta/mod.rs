@@ -32,6 +32,8 @@ pub(crate) struct Delta {
     /// Only lists that differ from those of the base. That of all events is always among them, if there are any.
     lists: Map<ListKey, Arc<ListDelta>, CHUNK>,
     added_by_id: Map<i64, Arc<OwnedRow>, CHUNK>,
+    /// Whether no list is kept but the removed ones of all events: see [`Delta::to_rows_only`].
+    is_rows_only: bool,
 }
 
 /// A posting list by what its events have in common.
@@ -83,7 +85,28 @@ impl ListKey {
 impl Delta {
     /// Whether nothing differs from the base.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lists.len() == 0
+        self.lists.len() == 0 && self.added_by_id.len() == 0
+    }
+
+    /// The same rows without posting lists, for who reads rows by id and never pages: keeping the lists is most of what a
+    /// change costs.
+    pub(crate) fn to_rows_only(&self) -> Self {
+        let mut lists = Map::default();
+        if let Some(all) = self.of_all().map(ListDelta::without_added)
+            && !all.is_empty()
+        {
+            lists.insert_cow(ListKey::All, Arc::new(all));
+        }
+        Delta {
+            lists,
+            added_by_id: self.added_by_id.clone(),
+            is_rows_only: true,
+        }
+    }
+
+    /// Whether there are posting lists.
+    pub(crate) fn has_lists(&self) -> bool {
+        !self.is_rows_only
     }
 
     /// How many rows of the base are gone or other ones.
@@ -97,11 +120,17 @@ impl Delta {
     }
 
     /// What differs in the list of a filter; `None` where it is as the base has it.
-    pub(crate) fn list(&self, filter: &Filter) -> Option<&ListDelta> {
-        if self.is_empty() {
-            return None;
+    ///
+    /// # Errors
+    /// No posting lists are kept.
+    pub(crate) fn list(&self, filter: &Filter) -> Result<Option<&ListDelta>, Corrupted> {
+        if self.is_rows_only {
+            return Err(Corrupted::new("it has no posting lists"));
         }
-        self.lists.get(&ListKey::of(filter)).map(Arc::as_ref)
+        if self.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.lists.get(&ListKey::of(filter)).map(Arc::as_ref))
     }
 
     /// What differs in the list of all events.

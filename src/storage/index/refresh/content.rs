@@ -65,6 +65,11 @@ impl Content {
         &self.index
     }
 
+    /// From now on the index has no posting lists.
+    pub(super) fn drop_lists(&mut self) {
+        self.index = self.index.to_rows_only();
+    }
+
     pub(super) fn rows_sum(&self) -> u64 {
         self.rows_sum
     }
