@@ -114,8 +114,8 @@ class Log:
     ) -> Response:
         """The response to one request: a dict equal to the service's."""
 
-    def answer(self, query: _Query) -> Response:
-        """The response to a request object: `page` of its six attributes, each exactly of its type."""
+    def answer(self, query: "_Query | Request | dict[str, Any]") -> Response:
+        """The response to a request object or dict: `page` of its six attributes or items, each exactly of its type."""
 
     def page_json(
         self,

@@ -195,6 +195,31 @@ def test_a_request_object_is_answered_as_its_values(dataset, baseline):
             assert json.dumps(answer) == json.dumps(log.page(**asdict(query)))
             # A dict of its own, in the contract's order.
             assert answer["query"] == asdict(query) and list(answer["query"]) == list(asdict(query))
+            assert json.dumps(log.answer(vars(query))) == json.dumps(answer)
+
+
+def test_a_request_may_be_a_dict(small):
+    plain = {"from_ts": 0, "to_ts": 2_000, "actor_id": 1, "action": "UPDATE", "page": 1, "page_size": 20}
+    with auditq.Log(small.path) as log:
+        expected = json.dumps(log.page(**plain))
+        # In another order, with keys that are strings of their own, as json.loads and slices make them.
+        others = [dict(reversed(plain.items())), json.loads(json.dumps(plain)), {(key + " ")[:-1]: plain[key] for key in plain}]
+        for request in [plain, *others]:
+            before = dict(request)
+            response = log.answer(request)
+            assert json.dumps(response) == expected
+            # The echo is the response's own.
+            response["query"]["page"] = 7
+            assert request == before
+        for wrong in [
+            {}, {**plain, "more": 1}, {key: plain[key] for key in list(plain)[:5]},
+            {**{key: plain[key] for key in list(plain)[:5]}, "size": 20}, {**{key: plain[key] for key in list(plain)[1:]}, 1: 0},
+        ]:  # fmt: skip
+            with pytest.raises(TypeError, match="keys are from_ts"):
+                log.answer(wrong)
+        for field in plain:
+            with pytest.raises(TypeError, match="exactly"):
+                log.answer({**plain, field: 1.0})
 
 
 @pytest.mark.parametrize("field", ["from_ts", "to_ts", "actor_id", "action", "page", "page_size"])
