@@ -86,6 +86,12 @@ impl Writer {
         Writer { child, orders }
     }
 
+    /// Lets it end by itself: what one that is killed leaves half done, the next connection finishes or not.
+    fn end(mut self) {
+        self.order("end\n");
+        assert!(self.child.wait().unwrap().success());
+    }
+
     fn order(&mut self, order: &str) {
         self.orders.write_all(order.as_bytes()).unwrap();
     }
@@ -287,7 +293,6 @@ fn soak(journal_mode: &str, time: Duration) {
             })
             .collect();
         let _over = Over(&soak);
-        // Here, so that it ends before its words are waited for.
         let mut writer = writer;
         let wait_for = |what: &str, is_there: &dyn Fn() -> bool| {
             while !is_there() {
@@ -325,6 +330,7 @@ fn soak(journal_mode: &str, time: Duration) {
                 turns_before = turns;
             }
         }
+        writer.end();
     });
     let (first, last) = (first.unwrap(), Level::now(&soak));
     let rates = (first.rate_since(start, 0), last.rate_since(first.at, first.asked));

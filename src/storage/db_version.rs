@@ -10,12 +10,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::data_dir::DataDir;
 use super::db_files::DatabaseFiles;
-use super::fs::file_times::FileTimes;
+use super::fs::file_times::{FileTimes, clock_grain};
 use super::fs::path_watch::PathWatch;
-use super::fs::platform::{FileState, Identity, open_for_state};
+use super::fs::platform::{FileState, Identity, file_clock_ns, open_for_state};
 use super::sqlite::wal::{WalProblem, WalReader};
 use crate::error::{Error, Result};
 
@@ -58,7 +59,9 @@ pub(crate) struct Look {
     has_more_frames: bool,
     /// Whether the database's path leads to the file that was looked at.
     is_at_its_path: bool,
-    times: FileTimes,
+    /// Whether a log, and a database, that is found in this state again was not written to since.
+    is_wal_proven: bool,
+    is_database_proven: bool,
 }
 
 impl Look {
@@ -75,8 +78,7 @@ impl Look {
             (JournalMode::Wal { .. }, Some(wal)) if !self.has_more_frames => Journal::Wal(wal),
             _ => return None,
         };
-        let is_proven = self.proves_database() && self.wal.is_none_or(|wal| self.times.prove(&wal));
-        (self.is_at_its_path && is_proven).then_some(DbVersion {
+        (self.is_at_its_path && self.is_proven()).then_some(DbVersion {
             database: self.database,
             journal,
         })
@@ -84,7 +86,17 @@ impl Look {
 
     /// Whether a database file that is found in this state again was not written to meanwhile.
     pub(crate) fn proves_database(&self) -> bool {
-        self.times.prove(&self.database)
+        self.is_database_proven
+    }
+
+    fn is_proven(&self) -> bool {
+        self.is_database_proven && self.is_wal_proven
+    }
+
+    /// How long it takes until files that stay as they are prove something.
+    fn grain(&self) -> Duration {
+        let wal = self.wal.as_ref().map(clock_grain);
+        clock_grain(&self.database).max(wal.unwrap_or_default())
     }
 }
 
@@ -170,28 +182,43 @@ impl DbWatcher {
     /// Those of `mode`, and I/O errors.
     pub(crate) fn look(&self, mode: impl FnOnce() -> Result<JournalMode>) -> Result<Look> {
         let unreadable = |error| Error::io(self.dir.database(), "cannot look at")(error);
+        let begun = file_clock_ns();
         let wal = self.wal().map_err(unreadable)?;
         let mode = mode()?;
         let has_more_frames = match (mode, wal) {
             (JournalMode::Wal { frames }, Some(_)) => self.has_frame_after(frames).map_err(unreadable)?,
             _ => false,
         };
+        let database = self.database().map_err(unreadable)?;
+        let seen = begun..=file_clock_ns();
         Ok(Look {
             wal,
             mode,
-            database: self.database().map_err(unreadable)?,
+            database,
             has_more_frames,
             is_at_its_path: self.is_at_its_path_now(),
-            times: self.times,
+            is_wal_proven: wal.is_none_or(|wal| self.times.prove(&wal, &seen)),
+            is_database_proven: self.times.prove(&database, &seen),
         })
     }
 
-    /// The version now, for what is to be read; `None` while it cannot be told.
+    /// The version now, for what is to be read; `None` where it cannot be told. Where the files are too young to prove
+    /// anything, it waits until they are old enough.
     ///
     /// # Errors
     /// Those of `mode`, and I/O errors.
-    pub(crate) fn capture(&self, mode: impl FnOnce() -> Result<JournalMode>) -> Result<Option<DbVersion>> {
-        Ok(self.look(mode)?.version())
+    pub(crate) fn capture(&self, mode: impl Fn() -> Result<JournalMode>) -> Result<Option<DbVersion>> {
+        /// Files that are written to again and again have no version.
+        const LOOKS: usize = 3;
+        let mut look = self.look(&mode)?;
+        for _ in 1..LOOKS {
+            if look.is_proven() || self.times == FileTimes::Cached {
+                break;
+            }
+            std::thread::sleep(look.grain());
+            look = self.look(&mode)?;
+        }
+        Ok(look.version())
     }
 
     /// The states of write-ahead log and database file, whatever they mean; `None` where the system cannot say.
@@ -240,14 +267,11 @@ impl DbWatcher {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fs::platform::file_clock_ns;
     use super::*;
 
     const OLD: i64 = 3_600_000_000_000;
-    /// What times without fractions of seconds leave open: see `file_times`.
-    const GRAIN: i64 = 2_000_000_000;
 
-    /// The state of a file that changed so many nanoseconds before `now`, which is a whole second.
+    /// The state of a file that changed so many nanoseconds before `now`.
     fn state(now: i64, age: i64) -> FileState {
         FileState {
             inode: 1,
@@ -258,25 +282,18 @@ mod tests {
     }
 
     /// A look at a database and a log of these ages.
-    fn look(now: i64, times: FileTimes, [database, wal]: [i64; 2]) -> Look {
+    fn look(times: FileTimes, [database, wal]: [i64; 2]) -> Look {
+        let now = file_clock_ns();
+        let [database, wal] = [database, wal].map(|age| state(now, age));
+        let is_proven = |state| times.prove(state, &(now..=now));
         Look {
-            wal: Some(state(now, wal)),
+            wal: Some(wal),
             mode: JournalMode::Wal { frames: 1 },
-            database: state(now, database),
+            database,
             has_more_frames: false,
             is_at_its_path: true,
-            times,
-        }
-    }
-
-    /// Runs `check` at a whole second, within the grain of a clock that shows no others.
-    fn within_grain(check: impl Fn(i64) -> bool) -> bool {
-        loop {
-            let now = file_clock_ns() / 1_000_000_000 * 1_000_000_000;
-            let checked = check(now);
-            if file_clock_ns() < now + GRAIN {
-                return checked;
-            }
+            is_wal_proven: is_proven(&wal),
+            is_database_proven: is_proven(&database),
         }
     }
 
@@ -289,14 +306,40 @@ mod tests {
             (FileTimes::Coarse, [OLD, 0], false),
             (FileTimes::Cached, [OLD, OLD], false),
         ] {
-            let has_version = within_grain(|now| look(now, times, ages).version().is_some());
+            let has_version = look(times, ages).version().is_some();
             assert_eq!(has_version, is_version, "{times:?} {ages:?}");
         }
     }
 
+    /// Whoever is held up between a look and what is made of it must not take the file for older than it was.
+    #[test]
+    fn a_look_at_a_young_file_proves_nothing_later_either() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        std::fs::write(dir.database(), "a database").unwrap();
+        let mut watcher = DbWatcher::open(&dir).unwrap().unwrap();
+        watcher.times = FileTimes::Coarse;
+        let rollback = || Ok(JournalMode::Rollback);
+        // On a busy machine the file may have come of age before it was looked at.
+        let young = (0..1_000).find_map(|_| {
+            std::fs::write(dir.database(), "a database").unwrap();
+            let look = watcher.look(rollback).unwrap();
+            (!look.proves_database()).then_some(look)
+        });
+        let young = young.unwrap();
+        std::thread::sleep(2 * young.grain());
+        assert!(!young.proves_database() && young.version().is_none());
+        let later = watcher.look(rollback).unwrap();
+        assert!(later.version().is_some() && later.database == young.database);
+        assert!(later != young, "what was read between them would count");
+        // Who needs a version waits for it.
+        std::fs::write(dir.database(), "a database").unwrap();
+        assert!(watcher.capture(rollback).unwrap().is_some());
+    }
+
     #[test]
     fn what_may_be_in_the_gap_or_elsewhere_has_no_version() {
-        let sound = look(0, FileTimes::Exact, [OLD, OLD]);
+        let sound = look(FileTimes::Exact, [OLD, OLD]);
         let wal = sound.wal.unwrap();
         let journal = |look: Look| look.version().map(|version| version.journal);
         let without_log = Look { wal: None, ..sound };

@@ -132,6 +132,8 @@ pub(crate) fn is_root() -> bool {
 /// A file system of its own, for as long as the value lives.
 pub(crate) struct Mounted {
     place: TempDir,
+    /// What it shows, where that is nothing else's.
+    _layers: Option<TempDir>,
 }
 
 impl Mounted {
@@ -161,10 +163,24 @@ impl Mounted {
         Self::mount(&["-o", "loop", file.to_str().unwrap()], what)
     }
 
+    /// An empty overlay, as a container has it: its times prove nothing of a file that was written a moment ago.
+    pub(crate) fn overlay(what: &str) -> Option<Self> {
+        let layers = tempfile::tempdir().unwrap();
+        let [lower, upper, work] = ["lower", "upper", "work"].map(|name| {
+            let path = layers.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            path.display().to_string()
+        });
+        let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+        let mut mounted = Self::mount(&["-t", "overlay", "-o", &options, "overlay"], what)?;
+        mounted._layers = Some(layers);
+        Some(mounted)
+    }
+
     fn mount(arguments: &[&str], what: &str) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         match run(Command::new("mount").args(arguments).arg(place.path())) {
-            Ok(()) => Some(Mounted { place }),
+            Ok(()) => Some(Mounted { place, _layers: None }),
             Err(why) => {
                 skipped(what, &why);
                 None

@@ -1,11 +1,12 @@
 //! What the times that a file system keeps can prove.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::platform::{FileState, file_clock_ns};
+use super::platform::FileState;
 
 /// `statfs(2)`'s names for file systems whose times rise with every write that follows a look, since Linux 6.13
 /// ("multigrain timestamps"): ext4, XFS, Btrfs and tmpfs.
@@ -60,16 +61,14 @@ impl FileTimes {
         }
     }
 
-    /// Whether a file that is found in this state again was not written to meanwhile.
-    pub(crate) fn prove(self, state: &FileState) -> bool {
-        self.prove_at(state, file_clock_ns)
-    }
-
-    /// The same, if it is `now`, in nanoseconds since the epoch.
-    fn prove_at(self, state: &FileState, now: impl FnOnce() -> i64) -> bool {
+    /// Whether a file that is found again in this state was not written to since it was seen in it. The clock of file times
+    /// stood in `seen`, in nanoseconds since the epoch, while it was looked at.
+    ///
+    /// Not asked with a later clock: the file may have been young when it was looked at, and been written to right after.
+    pub(crate) fn prove(self, state: &FileState, seen: &RangeInclusive<i64>) -> bool {
         match self {
             FileTimes::Exact => true,
-            FileTimes::Coarse => !is_young(state, now()),
+            FileTimes::Coarse => !is_young(state, seen),
             FileTimes::Cached => false,
         }
     }
@@ -77,7 +76,7 @@ impl FileTimes {
 
 /// How long after a change of a file another change may still leave the same time on it: kernels before 6.13
 /// use the last clock tick (10 ms at the slowest), and a file system without nanoseconds whole seconds (FAT: two).
-fn clock_grain(state: &FileState) -> Duration {
+pub(crate) fn clock_grain(state: &FileState) -> Duration {
     let whole_seconds = state.ctime_ns % 1_000_000_000 == 0 && state.mtime_ns % 1_000_000_000 == 0;
     if whole_seconds {
         Duration::from_secs(2)
@@ -87,10 +86,12 @@ fn clock_grain(state: &FileState) -> Duration {
 }
 
 /// Whether the file changed so lately that another change might leave the same times.
-fn is_young(state: &FileState, now: i64) -> bool {
-    let age = now.saturating_sub(state.ctime_ns.max(state.mtime_ns));
-    // A time in the future is no danger: a change would put the present in its place.
-    u64::try_from(age).is_ok_and(|age| Duration::from_nanos(age) < clock_grain(state))
+fn is_young(state: &FileState, seen: &RangeInclusive<i64>) -> bool {
+    let changed = state.ctime_ns.max(state.mtime_ns);
+    let grain = i64::try_from(clock_grain(state).as_nanos()).unwrap_or(i64::MAX);
+    // A time far in the future is no danger: a change would put the present in its place. One that is near may come from a
+    // finer clock, which is ahead of this one by up to a tick.
+    changed.saturating_sub(grain) <= *seen.end() && changed.saturating_add(grain) > *seen.start()
 }
 
 fn kernel() -> (u32, u32) {
@@ -112,6 +113,7 @@ fn parse_release(release: &str) -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::platform::file_clock_ns;
     use super::*;
 
     #[test]
@@ -129,15 +131,17 @@ mod tests {
             mtime_ns: 1,
             ..FileState::default()
         };
+        let clock = file_clock_ns();
         let now = FileState {
-            ctime_ns: file_clock_ns(),
+            ctime_ns: clock,
             ..long_ago
         };
         let in_the_future = FileState {
-            ctime_ns: file_clock_ns() + 1_000_000_000_001,
+            ctime_ns: clock + 1_000_000_000_001,
             ..long_ago
         };
-        let proven = |times: FileTimes| [long_ago, now, in_the_future].map(|state| times.prove(&state));
+        let proven =
+            |times: FileTimes| [long_ago, now, in_the_future].map(|state| times.prove(&state, &(clock..=clock)));
         assert_eq!(proven(FileTimes::Exact), [true; 3]);
         assert_eq!(proven(FileTimes::Coarse), [true, false, true]);
         assert_eq!(proven(FileTimes::Cached), [false; 3]);
@@ -170,16 +174,17 @@ mod tests {
                 (grain_ns - 1, false),
                 (grain_ns, true),
                 (grain_ns * 9, true),
-                (-1, true),
+                (-grain_ns, false),
+                (-grain_ns - 1, true),
             ] {
-                assert_eq!(
-                    FileTimes::Coarse.prove_at(&state, || from_ns + age),
-                    is_proven,
-                    "{state:?} {age}"
-                );
-                assert!(FileTimes::Exact.prove_at(&state, || from_ns + age));
-                assert!(!FileTimes::Cached.prove_at(&state, || from_ns + age));
+                let now = from_ns + age..=from_ns + age;
+                assert_eq!(FileTimes::Coarse.prove(&state, &now), is_proven, "{state:?} {age}");
+                assert!(FileTimes::Exact.prove(&state, &now));
+                assert!(!FileTimes::Cached.prove(&state, &now));
             }
+            // The clock went on while it was looked at: the change came meanwhile.
+            let meanwhile = from_ns - 9 * grain_ns..=from_ns + 9 * grain_ns;
+            assert!(!FileTimes::Coarse.prove(&state, &meanwhile));
         }
     }
 
