@@ -2,17 +2,19 @@
 //! the process, or the service beside it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::harness::Log;
 use crate::harness::faults::auditq_on;
 use crate::harness::needs::skipped;
 use crate::harness::program::run_with_input;
 
-/// Memory for every answer, and for less than half of what an index of [`EVENTS`] takes to be built.
+/// Memory for every answer, and too little for an index of [`EVENTS`] to be built.
 const MEMORY: u64 = 24 << 20;
+/// The same for a feed, which knows every row that it has told of.
+const MEMORY_OF_A_FEED: u64 = 60 << 20;
 const EVENTS: u64 = 300_000;
 
 /// A control group whose memory is limited, in the group of this process.
@@ -74,6 +76,7 @@ fn less_memory_than_an_index_takes() {
         &["query", "--page", "9000"][..],
         &["query", "--count", "--actor", "3"],
         &["query", "--batch", "-", "--threads", "2"],
+        &["query", "--all", "--actor", "3", "--to", "1000300"],
     ] {
         let expected = run_with_input(
             auditq_on(log.root(), &[question, &["--mode", "baseline"]].concat()),
@@ -87,10 +90,34 @@ fn less_memory_than_an_index_takes() {
         assert!(!log.path("audit.idx").exists(), "{question:?}: an index was built");
         assert!(said.lines().count() <= 1, "{question:?}: {said}");
     }
+    drop(group);
+    first_of_a_feed(&log);
     // Outside, there is room for it: what kept it out is the group.
     let outside = run_with_input(auditq_on(log.root(), &["query", "--page", "9000"]), b"");
     assert!(
         outside.status.success() && log.path("audit.idx").exists(),
         "{outside:?}"
     );
+}
+
+/// What a feed tells first is the oldest event.
+fn first_of_a_feed(log: &Log) {
+    let Some(group) = MemoryGroup::new(MEMORY_OF_A_FEED) else {
+        return;
+    };
+    let feed = group.command(&auditq_on(log.root(), &["query", "--follow", "--after", "0:0"]));
+    let first = first_line(feed);
+    assert!(first.starts_with("{\"id\": 1, "), "{first:?}");
+    assert!(!log.path("audit.idx").exists(), "an index was built");
+}
+
+/// The first line that a command prints, which is then not read any more.
+fn first_line(mut command: Command) -> String {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    child.wait().unwrap();
+    line
 }

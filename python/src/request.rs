@@ -21,7 +21,7 @@ type Values<'py> = [Bound<'py, PyAny>; FIELDS.len()];
 /// # Errors
 /// A value is missing, not exactly of its type, or out of range; a dict has more of them.
 pub(crate) fn of_object<'py>(py: Python<'py>, object: &Bound<'py, PyAny>) -> PyResult<(Query, Bound<'py, PyDict>)> {
-    let (values, echo) = match object.cast_exact::<PyDict>() {
+    let (values, echo) = match object.cast::<PyDict>() {
         Ok(dict) => of_dict(py, dict)?,
         Err(_) => echoed(py, |name| object.getattr(name))?,
     };
@@ -68,19 +68,19 @@ fn echoed<'py>(
 ) -> PyResult<(Values<'py>, Bound<'py, PyDict>)> {
     static KEYS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     let echo = copy_of_keys(py, &KEYS, &FIELDS)?;
-    let echoed = |name| -> PyResult<Bound<'py, PyAny>> {
+    let take_and_echo = |name| -> PyResult<Bound<'py, PyAny>> {
         let value = take(name)?;
         echo.set_item(name, &value)?;
         Ok(value)
     };
     let [from_ts, to_ts, actor_id, action, page, page_size] = names(py);
     let values = [
-        echoed(from_ts)?,
-        echoed(to_ts)?,
-        echoed(actor_id)?,
-        echoed(action)?,
-        echoed(page)?,
-        echoed(page_size)?,
+        take_and_echo(from_ts)?,
+        take_and_echo(to_ts)?,
+        take_and_echo(actor_id)?,
+        take_and_echo(action)?,
+        take_and_echo(page)?,
+        take_and_echo(page_size)?,
     ];
     Ok((values, echo))
 }

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import OrderedDict, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
@@ -204,7 +205,7 @@ def test_a_request_may_be_a_dict(small):
         expected = json.dumps(log.page(**plain))
         # In another order, with keys that are strings of their own, as json.loads and slices make them.
         others = [dict(reversed(plain.items())), json.loads(json.dumps(plain)), {(key + " ")[:-1]: plain[key] for key in plain}]
-        for request in [plain, *others]:
+        for request in [plain, *others, OrderedDict(plain), defaultdict(int, plain)]:
             before = dict(request)
             response = log.answer(request)
             assert json.dumps(response) == expected

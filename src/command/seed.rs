@@ -151,7 +151,7 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
         Ok(RebuildOutcome::Done {
             in_memory: Some(error), ..
         })
-        | Ok(RebuildOutcome::LockedElsewhere(error))
+        | Ok(RebuildOutcome::LockedElsewhere(error) | RebuildOutcome::NoMemory(error))
         | Err(error @ Error::Io { .. }) => note(display, &format!("no index was written: {error}")),
         Ok(RebuildOutcome::Done { .. } | RebuildOutcome::StillRefused(_)) => {}
         Err(error) => return Err(error),

@@ -16,6 +16,31 @@ const HASHED_BYTE: f64 = 1.0;
 /// What every refresh costs in a process that does only one.
 const REFRESH: f64 = 400_000.0;
 
+/// How many changes are folded into a new base. A fold costs as much as the log is long and keeps what is new waiting.
+pub(super) struct FoldBeyond {
+    changes: u64,
+    /// One in so many of the log's events.
+    share: u64,
+}
+
+/// Where commits pause, and where a fold keeps nobody waiting.
+pub(super) const FOLD_IF_IDLE: FoldBeyond = FoldBeyond {
+    changes: 4_096,
+    share: 64,
+};
+/// Where they never do: changes take memory, and the fold of so many costs little of each.
+pub(super) const FOLD_IF_BUSY: FoldBeyond = FoldBeyond {
+    changes: 131_072,
+    share: 8,
+};
+
+impl FoldBeyond {
+    /// As many changes of a log of so many events are still kept.
+    pub(super) fn of(&self, events: u64) -> u64 {
+        self.changes.max(events / self.share)
+    }
+}
+
 fn ns(ns: f64) -> Duration {
     Duration::from_nanos(ns as u64)
 }
@@ -99,6 +124,16 @@ mod tests {
             } => follower.index().clone(),
             _ => panic!("no index was built"),
         }
+    }
+
+    #[test]
+    fn a_pause_folds_what_a_burst_keeps() {
+        for events in [0, 2_000, 1_000_000, 5_000_000] {
+            assert!(FOLD_IF_IDLE.of(events) < FOLD_IF_BUSY.of(events));
+        }
+        // A share of a large log, and never a handful of changes.
+        assert_eq!(FOLD_IF_IDLE.of(6_400_000), 100_000);
+        assert_eq!(FOLD_IF_IDLE.of(100), FOLD_IF_IDLE.of(0));
     }
 
     fn by_actor() -> Filter {

@@ -29,6 +29,8 @@ pub(super) struct Live {
     /// Whether the index that lies in the directory is known to be corrupt.
     is_corrupt: AtomicBool,
     counts: Counts,
+    /// A fold for which there was no memory is tried again once there are more changes than this.
+    fold_beyond: AtomicU64,
     /// That this process may use.
     processors: usize,
     /// Whether it was said that the log cannot be indexed.
@@ -81,6 +83,7 @@ impl Live {
             building: Mutex::new(()),
             is_corrupt: AtomicBool::new(false),
             counts: Counts::default(),
+            fold_beyond: AtomicU64::new(0),
             processors: std::thread::available_parallelism().map_or(1, Into::into),
             is_refusal_told: AtomicBool::new(false),
             notify,

@@ -10,7 +10,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use super::data_dir::DataDir;
 use super::db_files::DatabaseFiles;
@@ -91,12 +90,6 @@ impl Look {
 
     fn is_proven(&self) -> bool {
         self.is_database_proven && self.is_wal_proven
-    }
-
-    /// How long it takes until files that stay as they are prove something.
-    fn grain(&self) -> Duration {
-        let wal = self.wal.as_ref().map(clock_grain);
-        clock_grain(&self.database).max(wal.unwrap_or_default())
     }
 }
 
@@ -202,8 +195,8 @@ impl DbWatcher {
         })
     }
 
-    /// The version now, for what is to be read; `None` where it cannot be told. Where the files are too young to prove
-    /// anything, it waits until they are old enough.
+    /// The version now, for what is to be read; `None` where it cannot be told. Where the database file is too young to
+    /// prove anything, it waits until it is old enough; not beside a write-ahead log, where somebody is likely to write.
     ///
     /// # Errors
     /// Those of `mode`, and I/O errors.
@@ -212,10 +205,10 @@ impl DbWatcher {
         const LOOKS: usize = 3;
         let mut look = self.look(&mode)?;
         for _ in 1..LOOKS {
-            if look.is_proven() || self.times == FileTimes::Cached {
+            if look.is_proven() || look.wal.is_some() || self.times == FileTimes::Cached {
                 break;
             }
-            std::thread::sleep(look.grain());
+            std::thread::sleep(clock_grain(&look.database));
             look = self.look(&mode)?;
         }
         Ok(look.version())
@@ -327,7 +320,7 @@ mod tests {
             (!look.proves_database()).then_some(look)
         });
         let young = young.unwrap();
-        std::thread::sleep(2 * young.grain());
+        std::thread::sleep(2 * clock_grain(&young.database));
         assert!(!young.proves_database() && young.version().is_none());
         let later = watcher.look(rollback).unwrap();
         assert!(later.version().is_some() && later.database == young.database);
@@ -335,6 +328,15 @@ mod tests {
         // Who needs a version waits for it.
         std::fs::write(dir.database(), "a database").unwrap();
         assert!(watcher.capture(rollback).unwrap().is_some());
+        // Beside a write-ahead log waiting is of no use.
+        std::fs::write(&watcher.files.wal, "a log").unwrap();
+        let looks = std::cell::Cell::new(0);
+        let counted = || {
+            looks.set(looks.get() + 1);
+            Ok(JournalMode::Wal { frames: 1 })
+        };
+        assert!(watcher.capture(counted).unwrap().is_none());
+        assert_eq!(looks.get(), 1);
     }
 
     #[test]

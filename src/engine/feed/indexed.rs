@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::advance::{Advance, Came};
 use super::index_walk::IndexWalk;
 use super::known_rows::KnownRows;
+use crate::engine::cost;
 use crate::error::{Error, Result};
 use crate::model::{Filter, Key, Rows};
 use crate::storage::data_dir::DataDir;
@@ -14,32 +15,6 @@ use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::index::{
     self, Budget, Corrupted, Follower, IfLocked, Index, IndexState, RebuildOutcome, RefreshError, Refreshed,
     RowChanges, Way, rebuild,
-};
-
-/// How many changes are folded into a new base. A fold costs as much as the log is long and keeps what is new waiting.
-struct FoldBeyond {
-    changes: u64,
-    /// One in so many of the log's events.
-    share: u64,
-}
-
-impl FoldBeyond {
-    /// As many changes of a log of so many events are still kept.
-    const fn of(self, events: u64) -> u64 {
-        let share = events / self.share;
-        if share > self.changes { share } else { self.changes }
-    }
-}
-
-/// Where commits pause, which is when nobody waits.
-const IF_IDLE: FoldBeyond = FoldBeyond {
-    changes: 4_096,
-    share: 64,
-};
-/// Where they never do: changes take memory, and the fold of so many costs little of each.
-const IF_BUSY: FoldBeyond = FoldBeyond {
-    changes: 131_072,
-    share: 8,
 };
 
 /// An index that is brought up to date, and what it last said.
@@ -154,7 +129,9 @@ impl IndexedSource {
             let changes = self.changes();
             // Where it cannot be written now, it is not tried at each commit.
             self.fold_beyond = changes + changes / 2;
-            if let Ok(Some((mut follower, refreshed))) = index::fold(self.follower.parts()) {
+            if index::require_memory(&self.dir).is_ok()
+                && let Ok(Some((mut follower, refreshed))) = index::fold(self.follower.parts())
+            {
                 follower.drop_lists();
                 let index = follower.index().clone();
                 *self.follower = follower;
@@ -166,13 +143,16 @@ impl IndexedSource {
     }
 
     fn changes(&self) -> u64 {
-        let delta = self.told.delta();
-        delta.added() + delta.removed()
+        self.told.delta().changes()
     }
 
     /// Whether the next look should make a new base of what changed.
     pub(super) fn is_fold_due(&self) -> bool {
-        let beyond = if self.is_idle { IF_IDLE } else { IF_BUSY };
+        let beyond = if self.is_idle {
+            cost::FOLD_IF_IDLE
+        } else {
+            cost::FOLD_IF_BUSY
+        };
         self.changes() > beyond.of(self.told.events()).max(self.fold_beyond)
     }
 
@@ -267,7 +247,13 @@ impl IndexedSource {
     }
 
     /// Writes what changed since the base was written, for other processes. Best effort: they refresh what they find.
-    pub(super) fn persist(&self) {
+    ///
+    /// A process that has one request reads all of that, so it is folded first where that is due.
+    pub(super) fn persist(&mut self) {
+        self.is_idle = true;
+        if self.is_fold_due() {
+            let _ = self.refresh();
+        }
         if let Ok(Some(lock)) = DirLock::try_acquire(self.dir.root())
             && let Ok(delta) = self.follower.delta_file()
         {
@@ -287,18 +273,7 @@ fn built(dir: &DataDir) -> Result<std::result::Result<(Box<Follower>, IndexState
         RebuildOutcome::Done { state, .. } | RebuildOutcome::StillRefused(state) => {
             Ok(Err(state.index.err().unwrap_or_default()))
         }
+        RebuildOutcome::NoMemory(error) => Ok(Err(error.to_string())),
         RebuildOutcome::LockedElsewhere(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_folds_what_a_burst_keeps() {
-        for (events, idle, busy) in [(2_000, 4_096, 131_072), (5_000_000, 78_125, 625_000)] {
-            assert_eq!((IF_IDLE.of(events), IF_BUSY.of(events)), (idle, busy));
-        }
     }
 }

@@ -34,12 +34,12 @@ const CHUNK: usize = 500;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The first pause where it cannot be told yet whether a commit is published; each further one is twice as long.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(1);
-/// The pause after a look that found something, in multiples of what that took of a processor: it bounds what a feed costs to
-/// a fifth of one, and leaves a rollback journal's writer its turns.
+/// The pause after a look that found something, in multiples of what that took of a processor: with a rollback journal,
+/// looks take a fifth of one at most, and leave the writer its turns.
 const REST: u32 = 4;
 const LEAST_REST: Duration = Duration::from_millis(1);
-/// The longest pause with a write-ahead log, where no commit waits for a look; after a look that took longer, as long as that
-/// did. So whatever comes, a feed takes half a processor at most, and what it has not told yet does not grow.
+/// The longest pause with a write-ahead log, where no commit waits for a look; after a look that took longer, as long as
+/// that did. So looks take half a processor at most, and what has not been told yet does not grow.
 const MOST_REST: Duration = Duration::from_millis(10);
 /// So long after the last look the database is left alone.
 const IDLE: Duration = Duration::from_millis(100);
@@ -245,7 +245,8 @@ impl Feed {
     }
 
     fn is_fold_due(&self) -> bool {
-        matches!(&self.source, Source::Indexed(source) if source.is_fold_due())
+        // Where the database cannot be read, nothing can be folded either.
+        self.trouble.is_none() && matches!(&self.source, Source::Indexed(source) if source.is_fold_due())
     }
 
     /// As far as the last look saw: without one, commits wait for readers.
@@ -254,8 +255,8 @@ impl Feed {
     }
 
     /// Keeps for other processes what this one knows.
-    pub fn close(self) {
-        if let Source::Indexed(source) = &self.source {
+    pub fn close(mut self) {
+        if let Source::Indexed(source) = &mut self.source {
             source.persist();
         }
     }

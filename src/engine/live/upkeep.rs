@@ -4,16 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Live, Outcome, Slot};
+use super::{Live, Outcome, Slot, cost};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::fs::platform::is_dir_writable;
 use crate::storage::index::{self, IfLocked, RebuildOutcome, RefreshError, rebuild};
-
-/// More changes than this, and than a 64th of the log, are folded into a new base.
-const FOLD_FROM: u64 = 4_096;
-const FOLD_SHARE: u64 = 64;
 
 impl Live {
     /// Replaces the index that lies in the directory, if it is known to be corrupt and can be replaced.
@@ -42,6 +38,7 @@ impl Live {
                 was_searched = false;
                 (state, None, None)
             }
+            RebuildOutcome::NoMemory(error) => return Err(error),
             RebuildOutcome::LockedElsewhere(error) => {
                 self.warn(&format!("no index was made, so SQLite answers each time: {error}"));
                 return Ok(());
@@ -79,9 +76,19 @@ impl Live {
     pub(in crate::engine) fn fold_if_worthwhile(&self) -> Result<()> {
         let parts = match &*self.lock_slot() {
             Slot::Follower(follower) => {
-                let changes = follower.index().delta().added() + follower.index().delta().removed();
-                let most = FOLD_FROM.max(follower.index().events() / FOLD_SHARE);
-                (changes > most).then(|| follower.parts())
+                let changes = follower.index().delta().changes();
+                let most = cost::FOLD_IF_IDLE.of(follower.index().events());
+                if changes <= most.max(self.fold_beyond.load(Ordering::Relaxed)) {
+                    return Ok(());
+                }
+                if let Err(error) = index::require_memory(&self.dir) {
+                    // Asked again when there is more to gain, and not at each request.
+                    self.fold_beyond.store(changes + changes / 2, Ordering::Relaxed);
+                    self.detail(|| format!("no new base was written: {error}"));
+                    return Ok(());
+                }
+                self.fold_beyond.store(0, Ordering::Relaxed);
+                Some(follower.parts())
             }
             Slot::Empty | Slot::Files(_) => None,
         };

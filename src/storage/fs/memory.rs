@@ -1,4 +1,4 @@
-//! How much memory this process may still have. What is refused beyond it ends the process, or another one of the machine,
+//! How much memory this process may still have. Beyond it an allocation fails, or the kernel kills this process or another,
 //! so whoever can do without looks first.
 
 use std::fs::read_to_string;
@@ -46,25 +46,25 @@ fn of_machine(meminfo: &str) -> Option<u64> {
 
 /// The files of one version of control groups that say what a group may have and has (cgroups(7), and the kernel's
 /// admin-guide/cgroup-v1/memory.rst and admin-guide/cgroup-v2.rst).
-struct Version {
+struct GroupFiles {
     limit: &'static str,
     used: &'static str,
     /// In `memory.stat`: the files' pages, which the system takes back where the limit is reached.
     reclaimable: [&'static str; 2],
 }
 
-const V1: Version = Version {
+const V1: GroupFiles = GroupFiles {
     limit: "memory.limit_in_bytes",
     used: "memory.usage_in_bytes",
     reclaimable: ["total_inactive_file", "total_active_file"],
 };
-const V2: Version = Version {
+const V2: GroupFiles = GroupFiles {
     limit: "memory.max",
     used: "memory.current",
     reclaimable: ["inactive_file", "active_file"],
 };
 
-/// What the groups named in `membership`, the text of /proc/self/cgroup, have left in bytes; `mount` is where they are shown.
+/// What the groups named in `membership`, the text of /proc/self/cgroup, have left in bytes. They are shown at `mount`.
 fn of_groups(membership: &str, mount: &Path) -> Option<u64> {
     let lines = membership.lines().filter_map(|line| {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
@@ -75,22 +75,22 @@ fn of_groups(membership: &str, mount: &Path) -> Option<u64> {
         }
     });
     // A limit binds all groups below. In a container the upper ones are not shown, and its own is the root.
-    let left = lines.flat_map(|(mount, path, version)| {
+    let left = lines.flat_map(|(mount, path, files)| {
         let groups = Path::new(path.trim_start_matches('/')).ancestors();
-        groups.filter_map(move |group| of_group(&mount.join(group), &version))
+        groups.filter_map(move |group| of_group(&mount.join(group), &files))
     });
     left.min()
 }
 
 /// What one group has left; `None` where it has no limit, or is not there.
-fn of_group(group: &Path, version: &Version) -> Option<u64> {
+fn of_group(group: &Path, files: &GroupFiles) -> Option<u64> {
     let number = |name: &str| -> Option<u64> { read_to_string(group.join(name)).ok()?.trim().parse().ok() };
-    let limit = number(version.limit)?;
-    let used = number(version.used)?;
+    let limit = number(files.limit)?;
+    let used = number(files.used)?;
     let stat = read_to_string(group.join("memory.stat")).unwrap_or_default();
     let fields = stat.lines().filter_map(|line| line.split_once(' '));
     let reclaimable: u64 = fields
-        .filter(|(name, _)| version.reclaimable.contains(name))
+        .filter(|(name, _)| files.reclaimable.contains(name))
         .filter_map(|(_, bytes)| bytes.parse::<u64>().ok())
         .sum();
     Some(limit.saturating_sub(used.saturating_sub(reclaimable)))
@@ -109,7 +109,7 @@ mod tests {
         for odd in ["", "MemAvailable:", "MemAvailable: 12 MB", "MemAvailable: -1 kB"] {
             assert_eq!(of_machine(odd), None, "{odd:?}");
         }
-        assert!(available().unwrap() > 0);
+        assert!(available().is_some());
     }
 
     fn group(dir: &Path, files: [(&str, &str); 3]) {

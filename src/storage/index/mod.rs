@@ -20,6 +20,7 @@ mod select;
 mod trusted;
 
 pub(crate) use base::corrupted::Corrupted;
+pub(crate) use build::memory::require_memory;
 pub(crate) use build::rebuild::{IfLocked, RebuildOutcome, fold, rebuild};
 pub(crate) use delta::RowChanges;
 pub(crate) use fetch::WillRead;

@@ -158,9 +158,8 @@ impl Connection {
             return None;
         }
         // What cannot be looked at, SQLite says in its own way.
-        let snapshot = ImmutableSnapshot::find(dir).ok()?;
-        let snapshot = snapshot.filter(ImmutableSnapshot::is_quiet_wal)?;
-        Self::open_snapshot(dir, snapshot).ok()
+        let snapshot = ImmutableSnapshot::find_quiet_wal(dir).ok()?;
+        Self::open_snapshot(dir, snapshot?).ok()
     }
 
     /// Opens a database that SQLite cannot read for the reason `why`, where it can be read without locks.

@@ -30,10 +30,24 @@ pub(super) struct ImmutableSnapshot {
 impl ImmutableSnapshot {
     /// Looks at the database of `dir`; `None` where another file has a part in what it says.
     pub(super) fn find(dir: &DataDir) -> Result<Option<Self>> {
-        let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
-        let Some(watcher) = DbWatcher::open(dir).map_err(unreadable)? else {
+        match watch(dir)? {
+            Some(watcher) => Self::of(dir, watcher),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, of a database in WAL mode to which nobody is connected.
+    pub(super) fn find_quiet_wal(dir: &DataDir) -> Result<Option<Self>> {
+        // Asked first: any other is no reason to wait until its times prove something.
+        let Some(watcher) = watch(dir)?.filter(is_quiet_wal) else {
             return Ok(None);
         };
+        let found = Self::of(dir, watcher)?;
+        Ok(found.filter(|snapshot| is_quiet_wal(&snapshot.watcher)))
+    }
+
+    fn of(dir: &DataDir, watcher: DbWatcher) -> Result<Option<Self>> {
+        let unreadable = |error| Error::io(dir.database(), "cannot look at")(error);
         let Some(version) = watcher.capture(|| Ok(JournalMode::Wal { frames: 0 }))? else {
             return Ok(None);
         };
@@ -43,26 +57,30 @@ impl ImmutableSnapshot {
         Ok(is_alone.then_some(ImmutableSnapshot { watcher, version }))
     }
 
-    /// Whether it is in WAL mode and nobody is connected to it.
-    pub(super) fn is_quiet_wal(&self) -> bool {
-        let is_unconnected = matches!(FileState::of_path(&self.watcher.files().wal_index), Ok(None));
-        is_unconnected && self.is_wal().unwrap_or(false)
-    }
-
-    fn is_wal(&self) -> io::Result<bool> {
-        // The version that a reader must know, at byte 19 of the database's header (fileformat2, 1.3.3).
-        let mut version = [0];
-        match open_forever(self.watcher.files().database(), self.watcher.identity())? {
-            Some(file) => file.read_exact_at(&mut version, 19)?,
-            None => return Ok(false),
-        }
-        Ok(version == [2])
-    }
-
     /// Whether nothing was written since.
     pub(super) fn is_unchanged(&self) -> bool {
         self.watcher.matches(&self.version)
     }
+}
+
+fn watch(dir: &DataDir) -> Result<Option<DbWatcher>> {
+    DbWatcher::open(dir).map_err(Error::io(dir.database(), "cannot look at"))
+}
+
+/// Whether a database is in WAL mode and nobody is connected to it.
+fn is_quiet_wal(watcher: &DbWatcher) -> bool {
+    let is_unconnected = matches!(FileState::of_path(&watcher.files().wal_index), Ok(None));
+    is_unconnected && is_wal(watcher).unwrap_or(false)
+}
+
+fn is_wal(watcher: &DbWatcher) -> io::Result<bool> {
+    // The version that a reader must know, at byte 19 of the database's header (fileformat2, 1.3.3).
+    let mut version = [0];
+    match open_forever(watcher.files().database(), watcher.identity())? {
+        Some(file) => file.read_exact_at(&mut version, 19)?,
+        None => return Ok(false),
+    }
+    Ok(version == [2])
 }
 
 /// Whether the files that SQLite makes beside a database in WAL mode would stay, or be another user's than the database

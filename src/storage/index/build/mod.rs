@@ -3,6 +3,7 @@
 //! does this while the database may be changing, and puts what came of it in its place.
 
 mod events;
+pub(crate) mod memory;
 mod postings;
 pub(crate) mod rebuild;
 pub(crate) mod row_store;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::memory::require_memory;
 use super::rows::Part;
 use super::scan::{Scan, scan};
 use super::segment::{Leaves, SegmentData};
@@ -14,8 +15,8 @@ use crate::storage::data_dir::DataDir;
 use crate::storage::db_version::{DbWatcher, Look};
 use crate::storage::fs::atomic_file::TempFile;
 use crate::storage::fs::dir_lock::DirLock;
+use crate::storage::fs::permissions;
 use crate::storage::fs::platform::{self, FileState};
-use crate::storage::fs::{memory, permissions};
 use crate::storage::index::base::format::MAX_EVENTS;
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
@@ -42,6 +43,8 @@ pub(crate) enum RebuildOutcome {
     },
     /// The log could not be indexed a short while ago, and was not looked at again.
     StillRefused(IndexState),
+    /// There is no memory for it.
+    NoMemory(Error),
     /// Another process has the lock on the directory. It may be at it; everybody who may read the directory can have it.
     LockedElsewhere(Error),
 }
@@ -73,7 +76,9 @@ const ATTEMPTS: usize = 3;
 /// # Errors
 /// The database cannot be read at all, or is locked. A database that can be read but not indexed is no error.
 pub(crate) fn rebuild(dir: &DataDir, if_locked: IfLocked, progress: Progress<'_>) -> Result<RebuildOutcome> {
-    require_memory(dir)?;
+    if let Err(error) = require_memory(dir) {
+        return Ok(RebuildOutcome::NoMemory(error));
+    }
     let names = BaseNames::random().map_err(Error::io(&dir.index(), "cannot write"))?;
     rebuild_as(dir, names, if_locked, progress)
 }
@@ -167,40 +172,13 @@ fn check_row(connection: &Connection, event: i64) -> std::result::Result<(), Ref
     Ok(connection.scan_short(&(event..=event), |_| Ok(()))?)
 }
 
-/// Refuses to hold all rows of the log where there is no memory for them: there are other ways to an answer.
-fn require_memory(dir: &DataDir) -> Result<()> {
-    /// For each byte of the database: its rows, their order and the posting lists. Twice as much is asked for as is used.
-    const TOUCHED: u64 = 3;
-    const ASKED_FOR: u64 = 4;
-    /// For each thread: its stack, the allocator's arena, a connection.
-    const PER_THREAD: u64 = 72 << 20;
-    const ANYHOW: u64 = 16 << 20;
-    let database = FileState::of_path(dir.database()).ok().flatten();
-    let rows = database.map_or(0, |state| state.size);
-    // Those that will build, and those that answer beside them.
-    let threads = (std::thread::available_parallelism().map_or(1, Into::into) + platform::running_threads()) as u64;
-    let address_space = rows
-        .saturating_mul(ASKED_FOR)
-        .saturating_add(threads * PER_THREAD + ANYHOW);
-    let memory = rows.saturating_mul(TOUCHED).saturating_add(ANYHOW);
-    let is_there = |left: Option<u64>, wanted| left.is_none_or(|left| left >= wanted);
-    if is_there(memory::address_space_left(), address_space) && is_there(memory::available(), memory) {
-        return Ok(());
-    }
-    Err(Error::io(&dir.index(), "cannot build")(
-        std::io::ErrorKind::OutOfMemory.into(),
-    ))
-}
-
 /// Writes the base of what an index says now: but for its name, byte for byte what a build would make of the same state with
 /// the same key. Then catches up with the commits that came meanwhile.
 ///
 /// # Errors
-/// The index is corrupt, the database cannot be read, or there is no memory for its rows. `None` where another process writes
-/// an index.
+/// The index is corrupt, or the database cannot be read. `None` where another process writes an index.
 pub(crate) fn fold(parts: Parts) -> std::result::Result<Option<(Follower, Refreshed)>, RefreshError> {
     let dir = parts.dir.clone();
-    require_memory(&dir)?;
     let Some(lock) = DirLock::try_acquire(dir.root())? else {
         return Ok(None);
     };

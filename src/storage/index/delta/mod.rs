@@ -109,6 +109,11 @@ impl Delta {
         !self.is_rows_only
     }
 
+    /// How many rows came and went: what a fold would rid everybody of.
+    pub(crate) fn changes(&self) -> u64 {
+        self.added() + self.removed()
+    }
+
     /// How many rows of the base are gone or other ones.
     pub(crate) fn removed(&self) -> u64 {
         self.of_all().map_or(0, ListDelta::removed_len)
