@@ -207,13 +207,15 @@ fn the_cost_is_that_of_one_answer_after_the_other() {
     // It reads nothing for a page without events.
     let floor = |pages| of(FLOOR, pages).us_per_request;
     assert!(floor("all") < floor("with events"));
-    // And for one with ten events ten payloads, whose least time is known.
-    let reads = least_us_of_ten_reads();
-    assert!(
-        floor("with events") >= reads / ROOM,
-        "{} of {reads}",
-        floor("with events")
-    );
+    // And for one with ten events ten payloads, whose least time is known, if not beside whatever else the machine does.
+    let mut least = f64::MAX;
+    for _ in 0..50 {
+        least = least.min(least_us_of_ten_reads());
+        if floor("with events") >= least / ROOM {
+            return;
+        }
+    }
+    panic!("{} of {least}", floor("with events"));
 }
 
 #[test]
