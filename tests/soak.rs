@@ -70,7 +70,8 @@ while True:
 
 struct Writer {
     child: Child,
-    orders: ChildStdin,
+    /// Until it is to end.
+    orders: Option<ChildStdin>,
 }
 
 impl Writer {
@@ -82,18 +83,20 @@ impl Writer {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let orders = child.stdin.take().unwrap();
+        let orders = child.stdin.take();
         Writer { child, orders }
     }
 
     /// Lets it end by itself: what one that is killed leaves half done, the next connection finishes or not.
     fn end(mut self) {
-        self.order("end\n");
+        // It may have read an order ahead, and sees no further one then; the end of its input it sees.
+        drop(self.orders.take());
         assert!(self.child.wait().unwrap().success());
     }
 
     fn order(&mut self, order: &str) {
-        self.orders.write_all(order.as_bytes()).unwrap();
+        let orders = self.orders.as_mut().unwrap();
+        orders.write_all(order.as_bytes()).unwrap();
     }
 }
 
