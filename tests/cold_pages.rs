@@ -6,6 +6,7 @@ use auditq::engine::{Engine, Lifetime};
 
 use crate::harness::faults::auditq_on;
 use crate::harness::needs::{needs, skipped};
+use crate::harness::program::behind;
 use crate::harness::{Log, NewEvent};
 
 /// Requests, and how many payloads they read.
@@ -42,14 +43,7 @@ fn traced(log: &Log, arguments: &[&str], faults: &[&str]) -> (Output, Trace) {
     for fault in faults {
         strace.arg("-e").arg(format!("inject={fault}"));
     }
-    strace.arg(program.get_program()).args(program.get_args());
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => strace.env(name, value),
-            None => strace.env_remove(name),
-        };
-    }
-    let output = strace.output().unwrap();
+    let output = behind(strace, &program).output().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let mut trace = Trace::default();
     for line in text.lines() {

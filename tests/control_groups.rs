@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::harness::Log;
 use crate::harness::faults::auditq_on;
 use crate::harness::needs::skipped;
-use crate::harness::program::run_with_input;
+use crate::harness::program::{behind, run_with_input};
 
 /// Memory for every answer, and too little for an index of [`EVENTS`] to be built.
 const MEMORY: u64 = 24 << 20;
@@ -51,11 +51,7 @@ impl MemoryGroup {
         let mut inside = Command::new("sh");
         inside.args(["-c", "echo 0 >\"$0\" && exec \"$@\""]);
         inside.arg(self.0.join("cgroup.procs"));
-        inside.arg(command.get_program()).args(command.get_args());
-        for (name, _) in command.get_envs() {
-            inside.env_remove(name);
-        }
-        inside
+        behind(inside, command)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::harness::Log;
 use crate::harness::faults::{DEEP_REQUESTS, auditq_on};
-use crate::harness::program::FOR_EVER;
+use crate::harness::program::{FOR_EVER, limited};
 
 const REQUESTS: [&[&str]; 5] = [
     &["query"],
@@ -113,13 +113,7 @@ fn a_view_without_end_is_not_verified() {
     );
     let before = contents(&log);
     for (command, code) in [(&["verify-baseline"][..], 1), (&["seed", "--events", "60"], 2)] {
-        let program = auditq_on(log.root(), command);
-        let mut limited = Command::new("timeout");
-        limited
-            .args(["--signal=KILL", FOR_EVER])
-            .arg(program.get_program())
-            .args(program.get_args());
-        let output = limited.output().unwrap();
+        let output = limited(&auditq_on(log.root(), command), FOR_EVER).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{command:?}: {output:?}");
         assert!(contents(&log) == before, "{command:?}");
     }

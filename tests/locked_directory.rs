@@ -9,7 +9,7 @@ use crate::harness::Log;
 use crate::harness::companion::Companion;
 use crate::harness::faults::{auditq_on, short_bench, stdout_of};
 use crate::harness::needs::needs;
-use crate::harness::program::assert_refused;
+use crate::harness::program::{assert_refused, limited};
 
 /// Has a shared lock on a directory until it is dropped.
 fn holder(root: &Path) -> Companion {
@@ -22,13 +22,7 @@ fn holder(root: &Path) -> Companion {
 /// What a command says, which must end by itself.
 #[track_caller]
 fn ends(command: Command, within: Duration) -> Output {
-    let mut limited = Command::new("timeout");
-    limited.args(["--signal=KILL", &within.as_secs().to_string()]);
-    limited.arg(command.get_program()).args(command.get_args());
-    for (name, _) in command.get_envs() {
-        limited.env_remove(name);
-    }
-    let output = limited.output().unwrap();
+    let output = limited(&command, &within.as_secs().to_string()).output().unwrap();
     assert!(
         output.status.code().is_some_and(|code| code < 3),
         "{command:?}: {output:?}"

@@ -10,7 +10,7 @@ use crate::harness::auditq;
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, is_root, report};
 use crate::harness::needs::needs;
-use crate::harness::program::{MODES, run_with_input};
+use crate::harness::program::{FOR_EVER, MODES, limited, run_with_input};
 
 /// A user of this test run's own, because the limit of threads is one on all that a user runs.
 fn some_user() -> u32 {
@@ -321,13 +321,7 @@ fn little_memory(floor: u64, phase: usize) -> impl Iterator<Item = u64> {
 /// Under a limit of memory, and killed where it does not end.
 fn in_little_memory(log: &Limited, kib: u64, arguments: &[&str]) -> Output {
     let command = log.command(&format!("as={}", kib << 10), arguments);
-    let mut limited = Command::new("timeout");
-    limited.args(["--signal=KILL", "120"]).arg(command.get_program());
-    limited.args(command.get_args());
-    for (name, _) in command.get_envs() {
-        limited.env_remove(name);
-    }
-    run_with_input(limited, REQUESTS)
+    run_with_input(limited(&command, FOR_EVER), REQUESTS)
 }
 
 /// Every amount of memory in which the program starts at all is enough for the whole answer, or for a line and exit code 2:

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::{DEEP_BENCH, DEEP_REQUESTS, auditq_on, bound_by_permissions, is_root};
 use crate::harness::needs::skipped;
-use crate::harness::program::{FOR_EVER, MODES, assert_refused};
+use crate::harness::program::{FOR_EVER, MODES, assert_refused, limited};
 use crate::harness::{Log, auditq};
 
 /// What can lie somewhere. Kinds that need root are made by root only.
@@ -102,18 +102,7 @@ fn remove(path: &Path) {
 /// The output of a command, which must end by itself soon, with an exit code of its own and without a panic.
 #[track_caller]
 fn ended(command: &Command, what: &str) -> Output {
-    let mut limited = Command::new("timeout");
-    limited
-        .args(["-k", "1", FOR_EVER])
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
-    let output = limited.stdin(Stdio::null()).output().unwrap();
+    let output = limited(command, FOR_EVER).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
         matches!(output.status.code(), Some(0..=2)),

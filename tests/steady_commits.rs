@@ -3,12 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::faults::{auditq_on, number, report};
 use crate::harness::needs::needs;
-use crate::harness::program::FOR_EVER;
+use crate::harness::program::{FOR_EVER, limited};
 use crate::harness::{Log, python};
 
 /// The longest that a commit may wait for a reader of [`EVENTS`] events, beyond what it waits for the machine. Without
@@ -127,16 +127,10 @@ fn read_commits(output: ChildStdout) {
 /// Runs a command, which must end by itself, or because nobody reads it any more, with one of its own exit codes; gives what it says on standard error.
 #[track_caller]
 fn run(root: &Path, arguments: &[&str], pace: Pace) -> String {
-    let program = auditq_on(root, arguments);
-    let mut limited = Command::new("timeout");
-    limited.args(["--signal=KILL", FOR_EVER]);
-    limited.arg(program.get_program()).args(program.get_args());
-    for (name, _) in program.get_envs() {
-        limited.env_remove(name);
-    }
+    let mut command = limited(&auditq_on(root, arguments), FOR_EVER);
     let errors = tempfile::NamedTempFile::new().unwrap();
-    limited.stdout(Stdio::piped()).stderr(errors.reopen().unwrap());
-    let mut child = limited.spawn().unwrap();
+    command.stdout(Stdio::piped()).stderr(errors.reopen().unwrap());
+    let mut child = command.spawn().unwrap();
     if pace == Pace::Slow {
         std::thread::sleep(PAUSE);
     }

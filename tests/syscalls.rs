@@ -8,6 +8,7 @@ use crate::harness::Log;
 use crate::harness::dataset::Dataset;
 use crate::harness::faults::{auditq_on, stdout_of};
 use crate::harness::needs::needs;
+use crate::harness::program::behind;
 
 /// The lines of a trace of these calls, descriptors with their paths; the command must succeed.
 fn trace(command: &Command, calls: &str) -> Vec<String> {
@@ -17,13 +18,8 @@ fn trace(command: &Command, calls: &str) -> Vec<String> {
         .args(["-f", "-qq", "-y", "-s", "4096", "-e"])
         .arg(format!("trace={calls}"))
         .arg("-o")
-        .arg(trace.path())
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, _) in command.get_envs() {
-        strace.env_remove(name);
-    }
-    stdout_of(&strace.output().unwrap());
+        .arg(trace.path());
+    stdout_of(&behind(strace, command).output().unwrap());
     let lines = fs::read_to_string(trace.path()).unwrap();
     lines.lines().map(str::to_owned).collect()
 }

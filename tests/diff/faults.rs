@@ -9,9 +9,12 @@ use super::{Outcome, diff, sweep};
 use crate::faulty_engines::{Fault, Faulty};
 use crate::harness::Log;
 
+/// Three pages, the last of one event: the sweep of a log of twice as many takes four times as long.
+const EVENTS: i64 = 41;
+
 /// The sweep of a small log, with a fault in the candidate.
 fn with(fault: Fault) -> Outcome {
-    let log = Log::plain(80);
+    let log = Log::plain(EVENTS);
     let baseline = log.baseline();
     diff(
         &log,
@@ -26,7 +29,7 @@ fn with(fault: Fault) -> Outcome {
 
 #[test]
 fn the_two_engines_are_the_same() {
-    let log = Log::plain(80);
+    let log = Log::plain(EVENTS);
     let enhanced = log.enhanced(Lifetime::LongLived);
     for workload in DiffWorkload::ALL {
         let args = DiffArgs {
@@ -87,14 +90,14 @@ fn other_payload_bytes_are_a_payload_even_of_the_same_value() {
 
 #[test]
 fn a_failure_where_the_other_answers_is_an_error() {
-    let outcome = with(Fault::FailOn(75));
+    let outcome = with(Fault::FailOn(35));
     outcome.has_exactly(&[Class::Error]);
     assert_eq!(
         outcome.mismatches()[0].enhanced,
-        "error: event 75: payload at offset 0, length 0: planted"
+        "error: event 35: payload at offset 0, length 0: planted"
     );
     // And the other way round.
-    let log = Log::plain(50);
+    let log = Log::plain(EVENTS);
     let baseline = log.baseline();
     let failing = Faulty {
         sound: &baseline,
@@ -107,8 +110,8 @@ fn a_failure_where_the_other_answers_is_an_error() {
     let thinned = Subsampled {
         workload: "sweep",
         part,
-        kept: 49,
-        of: 50,
+        kept: EVENTS as usize - 1,
+        of: EVENTS as usize,
     };
     assert!(outcome.lines.contains(&Line::Subsampled(thinned)));
 }
@@ -122,12 +125,12 @@ fn a_count_too_low_is_missing() {
 
 #[test]
 fn a_stale_answer_is_found() {
-    let (log, before) = (Log::plain(80), Log::plain(80));
+    let (log, before) = (Log::plain(EVENTS), Log::plain(EVENTS));
     log.sql(
         "INSERT INTO audit_events (created_at, actor_id, action, resource_type, resource_id, payload_offset, payload_len)
          SELECT created_at + 50, actor_id, action, resource_type, resource_id, payload_offset, payload_len
-         FROM audit_events WHERE id = 60;
-         UPDATE audit_events SET resource_id = 'OTHER-1' WHERE id = 50;",
+         FROM audit_events WHERE id = 30;
+         UPDATE audit_events SET resource_id = 'OTHER-1' WHERE id = 25;",
     );
     let stale = before.enhanced(Lifetime::LongLived);
     let outcome = diff(&log, &log.baseline(), &stale, &sweep());
@@ -136,7 +139,7 @@ fn a_stale_answer_is_found() {
 
 #[test]
 fn mismatches_are_counted_in_full_and_shown_in_order_up_to_the_limit() {
-    let log = Log::plain(60);
+    let log = Log::plain(EVENTS);
     let baseline = log.baseline();
     let faulty = Faulty {
         sound: &baseline,

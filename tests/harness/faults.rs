@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::auditq;
 use super::needs::skipped;
+use super::program::behind;
 
 /// What every data directory may hold once all is done.
 const KNOWN: [&str; 5] = [
@@ -44,14 +45,13 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 /// The program by way of a util-linux command, or where that is missing, of a Python statement that does the same
 /// to its own process and becomes the program.
 fn auditq_by(tool: &[&str], prelude: &str, root: &Path, arguments: &[&str]) -> Command {
-    let program = auditq();
     let is_there = Command::new(tool[0])
         .arg("--version")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
-    let mut command = if is_there {
+    let command = if is_there {
         let mut command = Command::new(tool[0]);
         command.args(&tool[1..]);
         command
@@ -62,12 +62,7 @@ fn auditq_by(tool: &[&str], prelude: &str, root: &Path, arguments: &[&str]) -> C
         ));
         command
     };
-    command.arg(program.get_program());
-    command.arg("--data-dir").arg(root).args(arguments);
-    for (name, _) in program.get_envs() {
-        command.env_remove(name);
-    }
-    command
+    behind(command, &auditq_on(root, arguments))
 }
 
 /// The program under a limit of file sizes in bytes (`ulimit -f`), with the signal's default action.
@@ -283,13 +278,8 @@ fn traced(command: &Command, calls: &str, injection: &str) -> Output {
         .args(["-f", "-qq", "-o", "/dev/null", "-e"])
         .arg(format!("trace={calls}"))
         .arg("-e")
-        .arg(format!("inject={calls}:{injection}"))
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, _) in command.get_envs() {
-        strace.env_remove(name);
-    }
-    strace.output().unwrap()
+        .arg(format!("inject={calls}:{injection}"));
+    behind(strace, command).output().unwrap()
 }
 
 /// The names of all files but those that a data directory may hold.

@@ -35,6 +35,25 @@ pub(crate) fn assert_refused(output: &Output, says: &[&str], what: &str) {
     }
 }
 
+/// A program behind another that runs it: the same arguments, the same changes of the environment.
+pub(crate) fn behind(mut wrapper: Command, program: &Command) -> Command {
+    wrapper.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => wrapper.env(name, value),
+            None => wrapper.env_remove(name),
+        };
+    }
+    wrapper
+}
+
+/// The same program, killed where it does not end within so many seconds: what waits for ever is a failure, too.
+pub(crate) fn limited(program: &Command, seconds: &str) -> Command {
+    let mut timeout = Command::new("timeout");
+    timeout.args(["--signal=KILL", seconds]);
+    behind(timeout, program)
+}
+
 /// Exit code 0 and nothing on standard error.
 #[track_caller]
 pub(crate) fn assert_quiet(output: &Output, what: &str) {

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::harness::auditq;
 use crate::harness::faults::is_root;
-use crate::harness::program::FOR_EVER;
+use crate::harness::program::{FOR_EVER, behind, limited};
 
 /// The database's owner, as whom the service runs.
 pub(super) const OWNER: u32 = 65_534;
@@ -68,18 +68,13 @@ impl Reader {
             Reader::Auditor | Reader::AuditorWhoMayWrite => &["--reuid=12345", "--regid=65533", "--clear-groups"],
             Reader::Stranger => &["--reuid=12345", "--regid=12345", "--clear-groups"],
         };
-        // What waits for ever is a failure, too.
-        let mut command = Command::new("timeout");
-        command.args(["--signal=KILL", FOR_EVER]);
-        if self != Reader::Oneself {
-            // setpriv wants at least one option.
-            command.args(["setpriv", "--inh-caps=-all"]).args(arguments);
+        if self == Reader::Oneself {
+            return limited(program, FOR_EVER);
         }
-        command.arg(program.get_program()).args(program.get_args());
-        for (name, _) in program.get_envs() {
-            command.env_remove(name);
-        }
-        command
+        let mut setpriv = Command::new("setpriv");
+        // It wants at least one option.
+        setpriv.arg("--inh-caps=-all").args(arguments);
+        limited(&behind(setpriv, program), FOR_EVER)
     }
 
     pub(super) fn run(self, root: &Path, arguments: &[&str]) -> Output {

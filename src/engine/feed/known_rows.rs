@@ -34,6 +34,11 @@ impl KnownRows {
         self.rows.insert(row.id, self.known(row));
     }
 
+    /// The row of this id stays what it is among `others`.
+    pub(super) fn keep(&mut self, others: &KnownRows, id: i64) {
+        self.rows.extend(others.rows.get_key_value(&id));
+    }
+
     /// Whether the row was there, and just as it is.
     pub(super) fn has(&self, row: &Row<'_>) -> bool {
         self.rows.get(&row.id) == Some(&self.known(row))

@@ -56,12 +56,12 @@ impl ScannedSource {
     /// `is_new` is told whether a row was there as it is, and its key.
     fn compare(&mut self, is_new: impl Fn(bool, Key) -> bool) -> Result<Advance> {
         let was = self.watcher.identity();
-        let (now, spool, watcher, version) = retry::until_confirmed(|| {
+        let (now, removed, spool, watcher, version) = retry::until_confirmed(|| {
             let watcher = watcher(&self.dir)?;
             let connection = Connection::open_eager(&self.dir)?;
             let before = watcher.look(|| connection.journal_mode())?;
             let (mut now, mut spool) = (self.known.to_compare(), RowSpool::new());
-            connection.each_oldest_first(&self.filter, |row| {
+            let is_of_one_moment = connection.each_oldest_first(&self.filter, &mut |row| {
                 if self.filter.as_of.is_some_and(|pin| row.key() > pin) {
                     return Ok(());
                 }
@@ -71,11 +71,16 @@ impl ScannedSource {
                 }
                 Ok(())
             })?;
+            let mut removed = self.known.without(&now);
+            if !is_of_one_moment {
+                removed = self.gone(removed, &connection, &mut now)?;
+            }
             let after = watcher.look(|| connection.journal_mode())?;
-            let version = (before == after).then(|| before.version()).flatten();
-            Ok((now, spool, watcher, version))
+            let version = (is_of_one_moment && before == after)
+                .then(|| before.version())
+                .flatten();
+            Ok((now, removed, spool, watcher, version))
         })?;
-        let removed = self.known.without(&now);
         (self.known, self.version) = (now, version);
         self.watcher = watcher;
         Ok(Advance {
@@ -83,5 +88,19 @@ impl ScannedSource {
             came: Came::Spooled(spool.into_reader()?),
             is_replaced: self.watcher.identity() != was,
         })
+    }
+
+    /// Which of these, which were not met where rows were read one after the other, are no longer there. An event that is
+    /// may have moved to where rows had been read: it stays known as it was, and the next look finds what it is now.
+    fn gone(&self, missed: Vec<Key>, connection: &Connection, now: &mut KnownRows) -> Result<Vec<Key>> {
+        let mut removed = Vec::new();
+        for key in missed {
+            if connection.has_event(&self.filter, key.id)? {
+                now.keep(&self.known, key.id);
+            } else {
+                removed.push(key);
+            }
+        }
+        Ok(removed)
     }
 }

@@ -7,6 +7,7 @@ mod copy;
 mod hardening;
 mod immutable;
 mod name;
+mod oldest_first;
 mod pages;
 mod posix_locks;
 mod queries;

@@ -33,8 +33,9 @@ const BASELINE_AFTER: &str = page!("(created_at, id) < (?, ?)");
 const BASELINE_AS_OF: &str = page!("(created_at, id) <= (?, ?)");
 const BASELINE_AFTER_AS_OF: &str = page!("(created_at, id) < (?, ?)", "(created_at, id) <= (?, ?)");
 
-/// The rows of a feed, which has no pin.
-const OLDEST_FIRST: &str = page!("created_at, id";);
+/// The rows of a feed, which has no pin; and those behind some that were read.
+pub(super) const OLDEST_FIRST: &str = page!("created_at, id";);
+pub(super) const OLDEST_FIRST_BEHIND: &str = page!("created_at, id"; "(created_at, id) > (?, ?)");
 
 /// How many events match, by the same conditions.
 const BASELINE_COUNT: &str = "
@@ -83,11 +84,11 @@ const DEFERRED_JOIN_PAGE: &str = deferred_join!();
 const DEFERRED_JOIN_AS_OF: &str = deferred_join!("(created_at, id) <= (?, ?)");
 
 /// The values of a statement's conditions, in their order.
-struct Values<'a>(Vec<&'a dyn ToSql>);
+pub(super) struct Values<'a>(pub(super) Vec<&'a dyn ToSql>);
 
 impl<'a> Values<'a> {
     /// Those of the window, where `to_ts` is its end, and of the filters.
-    fn of_filter(filter: &'a Filter, to_ts: &'a i64) -> Self {
+    pub(super) fn of_filter(filter: &'a Filter, to_ts: &'a i64) -> Self {
         let Filter {
             from_ts,
             to_ts: _,
@@ -99,14 +100,19 @@ impl<'a> Values<'a> {
     }
 
     /// Those of a cursor or a pin, if there is one.
-    fn and_key(mut self, key: Option<&'a Key>) -> Self {
+    pub(super) fn and_key(mut self, key: Option<&'a Key>) -> Self {
         if let Some(Key { created_at, id }) = key {
             self.0.extend([created_at as &dyn ToSql, id]);
         }
         self
     }
 
-    fn and_limit(mut self, limit: &'a i64, offset: &'a i64) -> Self {
+    pub(super) fn and_id(mut self, id: &'a i64) -> Self {
+        self.0.push(id);
+        self
+    }
+
+    pub(super) fn and_limit(mut self, limit: &'a i64, offset: &'a i64) -> Self {
         self.0.extend([limit as &dyn ToSql, offset]);
         self
     }
@@ -214,24 +220,6 @@ impl Connection {
         self.with_baseline(filter, after.as_ref(), (-1, 0), |statement, values| {
             self.visit(statement, values, &mut visit)
         })
-    }
-
-    /// Gives every matching row to `visit`, oldest first. Any pin is left out of account.
-    pub(crate) fn each_oldest_first(
-        &self,
-        filter: &Filter,
-        mut visit: impl FnMut(&Row<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let mut last: Option<Key> = None;
-        let mut visit = |row: &Row<'_>| {
-            let key = row.key();
-            if last.replace(key).is_some_and(|last| key <= last) {
-                return Err(self.damaged("its events are in no order"));
-            }
-            visit(row)
-        };
-        let values = Values::of_filter(filter, &filter.to_ts).and_limit(&-1, &0);
-        self.visit(OLDEST_FIRST, &*values.0, &mut visit)
     }
 
     fn collect(&self, statement: &str, values: impl Params, rows: &mut Rows) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::model::Row;
 use crate::storage::db_version::JournalMode;
 
 /// How long rows are read under one lock, in a database whose writers wait for its readers.
-const PIECE: Duration = Duration::from_millis(10);
+pub(super) const PIECE: Duration = Duration::from_millis(10);
 
 /// What to do where a commit comes between two pieces of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Connection {
     }
 
     /// Another number after each commit of another connection.
-    fn data_version(&self) -> Result<i64> {
+    pub(super) fn data_version(&self) -> Result<i64> {
         self.map_err(self.sqlite.query_row("PRAGMA data_version", [], |row| row.get(0)))
     }
 
