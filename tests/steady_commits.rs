@@ -226,8 +226,8 @@ fn cases<'a>(requests: &'a str, export: &'a str) -> Vec<Case<'a>> {
 }
 
 /// The longest that commits waited beyond those of a writer to a log that nobody reads, at the same time on the same
-/// machine: the least of some attempts.
-fn longest_wait(log: &Log, unread: &Path, case: &Case<'_>) -> Duration {
+/// machine: of the first attempt in which it is less than `most`, or the least of some.
+fn longest_wait(log: &Log, unread: &Path, case: &Case<'_>, most: Duration) -> Duration {
     let command = case.arguments.join(" ");
     let mut least = Duration::MAX;
     for _ in 0..ATTEMPTS {
@@ -243,7 +243,7 @@ fn longest_wait(log: &Log, unread: &Path, case: &Case<'_>) -> Duration {
             "{command}: neither an index nor a note"
         );
         least = least.min(written.longest.saturating_sub(control.longest));
-        if least < LONGEST {
+        if least < most {
             break;
         }
     }
@@ -263,6 +263,8 @@ fn no_commit_fails_or_waits_for_long_beside_any_command() {
     let (requests, export) = (outside.path().join("requests"), outside.path().join("figures.json"));
     fs::write(&requests, "{\"page\": 9}\n{\"actor_id\": 3}\n".repeat(50)).unwrap();
     let cases = cases(requests.to_str().unwrap(), export.to_str().unwrap());
+    // What the service itself reads in one go takes it as long as there are rows.
+    let most = LONGEST * u32::try_from(events / EVENTS).unwrap().max(1);
     for journal_mode in ["delete", "wal"] {
         log.journal_mode(journal_mode);
         let unread = tempfile::tempdir().unwrap();
@@ -271,7 +273,7 @@ fn no_commit_fails_or_waits_for_long_beside_any_command() {
             .iter()
             .map(|case| {
                 (
-                    longest_wait(&log, unread.path(), case),
+                    longest_wait(&log, unread.path(), case, most),
                     case.arguments.join(" "),
                     case.pace,
                 )
@@ -282,8 +284,6 @@ fn no_commit_fails_or_waits_for_long_beside_any_command() {
         report(&format!(
             "{events} events, {journal_mode}: commits waited for at most {worst:?}, beside {command:?}, read {pace:?}"
         ));
-        // What the service itself reads in one go takes it as long as there are rows.
-        let most = LONGEST * u32::try_from(events / EVENTS).unwrap().max(1);
         assert!(*worst < most, "{journal_mode}: {waits:#?}");
     }
 }
