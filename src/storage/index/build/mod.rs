@@ -10,4 +10,5 @@ pub(crate) mod row_store;
 pub(crate) mod rows;
 mod scan;
 pub(crate) mod segment;
+mod shared_lock;
 mod sort;

@@ -8,10 +8,12 @@ use rayon::prelude::*;
 
 use super::rows::Part;
 use super::segment::Leaves;
+use super::shared_lock::SharedLock;
 use crate::error::Error;
 use crate::model::Key;
 use crate::parallel;
 use crate::storage::data_dir::DataDir;
+use crate::storage::db_version::JournalMode;
 use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
 use crate::storage::index::base::source::DatabaseFacts;
 use crate::storage::index::hash::{HashKey, entry_hash};
@@ -60,10 +62,11 @@ pub(crate) fn scan(
     ids: &RangeInclusive<i64>,
     read: &(dyn Fn(u64) + Sync),
 ) -> Result<Scan, RefreshError> {
-    let scan_part = |ids: RangeInclusive<i64>| PartScan::read(dir, facts, key, &ids, read);
+    let lock = SharedLock::default();
+    let scan_part = |ids: RangeInclusive<i64>| PartScan::read(dir, facts, key, &ids, &lock, read);
     let (parts, time) = parallel::join(
         || split(ids).into_par_iter().map(scan_part).collect::<Result<Vec<_>, _>>(),
-        || time_leaves(dir, facts, key),
+        || time_leaves(dir, facts, key, &lock),
     );
     let (mut parts, time) = (parts?, time?);
     if !ascend(&parts) {
@@ -100,19 +103,23 @@ impl PartScan {
         facts: &DatabaseFacts,
         key: HashKey,
         ids: &RangeInclusive<i64>,
+        lock: &SharedLock,
         read: &(dyn Fn(u64) + Sync),
     ) -> Result<Self, RefreshError> {
         let connection = Connection::open(dir)?;
+        let do_commits_wait = connection.journal_mode()? == JournalMode::Rollback;
         let mut scan = PartScan::default();
         let mut next = *ids.start();
         loop {
             let before = scan.part.rows.len();
+            let reading = do_commits_wait.then(|| lock.read());
             let is_last = connection.read_snapshot(|snapshot| {
                 check_facts(snapshot, facts)?;
                 let run = leaves_from(snapshot, facts.table_root, key, (next, *ids.end()), ENOUGH)?;
                 scan.push(snapshot, &run.leaves, key)?;
                 Ok::<_, RefreshError>(run.is_last)
             })?;
+            drop(reading);
             read((scan.part.rows.len() - before) as u64);
             match scan.last.and_then(|last| last.checked_add(1)) {
                 Some(id) if !is_last => next = id,
@@ -156,7 +163,12 @@ impl PartScan {
     }
 }
 
-fn time_leaves(dir: &DataDir, facts: &DatabaseFacts, key: HashKey) -> Result<Vec<TimeLeaf>, RefreshError> {
+fn time_leaves(
+    dir: &DataDir,
+    facts: &DatabaseFacts,
+    key: HashKey,
+    lock: &SharedLock,
+) -> Result<Vec<TimeLeaf>, RefreshError> {
     let mut leaves: Vec<TimeLeaf> = Vec::new();
     if facts.time_root == 0 {
         return Ok(leaves);
@@ -172,11 +184,14 @@ fn time_leaves(dir: &DataDir, facts: &DatabaseFacts, key: HashKey) -> Result<Vec
         },
     );
     let connection = Connection::open(dir)?;
+    let do_commits_wait = connection.journal_mode()? == JournalMode::Rollback;
     loop {
+        let reading = do_commits_wait.then(|| lock.read());
         let run = connection.read_snapshot(|snapshot| {
             check_facts(snapshot, facts)?;
             leaves_from(snapshot, facts.time_root, key, (next, end), ENOUGH * 4)
         })?;
+        drop(reading);
         leaves.extend(run.leaves);
         match leaves.last() {
             Some((_, last)) if !run.is_last => next = last.last,
