@@ -3,13 +3,14 @@
 //! A feed has files and a database connection of its own. It is worked on only where no fork can happen, a short while at a
 //! time, and its connection is closed before a fork and before another SQLite comes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use auditq::engine::Notice;
 use auditq::engine::feed::{Feed, Update};
 use auditq::error::Result;
 use auditq::model::{Filter, Key, Page};
+use parking_lot::FairMutex;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -23,16 +24,18 @@ use crate::response;
 const WAIT: Duration = Duration::from_millis(50);
 
 /// A feed, until it is closed.
-pub(crate) struct FeedSlot(Mutex<Option<Feed>>);
+///
+/// The lock is fair: who follows takes it again at once, and who closes the log would else have it by chance only.
+pub(crate) struct FeedSlot(FairMutex<Option<Feed>>);
 
 impl FeedSlot {
     pub(crate) fn new(feed: Feed) -> Self {
-        FeedSlot(Mutex::new(Some(feed)))
+        FeedSlot(FairMutex::new(Some(feed)))
     }
 
     /// What there is to tell next; where that is nothing, waits for a while. `None` once it was closed.
     pub(crate) fn step(&self, page: &mut Page) -> Result<Option<Update>> {
-        let mut feed = self.lock();
+        let mut feed = self.0.lock();
         let Some(open) = &mut *feed else {
             return Ok(None);
         };
@@ -53,21 +56,17 @@ impl FeedSlot {
 
     /// Closes its connection to the database until it looks again. May wait.
     pub(crate) fn disconnect(&self) {
-        if let Some(feed) = &mut *self.lock() {
+        if let Some(feed) = &mut *self.0.lock() {
             feed.disconnect();
         }
     }
 
     /// Closes it for good, and keeps for other processes what it knows. May wait.
     pub(crate) fn close(&self) {
-        let feed = self.lock().take();
+        let feed = self.0.lock().take();
         if let Some(feed) = feed {
             feed.close();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Feed>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

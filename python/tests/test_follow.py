@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import statistics
 import threading
 import time
 
@@ -117,6 +118,22 @@ def test_a_closed_log_ends_it(small):
     assert list(unread) == []
     with pytest.raises(auditq.RequestError, match="closed"):
         log.follow()
+
+
+def test_a_log_is_closed_soon_although_a_thread_follows_it(small):
+    """Most of the time a feed waits, and has its lock while it does."""
+    seconds = []
+    for _ in range(9):
+        log = auditq.Log(small.path)
+        following = Following(log.follow())
+        small.append({})
+        following.ids(1)
+        start = time.monotonic()
+        log.close()
+        seconds.append(time.monotonic() - start)
+        assert following.join() is None
+    # A busy machine holds up one or the other.
+    assert statistics.median(seconds) < 0.5, seconds
 
 
 def test_a_log_that_is_not_there(tmp_path, small):
