@@ -153,7 +153,7 @@ fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
         })
         | Ok(RebuildOutcome::LockedElsewhere(error) | RebuildOutcome::NoMemory(error))
         | Err(error @ Error::Io { .. }) => note(display, &format!("no index was written: {error}")),
-        Ok(RebuildOutcome::Done { .. } | RebuildOutcome::StillRefused(_)) => {}
+        Ok(RebuildOutcome::Done { .. } | RebuildOutcome::MadeElsewhere(..) | RebuildOutcome::StillRefused(_)) => {}
         Err(error) => return Err(error),
     }
     Ok(())

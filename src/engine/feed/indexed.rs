@@ -85,15 +85,10 @@ impl IndexedSource {
 
     /// The index that lies in the directory, brought up to date, or a new one.
     fn follower(dir: &DataDir) -> Result<std::result::Result<(Box<Follower>, IndexState), String>> {
-        let opened = index::open(dir).ok().filter(|files| !files.has_unreadable_journal());
-        if let Some(mut follower) = opened.and_then(|files| files.into_follower().ok()) {
-            match follower.refresh(Budget::Any) {
-                Ok(refreshed) => return Ok(Ok((Box::new(follower), refreshed.into()))),
-                Err(RefreshError::Failed(error)) => return Err(error),
-                Err(_) => {}
-            }
+        match index::follower_of_file(dir)? {
+            Some(begun) => Ok(Ok(begun)),
+            None => built(dir),
         }
-        built(dir)
     }
 
     pub(super) fn watcher(&self) -> &DbWatcher {
@@ -270,6 +265,7 @@ fn built(dir: &DataDir) -> Result<std::result::Result<(Box<Follower>, IndexState
             follower: Some(follower),
             ..
         } => Ok(Ok((follower, state))),
+        RebuildOutcome::MadeElsewhere(state, follower) => Ok(Ok((follower, state))),
         RebuildOutcome::Done { state, .. } | RebuildOutcome::StillRefused(state) => {
             Ok(Err(state.index.err().unwrap_or_default()))
         }

@@ -27,17 +27,18 @@ impl Live {
             return Ok(());
         }
         let start = Instant::now();
-        let mut was_searched = true;
+        let mut was_read = false;
         let (state, follower, in_memory) = match rebuild(&self.dir, if_locked, progress)? {
             RebuildOutcome::Done {
                 state,
                 follower,
                 in_memory,
-            } => (state, follower, in_memory),
-            RebuildOutcome::StillRefused(state) => {
-                was_searched = false;
-                (state, None, None)
+            } => {
+                was_read = true;
+                (state, follower, in_memory)
             }
+            RebuildOutcome::MadeElsewhere(state, follower) => (state, Some(follower), None),
+            RebuildOutcome::StillRefused(state) => (state, None, None),
             RebuildOutcome::NoMemory(error) => return Err(error),
             RebuildOutcome::LockedElsewhere(error) => {
                 self.warn(&format!("no index was made, so SQLite answers each time: {error}"));
@@ -45,14 +46,13 @@ impl Live {
             }
         };
         self.is_corrupt.store(false, Ordering::Relaxed);
-        self.counts
-            .rebuilds
-            .fetch_add(u64::from(was_searched), Ordering::Relaxed);
+        self.counts.rebuilds.fetch_add(u64::from(was_read), Ordering::Relaxed);
         self.detail(|| {
-            let what = match &state.index {
-                Ok(_) => "an index was built",
-                Err(_) if !was_searched => "the table was let be",
-                Err(_) => "the table was searched in vain",
+            let what = match (&state.index, was_read) {
+                (Ok(_), true) => "an index was built",
+                (Ok(_), false) => "an index was opened that another process had built meanwhile,",
+                (Err(_), true) => "the table was searched in vain",
+                (Err(_), false) => "the table was let be",
             };
             format!("{what} in {} ms", start.elapsed().as_millis())
         });

@@ -26,6 +26,11 @@ pub(crate) struct FileState {
 }
 
 impl FileState {
+    /// Whether it is the same file with the same content. Its name, owner and permissions may have changed.
+    pub(crate) fn has_content_of(&self, other: &Self) -> bool {
+        (self.inode, self.size, self.mtime_ns) == (other.inode, other.size, other.mtime_ns)
+    }
+
     /// The state of whatever `path` leads to now; `None` where there is nothing.
     pub(crate) fn of_path(path: &Path) -> io::Result<Option<Self>> {
         match rustix::fs::stat(path) {

@@ -10,10 +10,11 @@ use super::base::leaf_directory::Leaf;
 use super::base::reader::Base;
 use super::base::source::Source;
 use super::delta::{Delta, DeltaFile, DirectoryChanges};
+use super::refresh::RefreshError;
 use super::refresh::basis::Basis;
 use super::refresh::follower::Follower;
 use super::refresh::parts::Parts;
-use super::refresh::refreshed::Refreshed;
+use super::refresh::refreshed::{Budget, Refreshed};
 use super::refresh::wal_changes::LogBasis;
 use super::refusal::Refusal;
 use super::select::Index;
@@ -144,6 +145,22 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, OpenError> {
     };
     files.doubt_times();
     Ok(files)
+}
+
+/// The index that lies in the directory, brought up to date; `None` if it cannot be.
+///
+/// # Errors
+/// The database cannot be read, or is locked.
+pub(crate) fn follower_of_file(dir: &DataDir) -> Result<Option<(Box<Follower>, IndexState)>> {
+    let opened = open(dir).ok().filter(|files| !files.has_unreadable_journal());
+    let Some(mut follower) = opened.and_then(|files| files.into_follower().ok()) else {
+        return Ok(None);
+    };
+    match follower.refresh(Budget::Any) {
+        Ok(refreshed) => Ok(Some((Box::new(follower), refreshed.into()))),
+        Err(RefreshError::Failed(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Gives the files of a log's index the permissions that its database has by now, or removes them.

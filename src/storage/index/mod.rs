@@ -24,7 +24,7 @@ pub(crate) use build::memory::require_memory;
 pub(crate) use build::rebuild::{IfLocked, RebuildOutcome, fold, rebuild};
 pub(crate) use delta::RowChanges;
 pub(crate) use fetch::WillRead;
-pub(crate) use files::{IndexState, OpenError, OpenFiles, follow_permissions, open, publish_delta};
+pub(crate) use files::{IndexState, OpenError, OpenFiles, follow_permissions, follower_of_file, open, publish_delta};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh::follower::Follower;
 pub(crate) use refresh::refreshed::{Budget, Refreshed, Way};

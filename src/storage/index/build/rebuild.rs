@@ -21,7 +21,7 @@ use crate::storage::index::base::format::MAX_EVENTS;
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
 use crate::storage::index::base::writer::{BaseNames, rewrite_source, write};
-use crate::storage::index::files::{IndexState, publish_delta};
+use crate::storage::index::files::{IndexState, follower_of_file, publish_delta};
 use crate::storage::index::refresh::RefreshError;
 use crate::storage::index::refresh::basis::Basis;
 use crate::storage::index::refresh::follower::Follower;
@@ -41,6 +41,8 @@ pub(crate) enum RebuildOutcome {
         /// Why the index lives in memory: no file could be written.
         in_memory: Option<Error>,
     },
+    /// Another process made one while its lock was waited for.
+    MadeElsewhere(IndexState, Box<Follower>),
     /// The log could not be indexed a short while ago, and was not looked at again.
     StillRefused(IndexState),
     /// There is no memory for it.
@@ -85,6 +87,7 @@ pub(crate) fn rebuild(dir: &DataDir, if_locked: IfLocked, progress: Progress<'_>
 
 /// The same, with names that the caller chose.
 fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Progress<'_>) -> Result<RebuildOutcome> {
+    let before = index_file(dir);
     let earlier = Refusal::read(dir);
     if let Some(state) = still_refused(dir, earlier.as_ref())? {
         return Ok(RebuildOutcome::StillRefused(state));
@@ -95,6 +98,9 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Pr
         }
         lock => lock,
     };
+    if let Some(outcome) = made_elsewhere(dir, before)? {
+        return Ok(outcome);
+    }
     let odd_row = earlier.and_then(|refusal| refusal.event);
     let mut refused: Option<(IndexState, Refusal)> = None;
     for _ in 0..ATTEMPTS {
@@ -141,6 +147,24 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Pr
             path: dir.database().to_owned(),
         }),
     }
+}
+
+/// What lies in the place of the index.
+fn index_file(dir: &DataDir) -> Option<FileState> {
+    FileState::of_path(&dir.index()).ok().flatten()
+}
+
+/// What another process found while its lock was waited for: of many that begin at once, one makes the index. The file that
+/// was there `before` is what made a build necessary.
+fn made_elsewhere(dir: &DataDir, before: Option<FileState>) -> Result<Option<RebuildOutcome>> {
+    if index_file(dir).is_none_or(|now| before.is_some_and(|before| now.has_content_of(&before))) {
+        return Ok(None);
+    }
+    if let Some((follower, state)) = follower_of_file(dir)? {
+        return Ok(Some(RebuildOutcome::MadeElsewhere(state, follower)));
+    }
+    let refused = still_refused(dir, Refusal::read(dir).as_ref())?;
+    Ok(refused.map(RebuildOutcome::StillRefused))
 }
 
 /// The state of a log that is not looked at again so soon; `None` if it is to be.

@@ -188,6 +188,45 @@ fn a_refusal_for_a_row_holds_as_long_as_the_row_is_odd() {
     assert!(!is_still_refused(&log, &refusal));
 }
 
+/// What is done where a build comes to its lock late: its outcome, if it need not read the table.
+fn found_behind_the_lock(log: &Log, before: Option<FileState>) -> Option<RebuildOutcome> {
+    made_elsewhere(&log.dir, before).unwrap()
+}
+
+#[test]
+fn an_index_that_was_made_while_the_lock_was_waited_for_is_taken() {
+    let log = Log::new("delete", 4096);
+    let before = index_file(&log.dir);
+    assert!(found_behind_the_lock(&log, before).is_none(), "there is none yet");
+    log.built(None);
+    // A commit since is caught up with.
+    log.run("DELETE FROM audit_events WHERE id = 7");
+    let found = found_behind_the_lock(&log, before);
+    let Some(RebuildOutcome::MadeElsewhere(state, follower)) = found else {
+        panic!("{found:?}");
+    };
+    assert_eq!(state.index.unwrap().events(), 5999);
+    assert_eq!(follower.index().events(), 5999);
+    // The file that made a build necessary is not taken, whoever changes its permissions meanwhile.
+    let before = index_file(&log.dir);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(log.dir.index(), mode).unwrap();
+    assert!(found_behind_the_lock(&log, before).is_none());
+    // Nor is one that cannot be read.
+    std::fs::write(log.dir.index(), "no index").unwrap();
+    assert!(found_behind_the_lock(&log, before).is_none());
+}
+
+#[test]
+fn a_refusal_that_was_written_while_the_lock_was_waited_for_is_taken() {
+    let log = Log::new("delete", 4096);
+    let refusal = refusal(&log, &RefreshError::LongTexts);
+    let lock = DirLock::acquire(log.dir.root(), Duration::from_secs(60)).unwrap();
+    refusal.publish(&log.dir, &lock);
+    let found = found_behind_the_lock(&log, None);
+    assert!(matches!(found, Some(RebuildOutcome::StillRefused(_))), "{found:?}");
+}
+
 /// A connection that is kept from one refresh to the next has pages in memory, and would trust them although something else
 /// than SQLite wrote to the file.
 #[test]
