@@ -59,5 +59,6 @@ fn with_a_write_ahead_log_a_feed_rests_no_longer_than_it_takes_to_keep_up() {
     assert_eq!(rest_after(Duration::ZERO, true), MS);
     assert_eq!(rest_after(2 * MS, true), 8 * MS);
     assert_eq!(rest_after(9 * MS, true), 10 * MS);
-    assert_eq!(rest_after(100 * MS, true), 100 * MS);
+    assert_eq!(rest_after(36 * MS, true), 10 * MS);
+    assert_eq!(rest_after(100 * MS, true), 25 * MS);
 }
