@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::model::{Filter, Query, Rows};
 use crate::storage::absent::require_database;
 use crate::storage::data_dir::DataDir;
-use crate::storage::db_version::JournalMode;
 use crate::storage::fs::platform::{FileState, Identity};
 use crate::storage::sqlite::Connection;
 
@@ -65,7 +64,7 @@ impl Fallback {
         };
         let answer = ask(&cached.connection)?;
         // An idle connection to a log in WAL mode would keep others from leaving that mode.
-        if cached.connection.journal_mode()? == JournalMode::Rollback {
+        if cached.connection.makes_commits_wait()? {
             *slot = Some(cached);
         }
         Ok(answer)

@@ -193,13 +193,22 @@ impl Connection {
             // The next writer, if there ever is one, starts a write-ahead log.
             return Ok(JournalMode::Wal { frames: 0 });
         }
-        let mode: String = self.map_err(self.sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0)))?;
-        if mode != "wal" {
+        if self.makes_commits_wait()? {
             return Ok(JournalMode::Rollback);
         }
         Ok(JournalMode::Wal {
             frames: self.committed_frames()?,
         })
+    }
+
+    /// Whether a commit waits until nobody reads, as one to a rollback journal does. Reads the database like
+    /// [`journal_mode`](Self::journal_mode).
+    pub(crate) fn makes_commits_wait(&self) -> Result<bool> {
+        if matches!(self.locks, Locks::None(_)) {
+            return Ok(false);
+        }
+        let mode: String = self.map_err(self.sqlite.query_row("PRAGMA journal_mode", [], |row| row.get(0)))?;
+        Ok(mode != "wal")
     }
 
     /// How many frames of the write-ahead log are committed; 0 where it was just restarted.

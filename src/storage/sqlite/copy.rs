@@ -12,7 +12,6 @@ use super::name::plain_name;
 use super::writer::write_error;
 use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
-use crate::storage::db_version::JournalMode;
 use crate::storage::fs::platform::Identity;
 use crate::storage::fs::read_descriptor::open_forever;
 
@@ -27,8 +26,7 @@ pub(crate) fn copy_database(dir: &DataDir, to: &Path) -> Result<()> {
     let unopened = |error| Error::io(dir.database(), "cannot open")(error);
     let identity = Identity::of_path(dir.database()).map_err(unopened)?;
     let connection = Connection::open(dir)?;
-    if connection.journal_mode()? != JournalMode::Rollback {
-        // No commit waits for a reader.
+    if !connection.makes_commits_wait()? {
         return connection.backup_to(to);
     }
     // Which file it is connected to is known only if the path led to the same one before and after.
@@ -44,7 +42,7 @@ pub(crate) fn copy_database(dir: &DataDir, to: &Path) -> Result<()> {
         found: vec![0; CHUNK],
         copied: vec![0; CHUNK],
     };
-    // Commits wait for a reader: first everything without a lock, whatever moment it is of, then what changed since.
+    // First everything without a lock, whatever moment it is of, then what changed since.
     let unwritten = || Error::io(to, "cannot copy the database to");
     copy.update().map_err(unwritten())?;
     connection.snapshot(|| copy.update().map_err(unwritten()))

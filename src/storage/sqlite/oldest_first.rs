@@ -8,7 +8,6 @@ use super::queries::{OLDEST_FIRST, OLDEST_FIRST_BEHIND, Values};
 use super::table::PIECE;
 use crate::error::Result;
 use crate::model::{Filter, Key, Row};
-use crate::storage::db_version::JournalMode;
 
 const HAS_EVENT: &str = "
     SELECT 1
@@ -32,9 +31,10 @@ impl Connection {
         filter: &Filter,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<bool> {
-        let piece = match self.journal_mode()? {
-            JournalMode::Rollback => PIECE,
-            JournalMode::Wal { .. } => Duration::MAX,
+        let piece = if self.makes_commits_wait()? {
+            PIECE
+        } else {
+            Duration::MAX
         };
         self.pieces_oldest_first(piece, filter, visit)
     }
@@ -115,18 +115,13 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::dataset::SCHEMA_SQL;
+    use crate::storage::sqlite::scratch_db::{beside_a_commit, new_log};
 
     const EVENTS: i64 = 20;
 
     /// Events at the times 10, 20 and so on, two at each.
     fn log(journal: &str) -> (tempfile::TempDir, rusqlite::Connection, Connection) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit.db");
-        let sqlite = rusqlite::Connection::open(&path).unwrap();
-        sqlite
-            .execute_batch(&format!("PRAGMA journal_mode = {journal}; {SCHEMA_SQL}"))
-            .unwrap();
+        let (dir, sqlite) = new_log(journal);
         for id in 1..=EVENTS {
             sqlite
                 .execute(
@@ -135,7 +130,7 @@ mod tests {
                 )
                 .unwrap();
         }
-        let connection = Connection::open_file(&path).unwrap();
+        let connection = Connection::open_file(&dir.path().join("audit.db")).unwrap();
         (dir, sqlite, connection)
     }
 
@@ -206,24 +201,15 @@ mod tests {
     #[test]
     fn a_commit_comes_through_between_two_pieces() {
         let (dir, sqlite, connection) = log("delete");
-        sqlite.busy_timeout(Duration::from_secs(60)).unwrap();
-        let (read, waiting) = std::sync::mpsc::channel();
-        let (start, journal) = (Instant::now(), dir.path().join("audit.db-journal"));
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                waiting.recv().unwrap();
-                sqlite.execute_batch("DELETE FROM audit_events WHERE id = 20").unwrap();
-            });
+        let write = |sqlite: &rusqlite::Connection| {
+            sqlite.execute_batch("DELETE FROM audit_events WHERE id = 20").unwrap();
+        };
+        beside_a_commit(&dir, sqlite, write, |begin_commit| {
             let mut rows = 0;
             let of_one_moment = connection.each_oldest_first(&Filter::ALL, &mut |row| {
                 rows += 1;
                 if row.id == 9 {
-                    read.send(()).unwrap();
-                    // From its journal on, the writer is about to keep later pieces waiting.
-                    while !journal.exists() {
-                        assert!(start.elapsed() < Duration::from_secs(60), "the writer does not begin");
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
+                    begin_commit();
                 }
                 // Longer than a piece, and long enough for the writer to come to its lock.
                 std::thread::sleep(Duration::from_millis(50));

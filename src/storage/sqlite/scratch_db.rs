@@ -1,11 +1,49 @@
 //! Databases for the tests of this folder, as SQLite itself writes them.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::pages::{DatabaseHeader, PageReader};
+use crate::contract::dataset::SCHEMA_SQL;
+
+/// A log as the contract has it, without events.
+pub(super) fn new_log(journal: &str) -> (TempDir, Connection) {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = Connection::open(dir.path().join("audit.db")).unwrap();
+    sqlite
+        .execute_batch(&format!("PRAGMA journal_mode = {journal}; {SCHEMA_SQL}"))
+        .unwrap();
+    (dir, sqlite)
+}
+
+/// Runs `read`, and in a thread beside it `write`, with a rollback journal, from when `read` asks for it: what it is
+/// given returns when the writer is about to keep those who begin to read waiting.
+pub(super) fn beside_a_commit(
+    dir: &TempDir,
+    writer: Connection,
+    write: impl FnOnce(&Connection) + Send,
+    read: impl FnOnce(&dyn Fn()),
+) {
+    writer.busy_timeout(Duration::from_secs(60)).unwrap();
+    let (begin, asked) = std::sync::mpsc::channel();
+    std::thread::scope(move |scope| {
+        scope.spawn(move || {
+            asked.recv().unwrap();
+            write(&writer);
+        });
+        read(&|| {
+            begin.send(()).unwrap();
+            let (start, journal) = (Instant::now(), dir.path().join("audit.db-journal"));
+            while !journal.exists() {
+                assert!(start.elapsed() < Duration::from_secs(60), "the writer does not begin");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+    });
+}
 
 /// A log's table and index, empty, in a directory of its own.
 pub(super) struct ScratchDb {

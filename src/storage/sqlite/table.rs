@@ -11,7 +11,6 @@ use super::scan::Soundness;
 use super::schema::Schema;
 use crate::error::Result;
 use crate::model::Row;
-use crate::storage::db_version::JournalMode;
 
 /// How long rows are read under one lock, in a database whose writers wait for its readers.
 pub(super) const PIECE: Duration = Duration::from_millis(10);
@@ -50,8 +49,7 @@ impl Connection {
         visit: &mut dyn FnMut(&Row<'_>) -> Result<()>,
     ) -> Result<TableRead> {
         // Without an index on ids each piece would cost a walk through the whole table.
-        let has_pieces =
-            self.journal_mode()? == JournalMode::Rollback && matches!(self.soundness(), Ok(Soundness::Sound { .. }));
+        let has_pieces = self.makes_commits_wait()? && matches!(self.soundness(), Ok(Soundness::Sound { .. }));
         if has_pieces {
             return self.read_pieces(PIECE, if_changed, visit);
         }
@@ -140,15 +138,12 @@ mod tests {
 
     use super::*;
     use crate::contract::dataset::SCHEMA_SQL;
+    use crate::storage::sqlite::scratch_db::{beside_a_commit, new_log};
 
     const EVENTS: i64 = 20;
 
     fn log(journal: &str) -> (tempfile::TempDir, rusqlite::Connection) {
-        let dir = tempfile::tempdir().unwrap();
-        let sqlite = rusqlite::Connection::open(dir.path().join("audit.db")).unwrap();
-        sqlite
-            .execute_batch(&format!("PRAGMA journal_mode = {journal}; {SCHEMA_SQL}"))
-            .unwrap();
+        let (dir, sqlite) = new_log(journal);
         for id in 1..=EVENTS {
             append(&sqlite, id * 3);
         }
@@ -205,25 +200,14 @@ mod tests {
     #[test]
     fn a_commit_comes_through_between_two_pieces() {
         let (dir, sqlite) = log("delete");
-        sqlite.busy_timeout(Duration::from_secs(60)).unwrap();
         let reader = open(dir.path());
-        let (read, waiting) = std::sync::mpsc::channel();
-        let (start, journal) = (Instant::now(), dir.path().join("audit.db-journal"));
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                waiting.recv().unwrap();
-                append(&sqlite, 100);
-            });
+        let write = |sqlite: &rusqlite::Connection| append(sqlite, 100);
+        beside_a_commit(&dir, sqlite, write, |begin_commit| {
             let mut rows = 0;
             let table = reader.read_pieces(Duration::ZERO, IfChanged::GoOn, &mut |row| {
                 rows += 1;
                 if row.id == 9 {
-                    read.send(()).unwrap();
-                    // From its journal on, the writer is about to keep later pieces waiting.
-                    while !journal.exists() {
-                        assert!(start.elapsed() < Duration::from_secs(60), "the writer does not begin");
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
+                    begin_commit();
                 }
                 std::thread::sleep(Duration::from_millis(50));
                 Ok(())
