@@ -282,7 +282,7 @@ fn each_command_recovers_and_leaves_a_new_index() {
     }
     for command in [
         ["diff", "--workload", "deep", "--requests", DEEP_REQUESTS].as_slice(),
-        &[&DEEP_BENCH[..], &["3"]].concat(),
+        &[&DEEP_BENCH[..], &["1"]].concat(),
     ] {
         fs::write(log.path("audit.idx"), &forms[0].1).unwrap();
         let output = log.auditq(command);

@@ -128,6 +128,8 @@ fn a_bench_beside_a_writer_on_a_log_of_any_name() {
             "4",
             "--write-rate",
             "20",
+            "--write-seconds",
+            "0.2",
         ]);
         assert_eq!(names_in(place.path()).len(), 1);
     }

@@ -72,7 +72,7 @@ fn readers() -> Vec<Vec<&'static str>> {
     let mut readers = vec![
         vec!["verify-baseline", "--dir", frozen()],
         vec!["diff"],
-        [&DEEP_BENCH[..], &["3"]].concat(),
+        [&DEEP_BENCH[..], &["1"]].concat(),
     ];
     for mode in MODES {
         for query in [
