@@ -35,13 +35,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The first pause where it cannot be told yet whether a commit is published; each further one is twice as long.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(1);
 /// The pause after a look that found something, in multiples of what that took of a processor: with a rollback journal,
-/// looks take a fifth of one at most, and leave the writer its turns. With a write-ahead log, where no commit waits for a
-/// look, the pause may be as much shorter than the look: four fifths at most.
+/// looks take a fifth of one at most, and leave the writer its turns.
 const REST: u32 = 4;
 const LEAST_REST: Duration = Duration::from_millis(1);
-/// The longest pause with a write-ahead log, unless a look takes very long. What comes meanwhile makes the next look longer:
-/// pauses in proportion to the looks would grow with them under many commits.
-const MOST_REST: Duration = Duration::from_millis(10);
+/// The longest pause with a write-ahead log, where no commit waits for a look. What comes meanwhile makes the next look
+/// longer: pauses in proportion to the looks would grow with them under many commits.
+const MOST_REST: Duration = Duration::from_millis(5);
+/// The least pause there after a look that took very long, as a part of that: looks take eight ninths of a processor at most.
+const LEAST_PART: u32 = 8;
 /// So long after the last look the database is left alone.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -444,7 +445,7 @@ impl PayloadReader {
 fn rest_after(spent: Duration, has_write_ahead_log: bool) -> Duration {
     let rest = (spent * REST).max(LEAST_REST);
     if has_write_ahead_log {
-        rest.min(MOST_REST.max(spent / REST))
+        rest.min(MOST_REST.max(spent / LEAST_PART))
     } else {
         rest
     }

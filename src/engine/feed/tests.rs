@@ -57,8 +57,8 @@ fn a_look_costs_a_fifth_of_a_processor_where_commits_wait_for_it() {
 #[test]
 fn with_a_write_ahead_log_a_feed_rests_no_longer_than_it_takes_to_keep_up() {
     assert_eq!(rest_after(Duration::ZERO, true), MS);
-    assert_eq!(rest_after(2 * MS, true), 8 * MS);
-    assert_eq!(rest_after(9 * MS, true), 10 * MS);
-    assert_eq!(rest_after(36 * MS, true), 10 * MS);
-    assert_eq!(rest_after(100 * MS, true), 25 * MS);
+    assert_eq!(rest_after(MS, true), 4 * MS);
+    assert_eq!(rest_after(2 * MS, true), 5 * MS);
+    assert_eq!(rest_after(40 * MS, true), 5 * MS);
+    assert_eq!(rest_after(80 * MS, true), 10 * MS);
 }
