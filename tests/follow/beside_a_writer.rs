@@ -116,9 +116,10 @@ impl Writer {
         }
     }
 
-    fn end(&self) {
+    /// An event newer than all others; `number` tells several of them apart.
+    fn end(&self, number: i64) {
         self.database
-            .execute_batch(&insertion(1 << 50, i64::MAX, LAST))
+            .execute_batch(&insertion((1 << 50) + number, i64::MAX, LAST))
             .unwrap();
     }
 }
@@ -213,8 +214,13 @@ fn follows_log(events: i64, journal: &str, mode: &str, commits_a_second: Option<
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
     }
-    writer.end();
-    let mut said = following.wait_for(|said| matches!(said, Said::Line(line, _) if line.contains(LAST)));
+    // A look that is done in pieces can have begun before the last commits, and tell the first of these without them. The
+    // next one tells everything.
+    let mut said = Vec::new();
+    for number in 0..2 {
+        writer.end(number);
+        said.extend(following.wait_for(|said| matches!(said, Said::Line(line, _) if line.contains(LAST))));
+    }
     // Removals of the same look are said on the other stream.
     following.signal(rustix::process::Signal::TERM);
     let (status, rest) = following.end();

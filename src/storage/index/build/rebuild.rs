@@ -61,11 +61,13 @@ pub(crate) enum IfLocked {
 }
 
 impl IfLocked {
-    /// How long the lock is waited for: longer than a delta takes to be written, or than most builds take.
-    fn patience(self) -> Duration {
+    /// How long the lock is waited for: longer than a delta takes to be written, or than a build on a busy machine. Many
+    /// that began at once would else each make an index in memory, while the first still writes one for all.
+    fn patience(self, database_bytes: u64) -> Duration {
         match self {
             IfLocked::GiveUp => Duration::from_millis(200),
-            IfLocked::BuildInMemory => Duration::from_secs(1),
+            // A build reads some 100 MiB of the database file in a second.
+            IfLocked::BuildInMemory => Duration::from_secs(1 + (database_bytes >> 24)),
         }
     }
 }
@@ -92,7 +94,9 @@ fn rebuild_as(dir: &DataDir, names: BaseNames, if_locked: IfLocked, progress: Pr
     if let Some(state) = still_refused(dir, earlier.as_ref())? {
         return Ok(RebuildOutcome::StillRefused(state));
     }
-    let lock = match DirLock::acquire(dir.root(), if_locked.patience()) {
+    let database = FileState::of_path(dir.database()).ok().flatten();
+    let patience = if_locked.patience(database.map_or(0, |file| file.size));
+    let lock = match DirLock::acquire(dir.root(), patience) {
         Err(error @ Error::DirectoryLocked { .. }) if if_locked == IfLocked::GiveUp => {
             return Ok(RebuildOutcome::LockedElsewhere(error));
         }

@@ -188,6 +188,14 @@ fn a_refusal_for_a_row_holds_as_long_as_the_row_is_odd() {
     assert!(!is_still_refused(&log, &refusal));
 }
 
+#[test]
+fn a_lock_is_waited_for_as_long_as_a_build_of_such_a_log_may_take() {
+    let seconds = |mebibytes: u64| IfLocked::BuildInMemory.patience(mebibytes << 20).as_secs();
+    // 50,000 events, and 5,000,000.
+    assert_eq!((seconds(3), seconds(330)), (1, 21));
+    assert_eq!(IfLocked::GiveUp.patience(330 << 20).as_millis(), 200);
+}
+
 /// What is done where a build comes to its lock late: its outcome, if it need not read the table.
 fn found_behind_the_lock(log: &Log, before: Option<FileState>) -> Option<RebuildOutcome> {
     made_elsewhere(&log.dir, before).unwrap()
