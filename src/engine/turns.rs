@@ -168,14 +168,12 @@ mod tests {
     fn an_answer_comes_from_a_refresh_that_began_after_the_question() {
         let turns = Turns::new();
         let clock = AtomicU64::new(0);
-        let refreshes = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..500 {
                         let asked = clock.fetch_add(1, Ordering::SeqCst);
                         let seen = turns.join(Duration::MAX, || {
-                            refreshes.fetch_add(1, Ordering::SeqCst);
                             let began = clock.load(Ordering::SeqCst);
                             std::thread::yield_now();
                             began
@@ -185,7 +183,57 @@ mod tests {
                 });
             }
         });
-        assert!(refreshes.load(Ordering::SeqCst) <= 4000);
+    }
+
+    #[test]
+    fn who_waits_is_served_by_the_next_refresh_whoever_runs_it() {
+        let turns = Turns::new();
+        turns.take(SHORT, || 5);
+        assert_eq!(turns.lock().begun, 1);
+        assert_eq!(turns.lock().ended, Some((1, 5)));
+        std::thread::scope(|scope| {
+            turns.take(Duration::from_secs(60), || {
+                let waiting = scope.spawn(|| turns.join(Duration::MAX, || 0));
+                // As if one had begun, and ended, since.
+                turns.lock().ended = Some((3, 7));
+                turns.changed.notify_all();
+                assert_eq!(waiting.join().unwrap(), Some(7));
+                6
+            });
+        });
+    }
+
+    #[test]
+    fn refreshes_run_one_at_a_time() {
+        let (turns, running) = (Turns::new(), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        turns.take(SHORT, || {
+                            assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0);
+                            std::thread::yield_now();
+                            running.fetch_sub(1, Ordering::SeqCst);
+                        });
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn one_that_takes_longer_than_expected_is_waited_for() {
+        let turns = Turns::new();
+        std::thread::scope(|scope| {
+            let mut impatient = None;
+            turns.take(Duration::from_millis(5), || {
+                std::thread::sleep(Duration::from_millis(20));
+                impatient = Some(scope.spawn(|| turns.join(Duration::ZERO, || 1)));
+                std::thread::sleep(Duration::from_millis(20));
+                0
+            });
+            assert_eq!(impatient.unwrap().join().unwrap(), Some(1));
+        });
     }
 
     #[test]
@@ -219,6 +267,39 @@ mod tests {
             assert!(second.unwrap().join().unwrap(), "who waited is sent back");
         });
         assert_eq!(turns.lock().on_leave, 0);
+        assert_eq!(turns.lock().without_leave, 0);
+        assert!(turns.leave(0).is_some(), "nothing runs");
         turns.take(LONG, || assert!(turns.leave(0).is_some(), "a short one stops nobody"));
+    }
+
+    /// What one who has to wait for leave is told when `happens`, given the other's leave, while the long refresh still runs.
+    fn told_while_a_long_one_runs(happens: impl FnOnce(&Turns<()>, &mut Option<Leave<'_, ()>>)) -> bool {
+        let turns = Turns::new();
+        let mut has_leave = false;
+        std::thread::scope(|scope| {
+            turns.take(Duration::from_secs(60), || {
+                let mut first = turns.leave(1);
+                let second = scope.spawn(|| turns.leave(1).is_some());
+                while turns.lock().without_leave == 0 {
+                    std::thread::yield_now();
+                }
+                happens(&turns, &mut first);
+                has_leave = second.join().unwrap();
+            });
+        });
+        has_leave
+    }
+
+    #[test]
+    fn leave_that_is_given_back_goes_to_who_waits() {
+        assert!(told_while_a_long_one_runs(|_, first| drop(first.take())));
+    }
+
+    #[test]
+    fn who_waits_for_leave_is_sent_back_where_the_next_long_one_has_begun() {
+        assert!(!told_while_a_long_one_runs(|turns, _| {
+            turns.lock().begun += 1;
+            turns.changed.notify_all();
+        }));
     }
 }

@@ -168,6 +168,8 @@ impl History {
     /// Whether a query is answered as the model answers it.
     pub(super) fn ask(&self, query: &Query) {
         let mut rows = Rows::default();
+        // What was in them before goes.
+        self.log.rows.iter().take(1).for_each(|row| rows.push(&row.row()));
         assert_eq!(self.index.page(query, &mut rows), Ok(()), "{query:?} of {self:?}");
         assert!(
             is_right(&rows, &self.log.page(query)),
