@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::model::Key;
 use crate::parallel;
 use crate::storage::data_dir::DataDir;
-use crate::storage::db_version::JournalMode;
 use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
 use crate::storage::index::base::source::DatabaseFacts;
 use crate::storage::index::hash::{HashKey, entry_hash};
@@ -107,7 +106,7 @@ impl PartScan {
         read: &(dyn Fn(u64) + Sync),
     ) -> Result<Self, RefreshError> {
         let connection = Connection::open(dir)?;
-        let do_commits_wait = connection.journal_mode()? == JournalMode::Rollback;
+        let do_commits_wait = connection.makes_commits_wait()?;
         let mut scan = PartScan::default();
         let mut next = *ids.start();
         loop {
@@ -184,7 +183,7 @@ fn time_leaves(
         },
     );
     let connection = Connection::open(dir)?;
-    let do_commits_wait = connection.journal_mode()? == JournalMode::Rollback;
+    let do_commits_wait = connection.makes_commits_wait()?;
     loop {
         let reading = do_commits_wait.then(|| lock.read());
         let run = connection.read_snapshot(|snapshot| {
