@@ -29,6 +29,8 @@ pub(super) struct Live {
     /// Whether the index that lies in the directory is known to be corrupt.
     is_corrupt: AtomicBool,
     counts: Counts,
+    /// What the last refresh by hashes took. Nanoseconds; 0: there was none.
+    hashes_took: AtomicU64,
     /// A fold for which there was no memory is tried again once there are more changes than this.
     fold_beyond: AtomicU64,
     /// That this process may use.
@@ -83,6 +85,7 @@ impl Live {
             building: Mutex::new(()),
             is_corrupt: AtomicBool::new(false),
             counts: Counts::default(),
+            hashes_took: AtomicU64::new(0),
             fold_beyond: AtomicU64::new(0),
             processors: std::thread::available_parallelism().map_or(1, Into::into),
             is_refusal_told: AtomicBool::new(false),
@@ -209,8 +212,13 @@ impl Live {
         }
     }
 
-    /// What a refresh by hashes is expected to take.
+    /// What a refresh by hashes is expected to take: as long as the last one, if there was one: what is reckoned holds
+    /// for no machine in particular.
     fn long_refresh(&self) -> Duration {
+        let last = self.hashes_took.load(Ordering::Relaxed);
+        if last > 0 {
+            return Duration::from_nanos(last);
+        }
         self.last_index().map_or(Duration::ZERO, |index| {
             let header = index.base().header();
             let leaves = header.counts.table_leaves + header.counts.time_leaves;
@@ -245,6 +253,8 @@ impl Live {
                 let way = refreshed.way;
                 self.count(way);
                 if way == Way::Hashes {
+                    let took = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                    self.hashes_took.store(took, Ordering::Relaxed);
                     // What moved the database file may have been a change of its permissions.
                     index::follow_permissions(&self.dir);
                 }
@@ -340,3 +350,6 @@ impl Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
