@@ -204,3 +204,150 @@ fn interrupted_by_row(error: Error) -> Error {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{PayloadRef, Row};
+
+    fn row(id: i64) -> Row<'static> {
+        Row {
+            id,
+            created_at: 100 - id,
+            actor_id: 1,
+            action: "LOGIN",
+            resource_type: "T",
+            resource_id: "R",
+            payload_ref: PayloadRef { offset: 0, len: 2 },
+        }
+    }
+
+    fn key(id: i64) -> Key {
+        Key {
+            created_at: 100 - id,
+            id,
+        }
+    }
+
+    fn unreadable(event: i64) -> Error {
+        Error::Payload {
+            event,
+            offset: 0,
+            len: 2,
+            problem: "it is not what it was".to_owned(),
+        }
+    }
+
+    /// A walk whose rows come in these chunks, and a page that takes so many events, but not this one's.
+    struct Told {
+        walk: Walk,
+        chunks: Vec<Result<Vec<i64>>>,
+        most: usize,
+        bad: i64,
+    }
+
+    impl Told {
+        fn new(chunks: Vec<Result<Vec<i64>>>, most: usize, bad: i64) -> Self {
+            Told {
+                walk: Walk::new(&Filter::ALL, None),
+                chunks,
+                most,
+                bad,
+            }
+        }
+
+        /// The ids of the next page.
+        fn step(&mut self) -> Result<Option<Vec<i64>>> {
+            let mut page = Page::default();
+            page.push(&row(99), b"{}");
+            let fetch = |walk: &mut Walk| {
+                let chunk = self.chunks.remove(0)?;
+                chunk.iter().for_each(|&id| walk.parts().1.push(&row(id)));
+                Ok(())
+            };
+            let is_more = self.walk.step(&mut page, fetch, |page, find| {
+                page.clear();
+                let mut rows = Rows::default();
+                find(&mut rows)?;
+                if rows.len() > self.most {
+                    return Err(unreadable(rows.iter().next().unwrap().id));
+                }
+                if rows.iter().any(|row| row.id == self.bad) {
+                    return Err(unreadable(self.bad));
+                }
+                rows.iter().for_each(|row| page.push(&row, b"{}"));
+                Ok(())
+            })?;
+            let ids: Vec<i64> = page.events().map(|event| event.id).collect();
+            assert!(is_more || ids.is_empty());
+            Ok(is_more.then_some(ids))
+        }
+    }
+
+    #[test]
+    fn a_walk_ends_where_there_are_no_more_rows_and_asks_for_none_again() {
+        let mut told = Told::new(vec![Ok(vec![1, 2, 3]), Ok(vec![4]), Ok(vec![])], 500, 0);
+        assert_eq!(told.walk.last(), None);
+        assert_eq!(told.step().unwrap(), Some(vec![1, 2, 3]));
+        assert_eq!(told.walk.last(), Some(key(3)));
+        assert_eq!(told.step().unwrap(), Some(vec![4]));
+        assert_eq!(told.walk.last(), Some(key(4)));
+        for _ in 0..2 {
+            // A further chunk would be taken from an empty list.
+            assert_eq!(told.step().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn behind_an_error_a_walk_is_at_its_end() {
+        let mut told = Told::new(vec![Ok(vec![1]), Err(unreadable(7)), Ok(vec![2])], 500, 0);
+        assert_eq!(told.step().unwrap(), Some(vec![1]));
+        assert!(matches!(told.step(), Err(Error::Payload { event: 7, .. })));
+        assert_eq!(told.step().unwrap(), None);
+    }
+
+    #[test]
+    fn the_events_before_one_that_cannot_be_read_are_given_first() {
+        let mut told = Told::new(vec![Ok(vec![1, 2, 3, 4])], 500, 3);
+        assert_eq!(told.step().unwrap(), Some(vec![1]));
+        assert_eq!(told.step().unwrap(), Some(vec![2]));
+        match told.step() {
+            Err(Error::Interrupted { cursor, .. }) => assert_eq!(cursor, key(3).to_string()),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(told.step().unwrap(), None);
+    }
+
+    #[test]
+    fn payloads_too_large_for_one_page_are_given_one_by_one_up_to_the_next_rows() {
+        let mut told = Told::new(vec![Ok(vec![1, 2, 3]), Ok(vec![4, 5]), Ok(vec![])], 2, 0);
+        let pages: Vec<Vec<i64>> = std::iter::from_fn(|| told.step().unwrap()).collect();
+        assert_eq!(pages, [vec![1], vec![2], vec![3], vec![4, 5]]);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_names_the_cursor_behind_it_once() {
+        let row_error = |created_at| Error::Row {
+            event: 9,
+            created_at,
+            problem: "an action of no text".to_owned(),
+        };
+        let mut spool = RowSpool::new();
+        spool.push(&row(1)).unwrap();
+        let mut spooled = Spooled {
+            rows: spool.into_reader().unwrap(),
+            end: Err(row_error(Some(91))),
+        };
+        let mut rows = Rows::default();
+        spooled.read(&mut rows).unwrap();
+        assert_eq!(rows.len(), 1);
+        match spooled.read(&mut rows) {
+            Err(Error::Interrupted { cursor, .. }) => assert_eq!(cursor, key(9).to_string()),
+            other => panic!("{other:?}"),
+        }
+        spooled.read(&mut rows).unwrap();
+        assert_eq!(rows.len(), 1);
+        // Without a time it has no place in the order.
+        assert!(matches!(interrupted_by_row(row_error(None)), Error::Row { .. }));
+    }
+}
