@@ -12,6 +12,8 @@ mod overview;
 mod refresh;
 mod retry;
 mod row_spool;
+#[cfg(test)]
+mod scratch_log;
 mod stream;
 mod turns;
 

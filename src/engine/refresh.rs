@@ -142,3 +142,149 @@ fn pause(requests: &Receiver<bool>, time: Duration) -> Result<Option<bool>, Disc
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::scratch_log::{EVENTS, ScratchLog};
+
+    const TOOK: Duration = Duration::from_millis(20);
+
+    /// What comes of a pause in which there were these wishes from the beginning, and how long it was.
+    fn pause_after(wishes: &[bool]) -> (Option<bool>, Duration) {
+        let (wish, requests) = sync_channel(wishes.len());
+        wishes.iter().for_each(|&needs_index| wish.send(needs_index).unwrap());
+        let start = Instant::now();
+        let next = back_off(&requests, TOOK);
+        (next.ok().unwrap(), start.elapsed())
+    }
+
+    #[test]
+    fn work_is_a_fifth_of_the_time_at_most() {
+        // The wish that comes at once says that what was done is of no use any more.
+        for wishes in [&[][..], &[false], &[false, false], &[true], &[true, false, true]] {
+            let (next, paused) = pause_after(wishes);
+            assert_eq!(next, None, "{wishes:?}");
+            assert!(paused >= TOOK * BACK_OFF, "{wishes:?}: {paused:?}");
+        }
+    }
+
+    #[test]
+    fn a_wish_that_comes_when_the_work_has_paid_ends_the_pause() {
+        let (wish, requests) = sync_channel(1);
+        let took = Duration::from_secs(1);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(took + TOOK);
+                wish.send(true).unwrap();
+            });
+            assert_eq!(back_off(&requests, took).ok().unwrap(), Some(true));
+        });
+    }
+
+    #[test]
+    fn nobody_waits_for_a_pause_when_nobody_can_ask_any_more() {
+        for wishes in [&[][..], &[true], &[false, true]] {
+            let (wish, requests) = sync_channel(2);
+            wishes.iter().for_each(|&needs_index| wish.send(needs_index).unwrap());
+            drop(wish);
+            assert!(back_off(&requests, Duration::from_secs(3_600)).is_err());
+        }
+    }
+
+    fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(120), "{what}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_request_that_needs_an_index_gets_it_made_or_brought_up_to_date() {
+        let log = ScratchLog::new("DELETE");
+        let live = Arc::new(log.open());
+        let background = BackgroundRefresh::start(&live).unwrap();
+        background.request(true);
+        wait_until("no index is built", || live.is_known());
+        assert_eq!(live.counts().rebuilds, 1);
+
+        log.run("DELETE FROM audit_events WHERE id = 5");
+        assert!(!live.is_known());
+        wait_until("the index is not brought up to date", || {
+            background.request(true);
+            live.is_known()
+        });
+        let counts = live.counts();
+        assert_eq!((counts.rebuilds, counts.by_hashes + counts.by_frames), (1, 1));
+        assert_eq!(live.last_index().unwrap().events(), EVENTS - 1);
+    }
+
+    #[test]
+    fn who_needs_none_has_none_made() {
+        let log = ScratchLog::new("DELETE");
+        let live = Arc::new(log.open());
+        let background = BackgroundRefresh::start(&live).unwrap();
+        background.request(false);
+        drop(background);
+        assert_eq!(live.counts().rebuilds, 0);
+        assert!(!log.dir.index().exists());
+    }
+
+    #[test]
+    fn much_change_is_folded_beside_the_answers() {
+        let log = ScratchLog::with_index("DELETE");
+        let live = Arc::new(log.open());
+        log.run(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+             INSERT INTO audit_events SELECT m + i, 9999, 1, 'NEW', 'T', 'R', 0, 1
+             FROM n, (SELECT max(id) AS m FROM audit_events)",
+        );
+        live.refresh_long().unwrap();
+        let background = BackgroundRefresh::start(&live).unwrap();
+        background.request(false);
+        wait_until("nothing is folded", || live.counts().folds == 1);
+    }
+
+    #[test]
+    fn what_a_process_knows_when_it_ends_others_know() {
+        let log = ScratchLog::with_index("DELETE");
+        let live = Arc::new(log.open());
+        log.run("DELETE FROM audit_events WHERE id = 5");
+        assert!(live.join(Duration::ZERO).is_some());
+        assert!(!log.open().is_known());
+        let background = BackgroundRefresh::start(&live).unwrap();
+        background.request(false);
+        drop(background);
+        assert!(log.open().is_known());
+    }
+
+    #[test]
+    fn a_log_that_nobody_asks_for_is_left_alone() {
+        let log = ScratchLog::with_index("WAL");
+        let live = Arc::new(log.open());
+        for id in [5, 6, 7] {
+            log.run(&format!("DELETE FROM audit_events WHERE id = {id}"));
+            live.refresh_long().unwrap();
+        }
+        let background = BackgroundRefresh::start(&live).unwrap();
+        background.request(false);
+        // While somebody else has it open, SQLite refuses to leave this mode.
+        wait_until("a connection is kept", || {
+            let mode = log
+                .writer
+                .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
+            mode.is_ok_and(|mode| mode == "delete")
+        });
+    }
+
+    #[test]
+    fn a_corrupt_index_is_replaced_at_the_end() {
+        let log = ScratchLog::with_index("DELETE");
+        std::fs::write(log.dir.index(), vec![7; 20_000]).unwrap();
+        let live = Arc::new(log.open());
+        drop(BackgroundRefresh::start(&live).unwrap());
+        assert!(!live.is_corrupt());
+        assert!(log.open().is_known());
+    }
+}

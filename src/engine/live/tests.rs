@@ -1,63 +1,8 @@
 use super::*;
-use crate::contract::dataset::SCHEMA_SQL;
+use crate::engine::scratch_log::{EVENTS, ScratchLog};
 use crate::model::Filter;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::index::{IfLocked, rebuild};
-
-const EVENTS: u64 = 3_000;
-
-/// A log, its writer, and what was said of it.
-struct Log {
-    dir: DataDir,
-    writer: rusqlite::Connection,
-    said: Arc<Mutex<Vec<String>>>,
-    _place: tempfile::TempDir,
-}
-
-impl Log {
-    fn new(journal: &str) -> Self {
-        let place = tempfile::tempdir().unwrap();
-        let dir = DataDir::new(place.path());
-        let writer = rusqlite::Connection::open(dir.database()).unwrap();
-        let rows = format!(
-            "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < {EVENTS})
-             INSERT INTO audit_events SELECT id, id, id % 7, 'LOGIN', 'T', 'R', 0, 1 FROM n;"
-        );
-        writer
-            .execute_batch(&format!("PRAGMA journal_mode = {journal}; {SCHEMA_SQL} {rows}"))
-            .unwrap();
-        Log {
-            dir,
-            writer,
-            said: Arc::default(),
-            _place: place,
-        }
-    }
-
-    fn with_index(journal: &str) -> Self {
-        let log = Log::new(journal);
-        rebuild(&log.dir, IfLocked::GiveUp, &|_, _| {}).unwrap();
-        log
-    }
-
-    fn run(&self, sql: &str) {
-        self.writer.execute_batch(sql).unwrap();
-    }
-
-    fn open(&self) -> Live {
-        let said = Arc::clone(&self.said);
-        Live::open(
-            &self.dir,
-            Box::new(move |_, line| said.lock().unwrap().push(line.to_owned())),
-        )
-    }
-
-    /// How many of the lines that were said so far hold this; they are forgotten.
-    fn times_said(&self, what: &str) -> usize {
-        let said = std::mem::take(&mut *self.said.lock().unwrap());
-        said.iter().filter(|line| line.contains(what)).count()
-    }
-}
+use crate::storage::index::IfLocked;
 
 fn events(state: &IndexState) -> u64 {
     state.index.as_ref().unwrap().count(&Filter::ALL).unwrap()
@@ -77,7 +22,7 @@ fn counts(live: &Live) -> [u64; 5] {
 
 #[test]
 fn who_asks_after_a_commit_brings_the_index_up_to_date() {
-    let log = Log::with_index("DELETE");
+    let log = ScratchLog::with_index("DELETE");
     let live = log.open();
     assert_eq!(log.times_said("the index of 3000 events was opened; it is current"), 1);
     assert!(live.can_refresh());
@@ -101,7 +46,7 @@ fn who_asks_after_a_commit_brings_the_index_up_to_date() {
 
 #[test]
 fn a_write_ahead_log_is_followed_by_its_frames_and_let_go() {
-    let log = Log::with_index("WAL");
+    let log = ScratchLog::with_index("WAL");
     let live = log.open();
     for id in [5, 6, 7] {
         log.run(&format!("DELETE FROM audit_events WHERE id = {id}"));
@@ -123,7 +68,7 @@ fn a_write_ahead_log_is_followed_by_its_frames_and_let_go() {
 
 #[test]
 fn a_refresh_by_hashes_is_expected_to_take_as_long_as_the_last() {
-    let log = Log::with_index("DELETE");
+    let log = ScratchLog::with_index("DELETE");
     let live = log.open();
     let header = live.last_index().unwrap();
     let counts = header.base().header().counts;
@@ -146,7 +91,7 @@ fn a_refresh_by_hashes_is_expected_to_take_as_long_as_the_last() {
 
 #[test]
 fn a_schema_that_changed_calls_for_one_build() {
-    let log = Log::with_index("DELETE");
+    let log = ScratchLog::with_index("DELETE");
     let live = log.open();
     log.run("ALTER TABLE audit_events ADD COLUMN remark TEXT");
     assert!(live.join(Duration::ZERO).is_none());
@@ -167,7 +112,7 @@ fn a_schema_that_changed_calls_for_one_build() {
 
 #[test]
 fn a_corrupt_index_is_forgotten_and_replaced() {
-    let log = Log::with_index("DELETE");
+    let log = ScratchLog::with_index("DELETE");
     let live = log.open();
     live.replace_corrupt().unwrap();
     assert_eq!(counts(&live), [0; 5], "a sound one is not");
@@ -188,7 +133,7 @@ fn a_corrupt_index_is_forgotten_and_replaced() {
 
 #[test]
 fn a_log_that_cannot_be_indexed_is_told_of_once_in_each_process() {
-    let log = Log::new("DELETE");
+    let log = ScratchLog::new("DELETE");
     log.run("UPDATE audit_events SET created_at = 'noon' WHERE id = 9");
     let told = "cannot be indexed, SQLite answers instead";
     let live = log.open();
@@ -213,7 +158,7 @@ fn a_log_that_cannot_be_indexed_is_told_of_once_in_each_process() {
 
 #[test]
 fn what_is_kept_for_others_is_what_they_open() {
-    let log = Log::with_index("DELETE");
+    let log = ScratchLog::with_index("DELETE");
     let live = log.open();
     // Nobody has looked into the files so far: there is nothing to keep.
     live.persist().unwrap();
@@ -232,7 +177,7 @@ fn what_is_kept_for_others_is_what_they_open() {
 
 #[test]
 fn a_new_base_is_written_where_much_has_changed() {
-    let log = Log::with_index("DELETE");
+    let log = ScratchLog::with_index("DELETE");
     let live = log.open();
     live.fold_if_worthwhile().unwrap();
     let change = |many: u64| {

@@ -1,0 +1,64 @@
+//! A log for the unit tests of the engines, its writer, and what an engine said of it.
+
+use std::sync::{Arc, Mutex};
+
+use super::live::Live;
+use crate::contract::dataset::SCHEMA_SQL;
+use crate::storage::data_dir::DataDir;
+use crate::storage::index::{IfLocked, rebuild};
+
+/// One a second; each of seven actors has a seventh of them.
+pub(super) const EVENTS: u64 = 3_000;
+
+#[derive(Debug)]
+pub(super) struct ScratchLog {
+    pub(super) dir: DataDir,
+    pub(super) writer: rusqlite::Connection,
+    said: Arc<Mutex<Vec<String>>>,
+    _place: tempfile::TempDir,
+}
+
+impl ScratchLog {
+    pub(super) fn new(journal: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(place.path());
+        let writer = rusqlite::Connection::open(dir.database()).unwrap();
+        let rows = format!(
+            "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < {EVENTS})
+             INSERT INTO audit_events SELECT id, id, id % 7, 'LOGIN', 'T', 'R', 0, 1 FROM n;"
+        );
+        writer
+            .execute_batch(&format!("PRAGMA journal_mode = {journal}; {SCHEMA_SQL} {rows}"))
+            .unwrap();
+        ScratchLog {
+            dir,
+            writer,
+            said: Arc::default(),
+            _place: place,
+        }
+    }
+
+    pub(super) fn with_index(journal: &str) -> Self {
+        let log = ScratchLog::new(journal);
+        rebuild(&log.dir, IfLocked::GiveUp, &|_, _| {}).unwrap();
+        log
+    }
+
+    pub(super) fn run(&self, sql: &str) {
+        self.writer.execute_batch(sql).unwrap();
+    }
+
+    pub(super) fn open(&self) -> Live {
+        let said = Arc::clone(&self.said);
+        Live::open(
+            &self.dir,
+            Box::new(move |_, line| said.lock().unwrap().push(line.to_owned())),
+        )
+    }
+
+    /// How many of the lines that were said so far hold this; they are forgotten.
+    pub(super) fn times_said(&self, what: &str) -> usize {
+        let said = std::mem::take(&mut *self.said.lock().unwrap());
+        said.iter().filter(|line| line.contains(what)).count()
+    }
+}
