@@ -25,11 +25,12 @@ impl ScratchLog {
         let writer = rusqlite::Connection::open(dir.database()).unwrap();
         let rows = format!(
             "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < {EVENTS})
-             INSERT INTO audit_events SELECT id, id, id % 7, 'LOGIN', 'T', 'R', 0, 1 FROM n;"
+             INSERT INTO audit_events SELECT id, id, id % 7, 'LOGIN', 'T', 'R', 0, 2 FROM n;"
         );
         writer
             .execute_batch(&format!("PRAGMA journal_mode = {journal}; {SCHEMA_SQL} {rows}"))
             .unwrap();
+        std::fs::write(dir.payloads(), "{}\n").unwrap();
         ScratchLog {
             dir,
             writer,

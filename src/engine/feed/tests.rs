@@ -1,5 +1,5 @@
 use super::*;
-use crate::contract::dataset::SCHEMA_SQL;
+use crate::engine::scratch_log::{EVENTS, ScratchLog};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -16,21 +16,234 @@ fn lines_of_next_look(feed: &mut Feed) -> Vec<String> {
     lines
 }
 
+fn follow(log: &ScratchLog, mode: Mode, filter: &Filter, after: Option<Key>) -> Feed {
+    let notify: Notify = Box::new(|_, line| panic!("{line}"));
+    Feed::open(mode, &log.dir, filter, after, &notify).unwrap()
+}
+
+/// In words what is told of the log as it is now: ids of events, of removed and of unreadable ones.
+fn told(feed: &mut Feed) -> Vec<String> {
+    let (asked, mut told, mut page) = (Instant::now(), Vec::new(), Page::default());
+    loop {
+        match feed.next(&mut page).unwrap() {
+            Update::Events => {
+                told.extend(page.events().map(|event| format!("{} {}", event.id, event.action)));
+            }
+            Update::Removed(keys) => told.extend(keys.iter().map(|key| format!("-{} of {}", key.id, key.created_at))),
+            Update::Unreadable(key, _) => told.push(format!("?{}", key.id)),
+            Update::Notice(line) => told.push(line),
+            Update::UpToDate if feed.version().is_some_and(|version| feed.watcher().matches(&version)) => return told,
+            Update::UpToDate => {
+                assert!(asked.elapsed() < Duration::from_secs(60), "{told:?}");
+                feed.wait(None, Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+/// What is told of each commit, in both modes and journal modes.
+fn tells(filter: &Filter, commits: &[(&str, &[&str])]) {
+    for (mode, journal) in [Mode::Baseline, Mode::Enhanced]
+        .into_iter()
+        .flat_map(|mode| [(mode, "DELETE"), (mode, "WAL")])
+    {
+        let log = ScratchLog::new(journal);
+        let mut feed = follow(&log, mode, filter, None);
+        assert!(told_at_once(&mut feed).is_empty(), "{mode:?} {journal}");
+        for (sql, expected) in commits {
+            log.run(sql);
+            assert_eq!(told(&mut feed), *expected, "{mode:?} {journal}: {sql}");
+        }
+    }
+}
+
+/// What is there to tell without another look.
+fn told_at_once(feed: &mut Feed) -> Vec<String> {
+    let mut told = Vec::new();
+    loop {
+        match feed.next(&mut Page::default()).unwrap() {
+            Update::UpToDate => return told,
+            update => told.push(format!("{update:?}")),
+        }
+    }
+}
+
+#[test]
+fn each_commit_tells_what_became_visible_oldest_first() {
+    tells(
+        &Filter::ALL,
+        &[
+            (
+                "INSERT INTO audit_events VALUES (4001, 9000, 1, 'NEW', 'T', 'R', 0, 2), (4000, 8000, 1, 'NEW', 'T', 'R', 0, 2)",
+                &["4000 NEW", "4001 NEW"],
+            ),
+            (
+                "INSERT INTO audit_events VALUES (3500, 7, 1, 'LATE', 'T', 'R', 0, 2)",
+                &["3500 LATE"],
+            ),
+            (
+                "UPDATE audit_events SET action = 'OTHER' WHERE id IN (8, 6)",
+                &["6 OTHER", "8 OTHER"],
+            ),
+            ("UPDATE audit_events SET created_at = 9999 WHERE id = 9", &["9 LOGIN"]),
+            (
+                "DELETE FROM audit_events WHERE id IN (22, 21)",
+                &["-21 of 21", "-22 of 22"],
+            ),
+            (
+                "UPDATE audit_events SET payload_offset = 0, payload_len = 3 WHERE id = 30",
+                &["30 LOGIN"],
+            ),
+            // Of two in one commit, one cannot be read.
+            (
+                "UPDATE audit_events SET payload_offset = 100 * (id = 41) WHERE id IN (41, 42);
+                 UPDATE audit_events SET resource_id = 'S' WHERE id = 42",
+                &["?41", "42 LOGIN"],
+            ),
+            (
+                "UPDATE audit_events SET payload_offset = 0 WHERE id = 41",
+                &["41 LOGIN"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_filter_tells_what_enters_and_what_leaves_it() {
+    let filter = Filter {
+        action: Some("LOGIN".to_owned()),
+        ..Filter::ALL
+    };
+    tells(
+        &filter,
+        &[
+            (
+                "UPDATE audit_events SET action = 'OTHER' WHERE id IN (8, 6)",
+                &["-6 of 6", "-8 of 8"],
+            ),
+            (
+                "INSERT INTO audit_events VALUES (4000, 8000, 1, 'NEW', 'T', 'R', 0, 2)",
+                &[],
+            ),
+            (
+                "UPDATE audit_events SET action = 'LOGIN' WHERE id IN (8, 4000)",
+                &["8 LOGIN", "4000 LOGIN"],
+            ),
+            ("DELETE FROM audit_events WHERE id = 6", &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_pin_keeps_newer_events_out() {
+    let filter = Filter {
+        as_of: Some(Key {
+            created_at: 3_000,
+            id: 3_000,
+        }),
+        ..Filter::ALL
+    };
+    tells(
+        &filter,
+        &[
+            (
+                "INSERT INTO audit_events VALUES (4000, 3000, 1, 'NEW', 'T', 'R', 0, 2)",
+                &[],
+            ),
+            (
+                "INSERT INTO audit_events VALUES (4001, 2999, 1, 'LATE', 'T', 'R', 0, 2)",
+                &["4001 LATE"],
+            ),
+            (
+                "UPDATE audit_events SET action = 'OTHER' WHERE id = 3000",
+                &["3000 OTHER"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_is_newer_than_a_cursor_is_told_first() {
+    for mode in [Mode::Baseline, Mode::Enhanced] {
+        let log = ScratchLog::new("DELETE");
+        let id = EVENTS.cast_signed() - 2;
+        let mut feed = follow(&log, mode, &Filter::ALL, Some(Key { created_at: id, id }));
+        assert_eq!(told(&mut feed), ["2999 LOGIN", "3000 LOGIN"], "{mode:?}");
+        log.run("DELETE FROM audit_events WHERE id = 3000");
+        assert_eq!(told(&mut feed), ["-3000 of 3000"], "{mode:?}");
+    }
+}
+
+#[test]
+fn files_that_become_others_are_said_once() {
+    for mode in [Mode::Baseline, Mode::Enhanced] {
+        let log = ScratchLog::new("DELETE");
+        let mut feed = follow(&log, mode, &Filter::ALL, None);
+        let payloads = log.dir.payloads();
+        let said = |feed: &mut Feed, what: &str| {
+            let told = told(feed);
+            assert!(matches!(&told[..], [line] if line.contains(what)), "{mode:?}: {told:?}");
+        };
+        std::fs::write(log.dir.root().join("other"), "{}\n{}\n").unwrap();
+        std::fs::rename(log.dir.root().join("other"), &payloads).unwrap();
+        said(&mut feed, "payloads.jsonl was replaced by another file: ");
+        std::fs::write(&payloads, "{}\n").unwrap();
+        said(&mut feed, "payloads.jsonl was cut: ");
+        std::fs::remove_file(&payloads).unwrap();
+        said(&mut feed, "payloads.jsonl is gone: ");
+        std::fs::write(&payloads, "{}\n").unwrap();
+        said(&mut feed, "payloads.jsonl is there again: ");
+        assert!(told(&mut feed).is_empty(), "{mode:?}");
+
+        // Another database: one event is not in it, one is another one.
+        let copy = log.dir.root().join("copy");
+        std::fs::copy(log.dir.database(), &copy).unwrap();
+        let other = rusqlite::Connection::open(&copy).unwrap();
+        other
+            .execute_batch(
+                "DELETE FROM audit_events WHERE id = 5; UPDATE audit_events SET action = 'OTHER' WHERE id = 6",
+            )
+            .unwrap();
+        drop(other);
+        std::fs::rename(&copy, log.dir.database()).unwrap();
+        let told = told(&mut feed);
+        assert_eq!(told.len(), 2, "{mode:?}: {told:?}");
+        assert!(
+            told[0].ends_with("was replaced by another file: 1 of the events that were visible are not in it"),
+            "{told:?}"
+        );
+        assert_eq!(told[1], "6 OTHER");
+    }
+}
+
+#[test]
+fn who_waits_is_woken_by_a_commit_and_else_when_the_time_is_up() {
+    for mode in [Mode::Baseline, Mode::Enhanced] {
+        let log = ScratchLog::new("DELETE");
+        let mut feed = follow(&log, mode, &Filter::ALL, None);
+        assert!(told(&mut feed).is_empty());
+        let (start, time) = (Instant::now(), Duration::from_millis(30));
+        assert_eq!(feed.wait(None, time), Woken::TimeIsUp, "{mode:?}");
+        assert!(start.elapsed() >= time, "{mode:?}");
+
+        // Even if it comes before the wait begins.
+        log.run("DELETE FROM audit_events WHERE id = 5");
+        let start = Instant::now();
+        while feed.wait(None, LOOK_EVERY) != Woken::Noticed {
+            assert!(start.elapsed() < Duration::from_secs(60), "{mode:?}");
+        }
+        assert_eq!(told(&mut feed), ["-5 of 5"], "{mode:?}");
+    }
+}
+
 #[test]
 fn a_trouble_that_passed_and_comes_again_is_told_again() {
     for mode in [Mode::Baseline, Mode::Enhanced] {
-        let root = tempfile::tempdir().unwrap();
-        let dir = DataDir::new(root.path());
-        let row = "INSERT INTO audit_events VALUES (1, 1, 1, 'LOGIN', 'T', 'R', 0, 3)";
-        let writer = rusqlite::Connection::open(dir.database()).unwrap();
-        writer.execute_batch(&format!("{SCHEMA_SQL} {row}")).unwrap();
-        drop(writer);
-        std::fs::write(dir.payloads(), "{}\n").unwrap();
-        let notify: Notify = Box::new(|_, line| panic!("{line}"));
-        let mut feed = Feed::open(mode, &dir, &Filter::ALL, None, &notify).unwrap();
-        let away = root.path().join("away.db");
+        let log = ScratchLog::new("DELETE");
+        let mut feed = follow(&log, mode, &Filter::ALL, None);
+        let away = log.dir.root().join("away.db");
         for time in 0..2 {
-            std::fs::rename(dir.database(), &away).unwrap();
+            std::fs::rename(log.dir.database(), &away).unwrap();
             let lines = lines_of_next_look(&mut feed);
             let [line] = &lines[..] else {
                 panic!("{mode:?}, time {time}: {lines:?}");
@@ -41,7 +254,7 @@ fn a_trouble_that_passed_and_comes_again_is_told_again() {
             );
             // It is told once, however often it is met.
             assert!(lines_of_next_look(&mut feed).is_empty(), "{mode:?}, time {time}");
-            std::fs::rename(&away, dir.database()).unwrap();
+            std::fs::rename(&away, log.dir.database()).unwrap();
             assert!(lines_of_next_look(&mut feed).is_empty(), "{mode:?}, time {time}");
         }
     }
