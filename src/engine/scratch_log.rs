@@ -1,6 +1,7 @@
 //! A log for the unit tests of the engines, its writer, and what an engine said of it.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use super::live::Live;
 use crate::contract::dataset::SCHEMA_SQL;
@@ -61,5 +62,28 @@ impl ScratchLog {
     pub(super) fn times_said(&self, what: &str) -> usize {
         let said = std::mem::take(&mut *self.said.lock().unwrap());
         said.iter().filter(|line| line.contains(what)).count()
+    }
+
+    /// Leaves the write-ahead log's mode, if nobody else has the database open: `false` where somebody has.
+    pub(super) fn leaves_wal(&self) -> bool {
+        let mode = self
+            .writer
+            .query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
+        mode.is_ok_and(|mode| mode == "delete")
+    }
+
+    /// Has an engine keep its connection, as it does for refreshes that follow each other.
+    pub(super) fn keep_connection(&self, live: &Live) {
+        let start = Instant::now();
+        loop {
+            self.run("PRAGMA journal_mode = WAL");
+            for _ in 0..3 {
+                live.refresh_long().unwrap();
+            }
+            if !self.leaves_wal() {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(120), "no connection is kept");
+        }
     }
 }

@@ -21,25 +21,98 @@ fn damage_index_by_actor(dir: &DataDir) {
     std::fs::write(dir.database(), file).unwrap();
 }
 
+struct Log {
+    dir: DataDir,
+    writer: rusqlite::Connection,
+    _place: tempfile::TempDir,
+}
+
+/// A log and the index that is built of it.
+fn followed(sql: &str) -> (Log, Box<Follower>) {
+    let place = tempfile::tempdir().unwrap();
+    let dir = DataDir::new(place.path());
+    let writer = rusqlite::Connection::open(dir.database()).unwrap();
+    writer.execute_batch(sql).unwrap();
+    let follower = match rebuild(&dir, IfLocked::GiveUp, &|_, _| {}).unwrap() {
+        RebuildOutcome::Done {
+            follower: Some(follower),
+            ..
+        } => follower,
+        RebuildOutcome::Done { state, .. } => panic!("{:?}", state.index),
+        _ => panic!("no index was built"),
+    };
+    let log = Log {
+        dir,
+        writer,
+        _place: place,
+    };
+    (log, follower)
+}
+
+/// How many rows a refresh found gone and come, and by which way.
+fn refreshed(follower: &mut Follower, budget: Budget) -> (usize, usize, Way) {
+    let refreshed = follower.refresh(budget).unwrap();
+    (
+        refreshed.changes.removed.len(),
+        refreshed.changes.added.len(),
+        refreshed.way,
+    )
+}
+
+fn is_too_long(follower: &mut Follower) -> bool {
+    match follower.refresh(Budget::Inline) {
+        Ok(_) => false,
+        Err(RefreshError::TooLong) => true,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn no_request_waits_for_a_refresh_of_very_many_pages() {
+    let many = "PRAGMA page_size = 512; PRAGMA journal_mode = WAL;";
+    let (log, mut follower) = followed(&format!("{many} {}", TABLE.replace("id < 700", "id < 40000")));
+    let commit = |sql: &str| log.writer.execute_batch(sql).unwrap();
+    // From here on the log holds what these commits changed, and no more.
+    commit("PRAGMA wal_autocheckpoint = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+    follower.refresh(Budget::Any).unwrap();
+    commit("UPDATE audit_events SET actor_id = 7 WHERE id % 2000 = 0");
+    assert_eq!(refreshed(&mut follower, Budget::Inline), (20, 20, Way::Frames));
+    commit("UPDATE audit_events SET resource_id = 'S' WHERE id % 10 = 0");
+    assert!(is_too_long(&mut follower));
+    // It is what it was, and may be asked again.
+    assert!(is_too_long(&mut follower));
+    assert_eq!(refreshed(&mut follower, Budget::Any), (4_000, 4_000, Way::Frames));
+    assert!(!is_too_long(&mut follower));
+}
+
+#[test]
+fn another_file_in_the_databases_place_is_followed() {
+    let (log, mut follower) = followed(TABLE);
+    assert_eq!(refreshed(&mut follower, Budget::Any).0, 0);
+    let copy = log.dir.root().join("copy");
+    std::fs::copy(log.dir.database(), &copy).unwrap();
+    let other = rusqlite::Connection::open(&copy).unwrap();
+    other
+        .execute_batch("DELETE FROM audit_events WHERE id IN (5, 6, 7)")
+        .unwrap();
+    drop(other);
+    std::fs::rename(&copy, log.dir.database()).unwrap();
+    assert_eq!(refreshed(&mut follower, Budget::Any), (3, 0, Way::Hashes));
+    assert_eq!(follower.index().events(), 697);
+
+    let other = rusqlite::Connection::open(log.dir.database()).unwrap();
+    other.execute_batch("DELETE FROM audit_events WHERE id = 9").unwrap();
+    assert_eq!(refreshed(&mut follower, Budget::Any), (1, 0, Way::Hashes));
+}
+
 /// The service may read through any index, so where one is damaged SQLite answers. A leaf of another index has no place in
 /// the directory: its damage changes no hash.
 #[test]
 fn other_indexes_are_checked_again_where_something_else_than_a_commit_moved_the_file() {
-    let place = tempfile::tempdir().unwrap();
-    let dir = DataDir::new(place.path());
-    let database = rusqlite::Connection::open(dir.database()).unwrap();
-    database.execute_batch(TABLE).unwrap();
-    let built = rebuild(&dir, IfLocked::GiveUp, &|_, _| {}).unwrap();
-    let RebuildOutcome::Done {
-        follower: Some(mut follower),
-        ..
-    } = built
-    else {
-        panic!("no index was built");
-    };
+    let (log, mut follower) = followed(TABLE);
     let first = follower.refresh(Budget::Any).unwrap();
     assert!(first.changes.is_empty() && follower.are_others_checked);
-    damage_index_by_actor(&dir);
+    damage_index_by_actor(&log.dir);
     let error = follower.refresh(Budget::Any).unwrap_err();
     assert!(
         matches!(&error, RefreshError::Rebuild(why) if why == "the database is damaged"),
