@@ -136,3 +136,55 @@ fn frames_are_believed_only_where_they_tell_and_the_file_stood_still() {
         );
     }
 }
+
+fn error_of(follower: &mut Follower) -> String {
+    follower.refresh(Budget::Any).unwrap_err().to_string()
+}
+
+/// The service finds its pages through that index, so where it differs SQLite answers.
+#[test]
+fn an_index_on_created_at_that_says_something_else_calls_for_a_build() {
+    let by_actor = "CREATE INDEX by_actor ON audit_events (actor_id);";
+    let (log, mut follower) = followed(&TABLE.replace(by_actor, ""));
+    follower.refresh(Budget::Any).unwrap();
+    // The entry of event 500, one second earlier: it is still in its place.
+    let entry = [7, 3, 2, 2, 1, 0xF4, 1, 0xF4];
+    let mut file = std::fs::read(log.dir.database()).unwrap();
+    let places: Vec<_> = (0..file.len()).filter(|&at| file[at..].starts_with(&entry)).collect();
+    let [place] = places[..] else { panic!("{places:?}") };
+    file[place + 5] -= 1;
+    std::fs::write(log.dir.database(), file).unwrap();
+    assert_eq!(
+        error_of(&mut follower),
+        "the database's index on created_at differs from its table"
+    );
+}
+
+/// Their first pages are the same, because the schema goes on in others.
+#[test]
+fn another_file_whose_trees_lie_elsewhere_calls_for_a_build() {
+    let by_actor = "CREATE INDEX by_actor ON audit_events (actor_id);";
+    let table = TABLE.replace(by_actor, "");
+    let copy = table
+        .replace("audit_events", "audit_copy")
+        .replace("idx_created", "copy_created");
+    for [one, other] in [["audit_events", "audit_copy"], ["idx_created_at", "copy_created_at"]] {
+        let (log, mut follower) = followed(&format!("PRAGMA page_size = 512; {copy} {table}"));
+        follower.refresh(Budget::Any).unwrap();
+        let path = log.dir.root().join("other.db");
+        std::fs::copy(log.dir.database(), &path).unwrap();
+        let swapped = rusqlite::Connection::open(&path).unwrap();
+        swapped
+            .execute_batch(&format!(
+                "PRAGMA writable_schema = ON;
+                 UPDATE sqlite_schema SET rootpage = (SELECT sum(rootpage) FROM sqlite_schema
+                     WHERE name IN ('{one}', '{other}')) - rootpage WHERE name IN ('{one}', '{other}')"
+            ))
+            .unwrap();
+        drop(swapped);
+        let page_1 = |path: &std::path::Path| std::fs::read(path).unwrap()[100..512].to_vec();
+        assert_eq!(page_1(&path), page_1(log.dir.database()));
+        std::fs::rename(&path, log.dir.database()).unwrap();
+        assert_eq!(error_of(&mut follower), "the schema is another one", "{one}");
+    }
+}
