@@ -186,7 +186,7 @@ impl Live {
     pub(super) fn join(&self, alternative: Duration) -> Option<Arc<IndexState>> {
         match self
             .turns
-            .join(alternative.max(PATIENCE), || self.refresh(Budget::Inline))?
+            .join(alternative.max(PATIENCE), || self.refresh(Budget::INLINE))?
         {
             Outcome::Refreshed(state) => Some(state),
             Outcome::TooLong if self.long_refresh() < alternative => self.refresh_long(),
@@ -206,7 +206,7 @@ impl Live {
 
     /// A state that the database has after this call began, however long a refresh takes.
     pub(super) fn refresh_long(&self) -> Option<Arc<IndexState>> {
-        match self.turns.take(self.long_refresh(), || self.refresh(Budget::Any)) {
+        match self.turns.take(self.long_refresh(), || self.refresh(Budget::ANY)) {
             Outcome::Refreshed(state) => Some(state),
             _ => None,
         }

@@ -134,7 +134,7 @@ impl IndexedSource {
                 return Ok(Refreshed { index, ..refreshed });
             }
         }
-        self.follower.refresh(Budget::Any)
+        self.follower.refresh(Budget::ANY)
     }
 
     fn changes(&self) -> u64 {

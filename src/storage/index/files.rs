@@ -156,7 +156,7 @@ pub(crate) fn follower_of_file(dir: &DataDir) -> Result<Option<(Box<Follower>, I
     let Some(mut follower) = opened.and_then(|files| files.into_follower().ok()) else {
         return Ok(None);
     };
-    match follower.refresh(Budget::Any) {
+    match follower.refresh(Budget::ANY) {
         Ok(refreshed) => Ok(Some((Box::new(follower), refreshed.into()))),
         Err(RefreshError::Failed(error)) => Err(error),
         Err(_) => Ok(None),

@@ -224,7 +224,7 @@ pub(crate) fn fold(parts: Parts) -> std::result::Result<Option<(Follower, Refres
     let built = Built::write(&dir, Some(&lock), &data, &parts.source(), names, &|_| {})?;
     let index = Index::of_base(built.open(&dir)?);
     let mut follower = Follower::new(Parts { index, ..parts });
-    let refreshed = follower.refresh(Budget::Any)?;
+    let refreshed = follower.refresh(Budget::ANY)?;
     built.publish(&dir, Some(&lock), &follower)?;
     Ok(Some((follower, refreshed)))
 }
@@ -316,7 +316,7 @@ impl<'a> Session<'a> {
             basis: self.basis.clone(),
             are_others_checked: false,
         });
-        let refreshed = follower.refresh(Budget::Any)?;
+        let refreshed = follower.refresh(Budget::ANY)?;
         Ok((built, follower, IndexState::from(refreshed)))
     }
 

@@ -24,11 +24,6 @@ use crate::storage::index::delta::DeltaFile;
 use crate::storage::index::select::Index;
 use crate::storage::sqlite::{Connection, Snapshot};
 
-/// What may go into a refresh that a request waits for: leaf pages that are hashed, in bytes (a twentieth of a second's
-/// worth), and pages that changed.
-const INLINE_BYTES: u64 = 64 << 20;
-const INLINE_PAGES: usize = 2_000;
-
 /// Refreshes that come within this time of each other share a connection.
 const FREQUENT: Duration = Duration::from_millis(20);
 
@@ -249,7 +244,7 @@ impl Follower {
                 (changed, log.and_then(|log| log.basis))
             }
         };
-        if budget == Budget::Inline && changed.len() > INLINE_PAGES + self.content.inner_pages().count() {
+        if changed.len().saturating_sub(self.content.inner_pages().count()) > budget.changed {
             return Err(RefreshError::TooLong);
         }
         Ok(Found {
@@ -274,7 +269,7 @@ impl Follower {
         overlay: Option<&PageSet>,
         budget: Budget,
     ) -> Result<PageSet, RefreshError> {
-        if budget == Budget::Inline && self.content.leaf_bytes() > INLINE_BYTES {
+        if self.content.leaf_bytes() > budget.hashed {
             return Err(RefreshError::TooLong);
         }
         // Where the log does not tell which pages it overlays, and where no descriptor is to be had, SQLite reads.

@@ -6,13 +6,26 @@ use crate::storage::db_version::{DbVersion, DbWatcher};
 use crate::storage::index::delta::RowChanges;
 use crate::storage::index::select::Index;
 
-/// How long a refresh may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Budget {
-    /// So short that a request can wait for it: about 50 ms.
-    Inline,
-    /// As long as it takes.
-    Any,
+/// How much a refresh may read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Leaf pages that are hashed, in bytes.
+    pub(super) hashed: u64,
+    /// Leaf pages that changed.
+    pub(super) changed: usize,
+}
+
+impl Budget {
+    /// So little that a request can wait for it: about 50 ms.
+    pub(crate) const INLINE: Budget = Budget {
+        hashed: 64 << 20,
+        changed: 2_000,
+    };
+    /// As much as it takes.
+    pub(crate) const ANY: Budget = Budget {
+        hashed: u64::MAX,
+        changed: usize::MAX,
+    };
 }
 
 /// How the pages that changed were found.

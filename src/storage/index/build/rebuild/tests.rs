@@ -91,7 +91,7 @@ impl Log {
 fn fold_and_compare(log: &Log, follower: &mut Follower, what: &str) -> Follower {
     // Where times have a grain, a young file proves nothing: the build, which comes later, would know more of it.
     std::thread::sleep(std::time::Duration::from_millis(50));
-    follower.refresh(Budget::Any).unwrap();
+    follower.refresh(Budget::ANY).unwrap();
     let (folded, _) = fold(follower.parts()).unwrap().expect("nobody else has the lock");
     assert!(folded.index().delta().is_empty(), "{what}: the fold left a delta");
     let bytes = log.index_file();
@@ -120,7 +120,7 @@ fn folds_are_builds(journal_mode: &str, page_size: u32) {
     let mut follower = log.built(None);
     for change in CHANGES {
         log.run(change);
-        follower.refresh(Budget::Any).unwrap();
+        follower.refresh(Budget::ANY).unwrap();
     }
     let delta = follower.index().delta();
     assert!(delta.added() + delta.removed() > 4_096, "{what}: too few changes");
@@ -132,7 +132,7 @@ fn folds_are_builds(journal_mode: &str, page_size: u32) {
         "INSERT INTO audit_events VALUES (7, 7, 7, 'A', 'T', 'R', 0, 1)",
     ] {
         log.run(change);
-        follower.refresh(Budget::Any).unwrap();
+        follower.refresh(Budget::ANY).unwrap();
         follower = fold_and_compare(&log, &mut follower, &format!("{what}, {change}"));
     }
 }
@@ -244,13 +244,13 @@ fn a_file_that_is_overwritten_between_two_refreshes_is_read_anew() {
     for letter in 'A'..='Z' {
         // Within a moment of each other, so that the connection is kept: on a busy machine at some of the letters.
         for _ in 0..3 {
-            follower.refresh(Budget::Any).unwrap();
+            follower.refresh(Budget::ANY).unwrap();
         }
         let mut bytes = std::fs::read(log.dir.database()).unwrap();
         let place = bytes.windows(5).position(|text| text == b"-4242").unwrap() - 1;
         bytes[place] = letter as u8;
         std::fs::write(log.dir.database(), bytes).unwrap();
-        follower.refresh(Budget::Any).unwrap();
+        follower.refresh(Budget::ANY).unwrap();
         let rows = follower.index().rows_in(&(4242..=4242)).unwrap();
         assert_eq!(&*rows[0].resource_id, format!("{letter}-4242"));
     }

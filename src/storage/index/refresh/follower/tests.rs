@@ -60,7 +60,7 @@ fn refreshed(follower: &mut Follower, budget: Budget) -> (usize, usize, Way) {
 }
 
 fn is_too_long(follower: &mut Follower) -> bool {
-    match follower.refresh(Budget::Inline) {
+    match follower.refresh(Budget::INLINE) {
         Ok(_) => false,
         Err(RefreshError::TooLong) => true,
         Err(error) => panic!("{error:?}"),
@@ -74,21 +74,36 @@ fn no_request_waits_for_a_refresh_of_very_many_pages() {
     let commit = |sql: &str| log.writer.execute_batch(sql).unwrap();
     // From here on the log holds what these commits changed, and no more.
     commit("PRAGMA wal_autocheckpoint = 0; PRAGMA wal_checkpoint(TRUNCATE)");
-    follower.refresh(Budget::Any).unwrap();
+    follower.refresh(Budget::ANY).unwrap();
     commit("UPDATE audit_events SET actor_id = 7 WHERE id % 2000 = 0");
-    assert_eq!(refreshed(&mut follower, Budget::Inline), (20, 20, Way::Frames));
+    assert_eq!(refreshed(&mut follower, Budget::INLINE), (20, 20, Way::Frames));
     commit("UPDATE audit_events SET resource_id = 'S' WHERE id % 10 = 0");
     assert!(is_too_long(&mut follower));
     // It is what it was, and may be asked again.
     assert!(is_too_long(&mut follower));
-    assert_eq!(refreshed(&mut follower, Budget::Any), (4_000, 4_000, Way::Frames));
+    assert_eq!(refreshed(&mut follower, Budget::ANY), (4_000, 4_000, Way::Frames));
     assert!(!is_too_long(&mut follower));
+}
+
+#[test]
+fn no_request_waits_for_more_hashes_than_its_budget_has() {
+    let (log, mut follower) = followed(TABLE);
+    let counts = follower.index().base().header().counts;
+    let bytes = (counts.table_leaves + counts.time_leaves) * 4096;
+    assert!(counts.table_leaves > 1 && counts.time_leaves > 1);
+    let within = |hashed| Budget { hashed, ..Budget::ANY };
+    log.writer
+        .execute_batch("UPDATE audit_events SET actor_id = 7 WHERE id = 5")
+        .unwrap();
+    let refused = follower.refresh(within(bytes - 1)).unwrap_err();
+    assert!(matches!(refused, RefreshError::TooLong), "{refused:?}");
+    assert_eq!(refreshed(&mut follower, within(bytes)), (1, 1, Way::Hashes));
 }
 
 #[test]
 fn another_file_in_the_databases_place_is_followed() {
     let (log, mut follower) = followed(TABLE);
-    assert_eq!(refreshed(&mut follower, Budget::Any).0, 0);
+    assert_eq!(refreshed(&mut follower, Budget::ANY).0, 0);
     let copy = log.dir.root().join("copy");
     std::fs::copy(log.dir.database(), &copy).unwrap();
     let other = rusqlite::Connection::open(&copy).unwrap();
@@ -97,12 +112,12 @@ fn another_file_in_the_databases_place_is_followed() {
         .unwrap();
     drop(other);
     std::fs::rename(&copy, log.dir.database()).unwrap();
-    assert_eq!(refreshed(&mut follower, Budget::Any), (3, 0, Way::Hashes));
+    assert_eq!(refreshed(&mut follower, Budget::ANY), (3, 0, Way::Hashes));
     assert_eq!(follower.index().events(), 697);
 
     let other = rusqlite::Connection::open(log.dir.database()).unwrap();
     other.execute_batch("DELETE FROM audit_events WHERE id = 9").unwrap();
-    assert_eq!(refreshed(&mut follower, Budget::Any), (1, 0, Way::Hashes));
+    assert_eq!(refreshed(&mut follower, Budget::ANY), (1, 0, Way::Hashes));
 }
 
 /// The service may read through any index, so where one is damaged SQLite answers. A leaf of another index has no place in
@@ -110,10 +125,10 @@ fn another_file_in_the_databases_place_is_followed() {
 #[test]
 fn other_indexes_are_checked_again_where_something_else_than_a_commit_moved_the_file() {
     let (log, mut follower) = followed(TABLE);
-    let first = follower.refresh(Budget::Any).unwrap();
+    let first = follower.refresh(Budget::ANY).unwrap();
     assert!(first.changes.is_empty() && follower.are_others_checked);
     damage_index_by_actor(&log.dir);
-    let error = follower.refresh(Budget::Any).unwrap_err();
+    let error = follower.refresh(Budget::ANY).unwrap_err();
     assert!(
         matches!(&error, RefreshError::Rebuild(why) if why == "the database is damaged"),
         "{error:?}"
@@ -138,7 +153,7 @@ fn frames_are_believed_only_where_they_tell_and_the_file_stood_still() {
 }
 
 fn error_of(follower: &mut Follower) -> String {
-    follower.refresh(Budget::Any).unwrap_err().to_string()
+    follower.refresh(Budget::ANY).unwrap_err().to_string()
 }
 
 /// The service finds its pages through that index, so where it differs SQLite answers.
@@ -146,7 +161,7 @@ fn error_of(follower: &mut Follower) -> String {
 fn an_index_on_created_at_that_says_something_else_calls_for_a_build() {
     let by_actor = "CREATE INDEX by_actor ON audit_events (actor_id);";
     let (log, mut follower) = followed(&TABLE.replace(by_actor, ""));
-    follower.refresh(Budget::Any).unwrap();
+    follower.refresh(Budget::ANY).unwrap();
     // The entry of event 500, one second earlier: it is still in its place.
     let entry = [7, 3, 2, 2, 1, 0xF4, 1, 0xF4];
     let mut file = std::fs::read(log.dir.database()).unwrap();
@@ -170,7 +185,7 @@ fn another_file_whose_trees_lie_elsewhere_calls_for_a_build() {
         .replace("idx_created", "copy_created");
     for [one, other] in [["audit_events", "audit_copy"], ["idx_created_at", "copy_created_at"]] {
         let (log, mut follower) = followed(&format!("PRAGMA page_size = 512; {copy} {table}"));
-        follower.refresh(Budget::Any).unwrap();
+        follower.refresh(Budget::ANY).unwrap();
         let path = log.dir.root().join("other.db");
         std::fs::copy(log.dir.database(), &path).unwrap();
         let swapped = rusqlite::Connection::open(&path).unwrap();

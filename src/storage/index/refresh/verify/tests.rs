@@ -200,7 +200,7 @@ fn refresh_of_a_wrong_index(dir: &DataDir) {
     database
         .execute_batch("UPDATE audit_events SET actor_id = 5 WHERE id = 690")
         .unwrap();
-    wrong.refresh(Budget::Any).unwrap();
+    wrong.refresh(Budget::ANY).unwrap();
 }
 
 /// The test runs itself again, as the process that is to end.
