@@ -237,6 +237,51 @@ fn who_waits_is_woken_by_a_commit_and_else_when_the_time_is_up() {
 }
 
 #[test]
+fn a_feed_rests_after_a_look_but_no_longer_than_its_caller_waits() {
+    for mode in [Mode::Baseline, Mode::Enhanced] {
+        let log = ScratchLog::new("DELETE");
+        let mut feed = follow(&log, mode, &Filter::ALL, None);
+        assert!(told(&mut feed).is_empty());
+        log.run("DELETE FROM audit_events WHERE id = 5");
+        let rest_for = |feed: &mut Feed, rest| (feed.rest, feed.looked_at) = (rest, Instant::now());
+
+        rest_for(&mut feed, Duration::from_secs(3_600));
+        let (start, time) = (Instant::now(), Duration::from_millis(30));
+        assert_eq!(feed.wait(None, time), Woken::TimeIsUp, "{mode:?}");
+        assert!(start.elapsed() >= time, "{mode:?}");
+        assert!(told_at_once(&mut feed).is_empty(), "{mode:?}: it rests");
+
+        rest_for(&mut feed, time);
+        assert_eq!(feed.wait(None, Duration::from_secs(3_600)), Woken::Noticed, "{mode:?}");
+        assert!(feed.looked_at.elapsed() >= time, "{mode:?}");
+        assert_eq!(told(&mut feed), ["-5 of 5"], "{mode:?}");
+    }
+}
+
+#[test]
+fn a_feed_lets_go_of_a_database_to_which_nobody_writes() {
+    let log = ScratchLog::new("WAL");
+    let mut feed = follow(&log, Mode::Enhanced, &Filter::ALL, None);
+    let start = Instant::now();
+    // Looks that follow each other share a connection, and while that is there nobody leaves this mode.
+    for id in 1.. {
+        log.run(&format!(
+            "PRAGMA journal_mode = WAL; DELETE FROM audit_events WHERE id = {id}"
+        ));
+        told(&mut feed);
+        if !log.leaves_wal() {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "no connection is kept");
+    }
+    // However short the times are that its caller waits at once.
+    while !log.leaves_wal() {
+        feed.wait(None, Duration::from_millis(5));
+        assert!(start.elapsed() < Duration::from_secs(120), "a connection is kept");
+    }
+}
+
+#[test]
 fn a_trouble_that_passed_and_comes_again_is_told_again() {
     for mode in [Mode::Baseline, Mode::Enhanced] {
         let log = ScratchLog::new("DELETE");
