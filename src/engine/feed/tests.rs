@@ -281,6 +281,79 @@ fn a_feed_lets_go_of_a_database_to_which_nobody_writes() {
     }
 }
 
+/// In an index from scratch no change is known: every row is compared.
+#[test]
+fn a_log_that_must_be_indexed_anew_tells_what_changed_and_no_more() {
+    let filter = Filter {
+        action: Some("LOGIN".to_owned()),
+        ..Filter::ALL
+    };
+    tells(
+        &filter,
+        &[
+            (
+                "BEGIN; ALTER TABLE audit_events ADD COLUMN remark TEXT; DELETE FROM audit_events WHERE id = 5;
+                 UPDATE audit_events SET actor_id = 77 WHERE id = 6; UPDATE audit_events SET action = 'OTHER' WHERE id = 7;
+                 INSERT INTO audit_events VALUES (4000, 9000, 1, 'NEW', 'T', 'R', 0, 2, NULL); COMMIT",
+                &["-5 of 5", "-7 of 7", "6 LOGIN"],
+            ),
+            ("DELETE FROM audit_events WHERE id IN (7, 8)", &["-8 of 8"]),
+        ],
+    );
+}
+
+#[test]
+fn a_log_that_cannot_be_indexed_any_more_is_followed_all_the_same() {
+    let log = ScratchLog::new("DELETE");
+    let mut feed = follow(&log, Mode::Enhanced, &Filter::ALL, None);
+    // A text of more than 64 KiB.
+    log.run(
+        "BEGIN; DELETE FROM audit_events WHERE id = 5;
+         UPDATE audit_events SET resource_id = hex(zeroblob(40000)) WHERE id = 6; COMMIT",
+    );
+    let lines = told(&mut feed);
+    let [notice, removed, came] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert!(
+        notice.starts_with("the log cannot be indexed, so all of it is read whenever it moved: "),
+        "{notice}"
+    );
+    assert_eq!((&removed[..], &came[..]), ("-5 of 5", "6 LOGIN"));
+    log.run("DELETE FROM audit_events WHERE id = 7");
+    assert_eq!(told(&mut feed), ["-7 of 7"]);
+}
+
+#[test]
+fn what_a_feed_knows_when_it_closes_others_know() {
+    let log = ScratchLog::with_index("DELETE");
+    let mut feed = follow(&log, Mode::Enhanced, &Filter::ALL, None);
+    log.run("DELETE FROM audit_events WHERE id = 5");
+    assert_eq!(told(&mut feed), ["-5 of 5"]);
+    assert!(!log.open().is_known());
+    feed.close();
+    assert!(log.open().is_known());
+}
+
+#[test]
+fn much_change_is_folded_when_no_more_comes_and_nothing_is_told_of_it() {
+    let log = ScratchLog::with_index("DELETE");
+    let mut feed = follow(&log, Mode::Enhanced, &Filter::ALL, None);
+    let before = std::fs::read(log.dir.index()).unwrap();
+    log.run("UPDATE audit_events SET actor_id = 77");
+    assert_eq!(told(&mut feed).len(), 3_000);
+    log.run("UPDATE audit_events SET actor_id = 78");
+    assert_eq!(told(&mut feed).len(), 3_000);
+    let start = Instant::now();
+    while std::fs::read(log.dir.index()).unwrap() == before {
+        assert!(start.elapsed() < Duration::from_secs(120), "no new base is written");
+        feed.wait(None, Duration::from_millis(5));
+        assert!(told_at_once(&mut feed).is_empty());
+    }
+    log.run("DELETE FROM audit_events WHERE id = 5");
+    assert_eq!(told(&mut feed), ["-5 of 5"]);
+}
+
 #[test]
 fn a_trouble_that_passed_and_comes_again_is_told_again() {
     for mode in [Mode::Baseline, Mode::Enhanced] {

@@ -2,7 +2,7 @@ use super::*;
 use crate::engine::scratch_log::{EVENTS, ScratchLog};
 use crate::model::Filter;
 use crate::storage::fs::dir_lock::DirLock;
-use crate::storage::index::IfLocked;
+use crate::storage::index::{IfLocked, rebuild};
 
 fn events(state: &IndexState) -> u64 {
     state.index.as_ref().unwrap().count(&Filter::ALL).unwrap()
@@ -41,6 +41,8 @@ fn who_asks_after_a_commit_brings_the_index_up_to_date() {
     assert!(live.is_known());
     assert_eq!(live.first_refresh(), Some(Duration::ZERO));
     assert_eq!(counts(&live), [0, 1, 0, 0, 0]);
+    live.count_sqlite();
+    assert_eq!(counts(&live), [0, 1, 0, 0, 1]);
     assert_eq!(log.times_said("by the hashes of its leaf pages in"), 1);
 }
 
@@ -84,6 +86,28 @@ fn a_refresh_by_hashes_is_expected_to_take_as_long_as_the_last() {
     live.hashes_took.store(7, Ordering::Relaxed);
     assert!(live.join(Duration::ZERO).is_some());
     assert_eq!(live.long_refresh(), Duration::from_nanos(7));
+}
+
+#[test]
+fn for_a_long_refresh_waits_who_would_wait_longer_for_sqlite() {
+    let log = ScratchLog::new("WAL");
+    // So small that thousands of them are no large log.
+    log.run(
+        "DELETE FROM audit_events; PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM;
+         PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;
+         WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 40000)
+         INSERT INTO audit_events SELECT id, id, id % 7, 'LOGIN', 'T', 'R', 0, 2 FROM n;
+         PRAGMA wal_checkpoint(TRUNCATE)",
+    );
+    rebuild(&log.dir, IfLocked::GiveUp, &|_, _| {}).unwrap();
+    let live = log.open();
+    live.refresh_long().unwrap();
+    log.run("UPDATE audit_events SET actor_id = 77 WHERE id % 10 = 0");
+    let long = Duration::from_secs(3_600);
+    live.hashes_took.store(long.as_nanos() as u64, Ordering::Relaxed);
+    assert!(live.join(long).is_none(), "SQLite is no slower");
+    assert!(live.can_refresh() && !live.is_known());
+    assert_eq!(events(&live.join(long + Duration::from_secs(1)).unwrap()), 40_000);
 }
 
 #[test]
