@@ -260,6 +260,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_that_goes_on_knows_others_know_after_a_while() {
+        let log = ScratchLog::with_index("DELETE");
+        let live = Arc::new(log.open());
+        log.run("DELETE FROM audit_events WHERE id = 5");
+        assert!(live.join(Duration::ZERO).is_some());
+        let background = BackgroundRefresh::start(&live).unwrap();
+        wait_until("nothing is kept for others", || {
+            background.request(false);
+            std::thread::sleep(Duration::from_millis(50));
+            log.open().is_known()
+        });
+    }
+
+    #[test]
     fn a_log_that_nobody_asks_for_is_left_alone() {
         let log = ScratchLog::with_index("WAL");
         let live = Arc::new(log.open());
