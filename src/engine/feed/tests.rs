@@ -237,6 +237,61 @@ fn who_waits_is_woken_by_a_commit_and_else_when_the_time_is_up() {
 }
 
 #[test]
+fn a_commit_wakes_who_waits_already() {
+    for mode in [Mode::Baseline, Mode::Enhanced] {
+        let log = ScratchLog::new("DELETE");
+        let mut feed = follow(&log, mode, &Filter::ALL, None);
+        // Without a notice a wait ends when a second has passed. So it does where the machine holds up the commit for as
+        // long, but not each time.
+        let is_woken = (1..=20).any(|id| {
+            told(&mut feed);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(Duration::from_millis(50));
+                    let writer = rusqlite::Connection::open(log.dir.database()).unwrap();
+                    writer.execute("DELETE FROM audit_events WHERE id = ?1", [id]).unwrap();
+                });
+                feed.wait(None, Duration::from_secs(3_600)) == Woken::Noticed
+            })
+        });
+        assert!(is_woken, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_wait_is_no_longer_than_its_caller_wants() {
+    let log = ScratchLog::new("DELETE");
+    let mut feed = follow(&log, Mode::Enhanced, &Filter::ALL, None);
+    told(&mut feed);
+    let start = Instant::now();
+    for _ in 0..60 {
+        feed.wait(None, MS);
+    }
+    // Else each would go on until the next look is due.
+    assert!(start.elapsed() < 30 * LOOK_EVERY);
+}
+
+#[test]
+fn an_error_that_does_not_pass_ends_a_feed() {
+    for mode in [Mode::Baseline, Mode::Enhanced] {
+        let log = ScratchLog::new("DELETE");
+        let mut feed = follow(&log, mode, &Filter::ALL, None);
+        told(&mut feed);
+        std::fs::write(log.dir.database(), vec![b'x'; 20_000]).unwrap();
+        let start = Instant::now();
+        let error = loop {
+            match feed.next(&mut Page::default()) {
+                Ok(Update::UpToDate) => _ = feed.wait(None, Duration::from_millis(10)),
+                Ok(update) => panic!("{mode:?}: {update:?}"),
+                Err(error) => break error,
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{mode:?}");
+        };
+        assert!(!is_passing(&error), "{mode:?}: {error}");
+    }
+}
+
+#[test]
 fn a_feed_rests_after_a_look_but_no_longer_than_its_caller_waits() {
     for mode in [Mode::Baseline, Mode::Enhanced] {
         let log = ScratchLog::new("DELETE");
@@ -342,6 +397,7 @@ fn much_change_is_folded_when_no_more_comes_and_nothing_is_told_of_it() {
     let before = std::fs::read(log.dir.index()).unwrap();
     log.run("UPDATE audit_events SET actor_id = 77");
     assert_eq!(told(&mut feed).len(), 3_000);
+    assert!(feed.rest > LEAST_REST, "it took a processor for a while");
     log.run("UPDATE audit_events SET actor_id = 78");
     assert_eq!(told(&mut feed).len(), 3_000);
     let start = Instant::now();
