@@ -53,6 +53,7 @@ fn tells(filter: &Filter, commits: &[(&str, &[&str])]) {
         for (sql, expected) in commits {
             log.run(sql);
             assert_eq!(told(&mut feed), *expected, "{mode:?} {journal}: {sql}");
+            assert_eq!(feed.has_write_ahead_log(), journal == "WAL", "{mode:?}: {sql}");
         }
     }
 }
