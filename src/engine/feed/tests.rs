@@ -75,8 +75,8 @@ fn each_commit_tells_what_became_visible_oldest_first() {
         &Filter::ALL,
         &[
             (
-                "INSERT INTO audit_events VALUES (4001, 9000, 1, 'NEW', 'T', 'R', 0, 2), (4000, 8000, 1, 'NEW', 'T', 'R', 0, 2)",
-                &["4000 NEW", "4001 NEW"],
+                "INSERT INTO audit_events VALUES (4000, 9000, 1, 'NEW', 'T', 'R', 0, 2), (4001, 8000, 1, 'NEW', 'T', 'R', 0, 2)",
+                &["4001 NEW", "4000 NEW"],
             ),
             (
                 "INSERT INTO audit_events VALUES (3500, 7, 1, 'LATE', 'T', 'R', 0, 2)",
@@ -88,8 +88,8 @@ fn each_commit_tells_what_became_visible_oldest_first() {
             ),
             ("UPDATE audit_events SET created_at = 9999 WHERE id = 9", &["9 LOGIN"]),
             (
-                "DELETE FROM audit_events WHERE id IN (22, 21)",
-                &["-21 of 21", "-22 of 22"],
+                "DELETE FROM audit_events WHERE id IN (9, 22, 21)",
+                &["-21 of 21", "-22 of 22", "-9 of 9999"],
             ),
             (
                 "UPDATE audit_events SET payload_offset = 0, payload_len = 3 WHERE id = 30",
@@ -348,7 +348,11 @@ fn a_log_that_must_be_indexed_anew_tells_what_changed_and_no_more() {
         &filter,
         &[
             (
-                "BEGIN; ALTER TABLE audit_events ADD COLUMN remark TEXT; DELETE FROM audit_events WHERE id = 5;
+                "UPDATE audit_events SET action = 'OTHER' WHERE id IN (9, 10)",
+                &["-9 of 9", "-10 of 10"],
+            ),
+            (
+                "BEGIN; ALTER TABLE audit_events ADD COLUMN remark TEXT; DELETE FROM audit_events WHERE id IN (5, 9);
                  UPDATE audit_events SET actor_id = 77 WHERE id = 6; UPDATE audit_events SET action = 'OTHER' WHERE id = 7;
                  INSERT INTO audit_events VALUES (4000, 9000, 1, 'NEW', 'T', 'R', 0, 2, NULL); COMMIT",
                 &["-5 of 5", "-7 of 7", "6 LOGIN"],
