@@ -146,7 +146,7 @@ fn pause(requests: &Receiver<bool>, time: Duration) -> Result<Option<bool>, Disc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::scratch_log::{EVENTS, ScratchLog};
+    use crate::engine::scratch_log::{EVENTS, ScratchLog, wait_until};
 
     const TOOK: Duration = Duration::from_millis(20);
 
@@ -192,14 +192,6 @@ mod tests {
         }
     }
 
-    fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-        let start = Instant::now();
-        while !is_so() {
-            assert!(start.elapsed() < Duration::from_secs(120), "{what}");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
     #[test]
     fn a_request_that_needs_an_index_gets_it_made_or_brought_up_to_date() {
         let log = ScratchLog::new("DELETE");
@@ -235,11 +227,7 @@ mod tests {
     fn much_change_is_folded_beside_the_answers() {
         let log = ScratchLog::with_index("DELETE");
         let live = Arc::new(log.open());
-        log.run(
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
-             INSERT INTO audit_events SELECT m + i, 9999, 1, 'NEW', 'T', 'R', 0, 1
-             FROM n, (SELECT max(id) AS m FROM audit_events)",
-        );
+        log.append(5_000);
         live.refresh_long().unwrap();
         let background = BackgroundRefresh::start(&live).unwrap();
         background.request(false);

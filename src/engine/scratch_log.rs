@@ -50,6 +50,15 @@ impl ScratchLog {
         self.writer.execute_batch(sql).unwrap();
     }
 
+    /// Appends so many events in one commit, all at one time.
+    pub(super) fn append(&self, many: u64) {
+        self.run(&format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many})
+             INSERT INTO audit_events SELECT m + i, 9999, 1, 'NEW', 'T', 'R', 0, 1
+             FROM n, (SELECT max(id) AS m FROM audit_events)"
+        ));
+    }
+
     pub(super) fn open(&self) -> Live {
         let said = Arc::clone(&self.said);
         Live::open(
@@ -74,16 +83,21 @@ impl ScratchLog {
 
     /// Has an engine keep its connection, as it does for refreshes that follow each other.
     pub(super) fn keep_connection(&self, live: &Live) {
-        let start = Instant::now();
-        loop {
+        wait_until("no connection is kept", || {
             self.run("PRAGMA journal_mode = WAL");
             for _ in 0..3 {
                 live.refresh_long().unwrap();
             }
-            if !self.leaves_wal() {
-                return;
-            }
-            assert!(start.elapsed() < Duration::from_secs(120), "no connection is kept");
-        }
+            !self.leaves_wal()
+        });
+    }
+}
+
+/// Waits until it is so; only a hang outlasts its patience. `what` is wrong until then.
+pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -10,15 +10,23 @@ const TABLE: &str = "
     WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 700)
     INSERT INTO audit_events SELECT id, id, 1000 + id, 'A', 'T', 'R', id * 10, 10 FROM n;";
 
+/// One of its statements.
+const BY_ACTOR: &str = "CREATE INDEX by_actor ON audit_events (actor_id);";
+
+/// Writes to the database where these bytes are, which must be at one place only.
+fn damage(dir: &DataDir, entry: &[u8], write: impl FnOnce(&mut [u8], usize)) {
+    let mut file = std::fs::read(dir.database()).unwrap();
+    let places: Vec<_> = (0..file.len()).filter(|&at| file[at..].starts_with(entry)).collect();
+    let [place] = places[..] else { panic!("{places:?}") };
+    write(&mut file, place);
+    std::fs::write(dir.database(), file).unwrap();
+}
+
 /// Writes to a leaf page of the index, as what is not SQLite would: it is of no kind that there is.
 fn damage_index_by_actor(dir: &DataDir) {
     // A record of five bytes, three of them its header: a number of two bytes, and the id, which is 1.
     let entry = [5, 3, 2, 9, 3, 233];
-    let mut file = std::fs::read(dir.database()).unwrap();
-    let places: Vec<_> = (0..file.len()).filter(|&at| file[at..].starts_with(&entry)).collect();
-    let [place] = places[..] else { panic!("{places:?}") };
-    file[place / 4096 * 4096] = 0;
-    std::fs::write(dir.database(), file).unwrap();
+    damage(dir, &entry, |file, place| file[place / 4096 * 4096] = 0);
 }
 
 struct Log {
@@ -159,16 +167,11 @@ fn error_of(follower: &mut Follower) -> String {
 /// The service finds its pages through that index, so where it differs SQLite answers.
 #[test]
 fn an_index_on_created_at_that_says_something_else_calls_for_a_build() {
-    let by_actor = "CREATE INDEX by_actor ON audit_events (actor_id);";
-    let (log, mut follower) = followed(&TABLE.replace(by_actor, ""));
+    let (log, mut follower) = followed(&TABLE.replace(BY_ACTOR, ""));
     follower.refresh(Budget::ANY).unwrap();
     // The entry of event 500, one second earlier: it is still in its place.
     let entry = [7, 3, 2, 2, 1, 0xF4, 1, 0xF4];
-    let mut file = std::fs::read(log.dir.database()).unwrap();
-    let places: Vec<_> = (0..file.len()).filter(|&at| file[at..].starts_with(&entry)).collect();
-    let [place] = places[..] else { panic!("{places:?}") };
-    file[place + 5] -= 1;
-    std::fs::write(log.dir.database(), file).unwrap();
+    damage(&log.dir, &entry, |file, place| file[place + 5] -= 1);
     assert_eq!(
         error_of(&mut follower),
         "the database's index on created_at differs from its table"
@@ -178,8 +181,7 @@ fn an_index_on_created_at_that_says_something_else_calls_for_a_build() {
 /// Their first pages are the same, because the schema goes on in others.
 #[test]
 fn another_file_whose_trees_lie_elsewhere_calls_for_a_build() {
-    let by_actor = "CREATE INDEX by_actor ON audit_events (actor_id);";
-    let table = TABLE.replace(by_actor, "");
+    let table = TABLE.replace(BY_ACTOR, "");
     let copy = table
         .replace("audit_events", "audit_copy")
         .replace("idx_created", "copy_created");
