@@ -125,7 +125,18 @@ impl Enhanced {
         }
         let state = self.live.refresh_long();
         self.is_refreshed.store(state.is_some(), Ordering::Relaxed);
-        state
+        state.or_else(|| self.built(by_sqlite))
+    }
+
+    /// A new index, where the last one is of no use and a build costs less than `by_sqlite`.
+    fn built(&self, by_sqlite: Duration) -> Option<Arc<IndexState>> {
+        let events = self.live.last_index()?.events();
+        if self.live.can_refresh() || cost::build(events) >= by_sqlite {
+            return None;
+        }
+        // Where none can be made, SQLite answers.
+        self.live.rebuild(IfLocked::BuildInMemory, &|_, _| {}).ok()?;
+        self.live.with_current(|state| Arc::new(state.clone()))
     }
 
     fn is_large(&self) -> bool {

@@ -230,7 +230,7 @@ fn changes_that_cancel_out_leave_no_delta() {
     assert!(!history.index.delta().is_empty());
     let back = difference(&history.log, &five());
     history.follow(back);
-    for index in [&history.index, &history.rows_only] {
+    for index in [&history.index, &history.with_lists] {
         assert!(index.delta().is_empty());
         assert_eq!((index.delta().removed(), index.delta().added()), (0, 0));
     }

@@ -52,7 +52,7 @@ pub(super) enum Next {
 impl IndexedSource {
     /// Begins with the log as it is now; what is newer than `after` has just become visible.
     pub(super) fn open(dir: &DataDir, filter: &Filter, after: Option<Key>) -> Result<Begun> {
-        let (mut follower, state) = match Self::follower(dir)? {
+        let (follower, state) = match Self::follower(dir)? {
             Ok(begun) => begun,
             Err(why) => return Ok(Begun::Refused(why)),
         };
@@ -63,7 +63,6 @@ impl IndexedSource {
             }
             None => Came::Nothing,
         };
-        follower.drop_lists();
         let told = follower.index().clone();
         let source = IndexedSource {
             dir: dir.clone(),
@@ -125,9 +124,8 @@ impl IndexedSource {
             // Where it cannot be written now, it is not tried at each commit.
             self.fold_beyond = changes + changes / 2;
             if index::require_memory(&self.dir).is_ok()
-                && let Ok(Some((mut follower, refreshed))) = index::fold(self.follower.parts())
+                && let Ok(Some((follower, refreshed))) = index::fold(self.follower.parts())
             {
-                follower.drop_lists();
                 let index = follower.index().clone();
                 *self.follower = follower;
                 self.fold_beyond = 0;
@@ -193,7 +191,7 @@ impl IndexedSource {
             }
         };
         self.told.each_row(remember).map_err(|why| self.corrupt(why))?;
-        let (mut follower, state) = match built(&self.dir)? {
+        let (follower, state) = match built(&self.dir)? {
             Ok(built) => built,
             Err(why) => return Ok(Next::Refused(why, known)),
         };
@@ -210,7 +208,6 @@ impl IndexedSource {
         index.each_row(compare).map_err(|why| self.corrupt(why))?;
         let walk = IndexWalk::of_ids(index, filter, ids).map_err(|why| self.corrupt(why))?;
         let is_replaced = self.watcher.identity() != state.watcher.identity();
-        follower.drop_lists();
         self.told = follower.index().clone();
         self.follower = follower;
         (self.watcher, self.version) = (state.watcher, state.version);

@@ -17,7 +17,7 @@ impl Index {
     pub(crate) fn actions(&self) -> Result<Vec<String>, Corrupted> {
         let mut names = self.base().action_names(MOST_ACTIONS as u64, LONGEST_ACTION)?;
         let is_short = |name: &&str| name.len() <= LONGEST_ACTION as usize;
-        let changed = self.delta().actions().take(MOST_ACTIONS).filter(is_short);
+        let changed = self.delta().actions().into_iter().take(MOST_ACTIONS).filter(is_short);
         names.extend(changed.map(str::to_owned));
         names.sort_unstable();
         names.dedup();

@@ -57,11 +57,6 @@ impl Index {
         ))
     }
 
-    /// The same events without posting lists: see [`Delta::to_rows_only`]. It has no pages and counts nothing.
-    pub(crate) fn to_rows_only(&self) -> Self {
-        Index::new(Arc::clone(&self.base), self.delta.to_rows_only())
-    }
-
     /// The rows with an id in `ids`, by id.
     ///
     /// # Errors
@@ -109,13 +104,13 @@ impl Index {
         if offset >= self.events() {
             return Ok(());
         }
-        match self.delta.list(query.filter())? {
+        match self.delta.list(query.filter()) {
             None => self.page_of_base(query, offset, rows, will_read),
             Some(delta) => {
                 let merged = Merged {
                     base: &self.base,
                     list: self.base.list(query.filter(), 0)?,
-                    delta,
+                    delta: &delta,
                 };
                 self.page_of_merged(&merged, query, offset, rows, will_read)
             }
@@ -129,14 +124,14 @@ impl Index {
     pub(crate) fn count(&self, filter: &Filter) -> Result<u64, Corrupted> {
         let list = self.base.list(filter, 0)?;
         let pin = pin(filter);
-        let (first, end) = match self.delta.list(filter)? {
+        let (first, end) = match self.delta.list(filter) {
             None => {
                 let (first, end) = self.base.window(&list, filter)?;
                 let pinned = pin.map(|key| self.base.first_not_before(key, &list)).transpose()?;
                 (first, end.min(pinned.unwrap_or(end)))
             }
             Some(delta) => {
-                let base = &self.base;
+                let (base, delta) = (&self.base, &delta);
                 let merged = Merged { base, list, delta };
                 let (first, end) = window(&merged, filter)?;
                 let pinned = pin.map(|key| merged.first_not_before(key)).transpose()?;

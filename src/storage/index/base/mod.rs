@@ -9,7 +9,7 @@ pub(crate) mod leaf_directory;
 pub(crate) mod packed;
 pub(crate) mod reader;
 pub(crate) mod records;
-mod search;
+pub(crate) mod search;
 pub(crate) mod section;
 pub(crate) mod source;
 pub(crate) mod writer;

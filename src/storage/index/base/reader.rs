@@ -85,7 +85,8 @@ impl Base {
     /// The ranks of the first events with an id in `ids`, by id, at most so many.
     pub(crate) fn ranks_of_ids(&self, ids: &RangeInclusive<i64>, most: usize) -> Result<Vec<u64>, Corrupted> {
         let mut ranks = Vec::new();
-        let first = partition_point(0, self.events(), |place| Ok(self.id_at(place)?.1 < *ids.start()))?;
+        let guess = self.guess_place(*ids.start())?;
+        let first = partition_point_near(self.events(), guess, |place| Ok(self.id_at(place)?.1 < *ids.start()))?;
         let mut least = *ids.start();
         for place in first..self.events() {
             let (rank, id) = self.id_at(place)?;
@@ -103,6 +104,14 @@ impl Base {
             }
         }
         Ok(ranks)
+    }
+
+    /// The place of an id among all by id if these lie evenly: numbers that were given out one after the other do.
+    fn guess_place(&self, id: i64) -> Result<u64, Corrupted> {
+        let Some(last) = self.events().checked_sub(1) else {
+            return Ok(0);
+        };
+        Ok(evenly(id, self.id_at(0)?.1, self.id_at(last)?.1, last))
     }
 
     /// The rank of the event at a place among all by id, and its id.

@@ -4,7 +4,7 @@
 use super::corrupted::Corrupted;
 
 /// The first index of `from..to` for which `is_before` does not hold; it holds for none behind it.
-pub(super) fn partition_point(
+pub(crate) fn partition_point(
     from: u64,
     to: u64,
     mut is_before: impl FnMut(u64) -> Result<bool, Corrupted>,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Delta, ListDelta, ListKey};
+use super::list::Added;
+use super::{Delta, ListDelta, Pair, Removed};
 use crate::model::Key;
 use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::reader::Base;
@@ -44,83 +45,60 @@ impl Delta {
     }
 
     fn remove(&mut self, base: &Base, key: Key) -> Result<(), Corrupted> {
-        if let Some(row) = self.added_by_id.get(&key.id).filter(|row| row.key == key).cloned() {
-            self.added_by_id.remove_cow(&key.id);
-            if self.is_rows_only {
-                return Ok(());
-            }
-            return self.for_lists(row.actor_id, &row.action, |_, list| list.take_back(key));
+        if let Some(added) = self.added_row(key.id).filter(|added| added.row.key == key).cloned() {
+            self.added.remove(self.added_before(key.id));
+            return self.for_lists(&Pair::of(&added.row), |list| list.take_back(key));
         }
         let Some((rank, row)) = find(base, key)? else {
             return Err(Corrupted::new("an event is to go that is not there"));
         };
-        self.remove_rank(base, rank, &row)
+        let (rank, pair) = (rank_of(rank), Pair::of(&row));
+        self.for_lists(&pair, |list| list.remove(rank))?;
+        self.removed.insert(self.removed_before(rank), Removed { rank, pair });
+        Ok(())
     }
 
-    fn remove_rank(&mut self, base: &Base, rank: u64, row: &OwnedRow) -> Result<(), Corrupted> {
-        self.for_lists(row.actor_id, &row.action, |key, list| {
-            list.remove_position(position(base, key, rank)?)
-        })
-    }
-
-    /// Takes a rank of the base away.
-    pub(super) fn remove_of_base(&mut self, base: &Base, rank: u32) -> Result<(), Corrupted> {
-        let rank = u64::from(rank);
-        self.remove_rank(base, rank, &row_at(base, rank)?)
-    }
-
-    pub(super) fn add(&mut self, base: &Base, row: OwnedRow) -> Result<(), Corrupted> {
-        if self.added_by_id.get(&row.key.id).is_some() {
+    fn add(&mut self, base: &Base, row: OwnedRow) -> Result<(), Corrupted> {
+        if self.added_row(row.key.id).is_some() {
             return Err(Corrupted::new("an event is to come that is there already"));
         }
-        let id = row.key.id;
+        let (id, pair) = (row.key.id, Pair::of(&row));
         if let Some(&rank) = base.ranks_of_ids(&(id..=id), 1)?.first() {
             // A row that is again what it was needs no place in the delta.
             if row_at(base, rank)? == row {
-                return self.for_lists(row.actor_id, &row.action, |key, list| {
-                    list.restore_position(position(base, key, rank)?)
-                });
+                let rank = rank_of(rank);
+                self.for_lists(&pair, |list| list.restore(rank))?;
+                self.removed.remove(self.removed_before(rank));
+                return Ok(());
             }
-            if !self.of_all().is_some_and(|all| all.is_removed(rank)) {
+            if !self.all.is_removed(rank) {
                 return Err(Corrupted::new("an event is to come that is there already"));
             }
         }
-        let row = Arc::new(row);
-        self.added_by_id.insert_cow(row.key.id, Arc::clone(&row));
-        if self.is_rows_only {
-            return Ok(());
-        }
-        let rank = base.rank_of_key(row.key)?;
-        self.for_lists(row.actor_id, &row.action, |key, list| {
-            list.add(position(base, key, rank)?, &row)
-        })
+        let rank = rank_of(base.rank_of_key(row.key)?);
+        let added = Added {
+            rank,
+            row: Arc::new(row),
+        };
+        self.for_lists(&pair, |list| list.add(added.clone()))?;
+        self.added.insert(self.added_before(id), added);
+        Ok(())
     }
 
-    /// Changes the lists that a row is in. One that is no longer different is forgotten.
+    /// Changes the lists that a row is in.
     fn for_lists(
         &mut self,
-        actor_id: i64,
-        action: &str,
-        mut change: impl FnMut(&ListKey, &mut ListDelta) -> Result<(), Corrupted>,
+        pair: &Pair,
+        mut change: impl FnMut(&mut ListDelta) -> Result<(), Corrupted>,
     ) -> Result<(), Corrupted> {
-        // That of all events is the first.
-        let kept = if self.is_rows_only { 1 } else { usize::MAX };
-        for key in ListKey::of_row(actor_id, action).into_iter().take(kept) {
-            let list = Arc::make_mut(self.lists.get_or_default_cow(key.clone()));
-            change(&key, list)?;
-            if list.is_empty() {
-                self.lists.remove_cow(&key);
-            }
-        }
-        Ok(())
+        change(&mut self.all)?;
+        self.lists.change(pair, change)
     }
 }
 
-/// How many events of a list come before a rank.
-fn position(base: &Base, key: &ListKey, rank: u64) -> Result<u32, Corrupted> {
-    let list = base.list(&key.filter(), 0)?;
-    // No list is longer than 32 bits can count.
-    Ok(base.first_in(&list, rank)? as u32)
+/// No base has more events than 32 bits can count.
+fn rank_of(rank: u64) -> u32 {
+    rank as u32
 }
 
 /// The rank and the row of an event of the base; `None` if the base has none there.

@@ -43,6 +43,14 @@ impl<T> Chunks<T> {
         self.chunks.iter().flat_map(|chunk| chunk.items.iter())
     }
 
+    /// The items from an index on.
+    pub(super) fn iter_from(&self, index: usize) -> impl Iterator<Item = &T> {
+        let number = self.chunk_at(index);
+        let skipped = index - self.start(number).min(index);
+        let chunks = self.chunks.get(number..).unwrap_or_default();
+        chunks.iter().flat_map(|chunk| chunk.items.iter()).skip(skipped)
+    }
+
     /// The first index whose item is as asked no longer; the asked ones are the first ones.
     pub(super) fn partition_point(&self, is_before: impl Fn(&T) -> bool) -> usize {
         let ends_before = |chunk: &Chunk<T>| chunk.items.last().is_some_and(&is_before);
@@ -62,6 +70,22 @@ impl<T> Chunks<T> {
     /// How many items come before a chunk.
     fn start(&self, number: usize) -> usize {
         number.checked_sub(1).map_or(0, |before| self.chunks[before].end)
+    }
+}
+
+impl<T> FromIterator<T> for Chunks<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut items = items.into_iter();
+        let (mut chunks, mut end) = (Vec::new(), 0);
+        loop {
+            let chunk: Vec<T> = items.by_ref().take(MOST).collect();
+            if chunk.is_empty() {
+                return Chunks { chunks };
+            }
+            end += chunk.len();
+            let items = Arc::new(chunk);
+            chunks.push(Chunk { end, items });
+        }
     }
 }
 
@@ -142,6 +166,7 @@ mod tests {
         );
         for index in 0..=items.len() {
             assert_eq!(chunks.get(index), items.get(index));
+            assert!(chunks.iter_from(index).eq(&items[index..]));
         }
     }
 
@@ -188,6 +213,15 @@ mod tests {
                 let found = chunks.partition_point(|&item| item < asked);
                 assert_eq!(found, asked.div_ceil(2).min(len), "{asked} of {len}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_collected_is_there_in_full_chunks() {
+        for len in [0, 1, MOST, MOST + 1, 3 * MOST] {
+            let chunks: Chunks<usize> = (0..len).collect();
+            is_like(&chunks, &(0..len).collect::<Vec<_>>());
+            assert_eq!(chunks.chunks.len(), len.div_ceil(MOST));
         }
     }
 

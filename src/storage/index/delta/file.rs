@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use super::Delta;
+use super::list::Added;
+use super::lists::Lists;
+use super::{Delta, ListDelta, Pair, Removed};
 use crate::model::{Key, PayloadRef};
 use crate::storage::index::base::codec::{Fixed, Input};
 use crate::storage::index::base::corrupted::Corrupted;
@@ -16,9 +18,10 @@ use crate::storage::index::row::OwnedRow;
 
 const MAGIC: [u8; 8] = *b"AUDITQDL";
 /// Goes up with every change of what a byte means.
-pub(crate) const FORMAT: u64 = 1;
-/// Bytes of a row before its texts.
-const ROW: usize = 52;
+pub(crate) const FORMAT: u64 = 2;
+/// Bytes of a removed event before its action, and of an added one before its texts.
+const REMOVED: usize = 16;
+const ADDED: usize = 56;
 
 /// What differs from a base, and from its leaf directory.
 #[derive(Clone, Debug)]
@@ -55,9 +58,7 @@ impl DeltaFile {
         FORMAT.put(&mut out);
         base.header().base_id.put(&mut out);
         self.source.put(&mut out);
-        put_all(&self.delta.removed_ranks().collect::<Vec<_>>(), &mut out);
-        (self.delta.added()).put(&mut out);
-        self.delta.added_rows().for_each(|row| put_row(row, &mut out));
+        self.delta.put(&mut out);
         self.table.put(&mut out);
         self.time.put(&mut out);
         let sum = page_hash(base.header().hash_key, &out);
@@ -85,16 +86,9 @@ impl DeltaFile {
 
     fn take(bytes: &[u8], base: &Base) -> Result<Self, Corrupted> {
         let (source, mut input) = checked(bytes, base)?;
-        let mut delta = Delta::default();
-        for _ in 0..input.count(u32::SIZE)? {
-            delta.remove_of_base(base, input.take()?)?;
-        }
-        for _ in 0..input.count(ROW)? {
-            delta.add(base, take_row(&mut input)?)?;
-        }
         let file = DeltaFile {
             source,
-            delta,
+            delta: Delta::take(&mut input, base)?,
             table: DirectoryChanges::take(&mut input)?,
             time: DirectoryChanges::take(&mut input)?,
         };
@@ -150,30 +144,86 @@ fn take_all<T: Fixed>(input: &mut Input<'_>) -> Result<Vec<T>, Corrupted> {
     (0..count).map(|_| input.take()).collect()
 }
 
-fn put_row(row: &Arc<OwnedRow>, out: &mut Vec<u8>) {
-    let texts = [&row.action, &row.resource_type, &row.resource_id];
-    row.key.put(out);
-    [row.actor_id, row.payload_ref.offset, row.payload_ref.len].put(out);
+impl Delta {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.removed().put(out);
+        for Removed { rank, pair } in self.removed.iter() {
+            rank.put(out);
+            pair.actor_id.put(out);
+            put_texts(&[&pair.action], out);
+        }
+        self.added().put(out);
+        for Added { rank, row } in self.added.iter() {
+            rank.put(out);
+            row.key.put(out);
+            [row.actor_id, row.payload_ref.offset, row.payload_ref.len].put(out);
+            put_texts(&[&row.action, &row.resource_type, &row.resource_id], out);
+        }
+    }
+
+    /// Reads no block of the base: what a delta takes to open depends on it alone.
+    fn take(input: &mut Input<'_>, base: &Base) -> Result<Self, Corrupted> {
+        let count = input.count(REMOVED)?;
+        let removed: Vec<_> = (0..count).map(|_| take_removed(input)).collect::<Result<_, _>>()?;
+        let count = input.count(ADDED)?;
+        let by_id: Vec<_> = (0..count).map(|_| take_added(input)).collect::<Result<_, _>>()?;
+        let mut in_order = by_id.clone();
+        in_order.sort_unstable_by_key(|added| added.row.key);
+        // No base has more events than 32 bits can count.
+        let events = base.events() as u32;
+        let are_removed_there = removed.is_sorted_by(|one, next| one.rank < next.rank)
+            && removed.last().is_none_or(|last| last.rank < events);
+        if !are_removed_there {
+            return Err(Corrupted::new("an event is to go that is not there"));
+        }
+        if !by_id.is_sorted_by(|one, next| one.row.key.id < next.row.key.id) {
+            return Err(Corrupted::new("its ids do not ascend"));
+        }
+        let are_in_order =
+            in_order.is_sorted_by_key(|added| added.rank) && in_order.last().is_none_or(|last| last.rank <= events);
+        if !are_in_order {
+            return Err(Corrupted::new("its events are out of order"));
+        }
+        Ok(Delta {
+            all: ListDelta::new(removed.iter().map(|removed| removed.rank), in_order.into_iter()),
+            removed: removed.into_iter().collect(),
+            added: by_id.into_iter().collect(),
+            lists: Lists::default(),
+        })
+    }
+}
+
+/// The lengths of texts, and then these.
+fn put_texts(texts: &[&str], out: &mut Vec<u8>) {
     // No text of SQLite's has more than 2^31 − 1 bytes.
-    texts.map(|text| text.len() as u32).put(out);
+    texts.iter().for_each(|text| (text.len() as u32).put(out));
     texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
 }
 
-fn take_row(input: &mut Input<'_>) -> Result<OwnedRow, Corrupted> {
+fn take_removed(input: &mut Input<'_>) -> Result<Removed, Corrupted> {
+    let (rank, actor_id, len) = (input.take()?, input.take()?, input.take()?);
+    let action = take_text(input, len)?.into();
+    let pair = Pair { actor_id, action };
+    Ok(Removed { rank, pair })
+}
+
+fn take_added(input: &mut Input<'_>) -> Result<Added, Corrupted> {
+    let rank = input.take()?;
     let key: Key = input.take()?;
     let [actor_id, offset, len] = input.take()?;
     let [action, resource_type, resource_id] = input.take::<[u32; 3]>()?;
-    let mut text = |len: u32| {
-        let bytes = input.bytes(len as usize)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| Corrupted::new("a text is not UTF-8"))?;
-        Ok(text.into())
-    };
-    Ok(OwnedRow {
+    let row = OwnedRow {
         key,
         actor_id,
-        action: text(action)?,
-        resource_type: text(resource_type)?,
-        resource_id: text(resource_id)?,
+        action: take_text(input, action)?.into(),
+        resource_type: take_text(input, resource_type)?.into(),
+        resource_id: take_text(input, resource_id)?.into(),
         payload_ref: PayloadRef { offset, len },
-    })
+    };
+    let row = Arc::new(row);
+    Ok(Added { rank, row })
+}
+
+fn take_text<'file>(input: &mut Input<'file>, len: u32) -> Result<&'file str, Corrupted> {
+    std::str::from_utf8(input.bytes(len as usize)?).map_err(|_| Corrupted::new("a text is not UTF-8"))
 }

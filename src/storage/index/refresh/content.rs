@@ -23,6 +23,8 @@ use crate::storage::sqlite::btree::Malformed;
 
 /// More rows than this change only where a log is written anew as a whole.
 const MOST_CHANGES: u64 = 100_000;
+/// A row that lies on a changed page takes as long as so many rows of a build.
+const COMPARED: u64 = 4;
 /// Leaves with overflow pages are read each time; so many of them cost as much as a small build.
 const MOST_VOLATILE: usize = 64;
 
@@ -63,11 +65,6 @@ impl Content {
 
     pub(super) fn index(&self) -> &Index {
         &self.index
-    }
-
-    /// From now on the index has no posting lists.
-    pub(super) fn drop_lists(&mut self) {
-        self.index = self.index.to_rows_only();
     }
 
     pub(super) fn rows_sum(&self) -> u64 {
@@ -174,6 +171,11 @@ impl Content {
             let bytes = snapshot.page(page)?.ok_or_else(no_page)?;
             Ok(TreePage::parse(bytes, page, usable, self.key)?)
         })?;
+        if table.entries_read() > MOST_CHANGES.max(table.entries() / COMPARED) {
+            return Err(RefreshError::Rebuild(
+                "so many pages are different that a build is faster".to_owned(),
+            ));
+        }
         let time = self.time.as_ref().map(|time| {
             time.update(changed, &mut |page| {
                 let bytes = snapshot.page(page)?.ok_or_else(no_page)?;

@@ -82,11 +82,6 @@ impl Follower {
         self.content.index()
     }
 
-    /// From now on the index has rows only, and no pages: a refresh then costs less.
-    pub(crate) fn drop_lists(&mut self) {
-        self.content.drop_lists();
-    }
-
     /// What the index was made from, as of the last refresh.
     pub(crate) fn source(&self) -> Source {
         Source {

@@ -109,6 +109,21 @@ fn no_request_waits_for_more_hashes_than_its_budget_has() {
 }
 
 #[test]
+fn a_build_is_faster_where_a_quarter_of_a_large_log_lies_on_changed_pages() {
+    // Some 400 rows on a page, so that one in 200 is on every page.
+    let (log, mut follower) = followed(&TABLE.replace("id < 700", "id < 440000").replace(BY_ACTOR, ""));
+    let commit = |ids: &str| {
+        let sql = format!("UPDATE audit_events SET resource_id = resource_id || 'S' WHERE id % 100 = 0 AND id {ids}");
+        log.writer.execute_batch(&sql).unwrap();
+    };
+    commit("BETWEEN 1 AND 100000");
+    assert_eq!(refreshed(&mut follower, Budget::ANY), (1_000, 1_000, Way::Hashes));
+    commit("BETWEEN 1 AND 120000");
+    let why = error_of(&mut follower);
+    assert!(why.contains("so many pages are different"), "{why}");
+}
+
+#[test]
 fn another_file_in_the_databases_place_is_followed() {
     let (log, mut follower) = followed(TABLE);
     assert_eq!(refreshed(&mut follower, Budget::ANY).0, 0);

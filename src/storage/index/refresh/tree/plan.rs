@@ -27,6 +27,15 @@ impl<K: Copy> TreeUpdate<K> {
         self.entries
     }
 
+    /// Entries of the leaves that were read.
+    pub(crate) fn entries_read(&self) -> u64 {
+        let leaves = self.read.values().map(|page| match page {
+            TreePage::Leaf(leaf) => u64::from(leaf.entries),
+            TreePage::Inner(_) => 0,
+        });
+        leaves.sum()
+    }
+
     /// The sum of all entries' hashes now, modulo 2^64.
     pub(crate) fn sum(&self) -> u64 {
         self.sum

@@ -1,0 +1,147 @@
+//! The delta's posting lists but that of all events. They follow from the rows that came and went, so who opens a delta
+//! and asks once does not make them: it looks for one list's rows among all.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use immutable_chunkmap::map::Map;
+
+use super::chunks::Chunks;
+use super::list::Added;
+use super::{ListDelta, Pair, Removed};
+use crate::model::Filter;
+use crate::storage::index::base::corrupted::Corrupted;
+
+/// As many lists a change copies, and a few times the logarithm of all.
+const CHUNK: usize = 32;
+/// Making all lists takes about as long as looking for one so many times.
+const LOOKS: u32 = 64;
+
+/// The lists, once they were made.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    made: OnceLock<Map<ListKey, Arc<ListDelta>, CHUNK>>,
+    /// How often one was looked for among all rows.
+    looks: AtomicU32,
+}
+
+impl Clone for Lists {
+    fn clone(&self) -> Self {
+        Lists {
+            made: self.made.clone(),
+            looks: self.looks.load(Ordering::Relaxed).into(),
+        }
+    }
+}
+
+/// A posting list by what its events have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ListKey {
+    Actor(i64),
+    Action(Arc<str>),
+    Pair(i64, Arc<str>),
+}
+
+impl ListKey {
+    /// `None` for that of all events.
+    fn of(filter: &Filter) -> Option<Self> {
+        match (filter.actor_id, &filter.action) {
+            (None, None) => None,
+            (Some(actor), None) => Some(ListKey::Actor(actor)),
+            (None, Some(action)) => Some(ListKey::Action(action.as_str().into())),
+            (Some(actor), Some(action)) => Some(ListKey::Pair(actor, action.as_str().into())),
+        }
+    }
+
+    /// The lists that a row is in.
+    fn of_row(Pair { actor_id, action }: &Pair) -> [Self; 3] {
+        [
+            ListKey::Actor(*actor_id),
+            ListKey::Action(Arc::clone(action)),
+            ListKey::Pair(*actor_id, Arc::clone(action)),
+        ]
+    }
+}
+
+/// The rows that came and went: what lists follow from.
+pub(super) struct Changed<'a> {
+    pub(super) all: &'a ListDelta,
+    pub(super) removed: &'a Chunks<Removed>,
+}
+
+impl Lists {
+    /// What differs in the list of a filter; `None` where nothing does.
+    pub(super) fn get<'a>(&'a self, filter: &Filter, changed: &Changed<'a>) -> Option<Cow<'a, ListDelta>> {
+        let Some(key) = ListKey::of(filter) else {
+            return Some(Cow::Borrowed(changed.all));
+        };
+        if self.made.get().is_none() && self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS {
+            let list = changed.list(filter);
+            return (!list.is_empty()).then_some(Cow::Owned(list));
+        }
+        let made = self.made.get_or_init(|| changed.lists());
+        made.get(&key).map(|list| Cow::Borrowed(&**list))
+    }
+
+    /// Changes the lists that a row is in, if they were made. One that is no longer different is forgotten.
+    ///
+    /// # Errors
+    /// That of `change`.
+    pub(super) fn change(
+        &mut self,
+        pair: &Pair,
+        mut change: impl FnMut(&mut ListDelta) -> Result<(), Corrupted>,
+    ) -> Result<(), Corrupted> {
+        let Some(made) = self.made.get_mut() else {
+            return Ok(());
+        };
+        for key in ListKey::of_row(pair) {
+            let list = Arc::make_mut(made.get_or_default_cow(key.clone()));
+            change(list)?;
+            if list.is_empty() {
+                made.remove_cow(&key);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Changed<'_> {
+    /// One list.
+    fn list(&self, filter: &Filter) -> ListDelta {
+        let is_in = |actor_id: i64, action: &str| {
+            filter.actor_id.is_none_or(|asked| asked == actor_id)
+                && filter.action.as_ref().is_none_or(|asked| asked == action)
+        };
+        let removed = self
+            .removed
+            .iter()
+            .filter(|Removed { pair, .. }| is_in(pair.actor_id, &pair.action));
+        let added = self
+            .all
+            .added()
+            .filter(|added| is_in(added.row.actor_id, &added.row.action));
+        ListDelta::new(removed.map(|removed| removed.rank), added.cloned())
+    }
+
+    /// All of them.
+    fn lists(&self) -> Map<ListKey, Arc<ListDelta>, CHUNK> {
+        let mut lists = BTreeMap::<ListKey, (Vec<u32>, Vec<Added>)>::new();
+        for Removed { rank, pair } in self.removed.iter() {
+            for key in ListKey::of_row(pair) {
+                lists.entry(key).or_default().0.push(*rank);
+            }
+        }
+        for added in self.all.added() {
+            for key in ListKey::of_row(&Pair::of(&added.row)) {
+                lists.entry(key).or_default().1.push(added.clone());
+            }
+        }
+        let lists = lists.into_iter();
+        lists
+            .map(|(key, (removed, added))| (key, Arc::new(ListDelta::new(removed.into_iter(), added.into_iter()))))
+            .collect()
+    }
+}
