@@ -26,10 +26,11 @@ pub(super) struct FoldBeyond {
     share: u64,
 }
 
-/// Where commits pause, and where a fold keeps nobody waiting.
+/// Where commits pause, and where a fold keeps nobody waiting: a process that answers once opens the delta in a few
+/// milliseconds.
 pub(super) const FOLD_IF_IDLE: FoldBeyond = FoldBeyond {
     changes: 4_096,
-    share: 64,
+    share: 256,
 };
 /// Where they never do: changes take memory, and the fold of so many costs little of each.
 pub(super) const FOLD_IF_BUSY: FoldBeyond = FoldBeyond {
@@ -140,7 +141,7 @@ mod tests {
             assert!(FOLD_IF_IDLE.of(events) < FOLD_IF_BUSY.of(events));
         }
         // A share of a large log, and never a handful of changes.
-        assert_eq!(FOLD_IF_IDLE.of(6_400_000), 100_000);
+        assert_eq!(FOLD_IF_IDLE.of(5_120_000), 20_000);
         assert_eq!(FOLD_IF_IDLE.of(100), FOLD_IF_IDLE.of(0));
     }
 

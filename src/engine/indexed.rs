@@ -139,6 +139,13 @@ impl Enhanced {
         self.live.with_current(|state| Arc::new(state.clone()))
     }
 
+    /// Where no file can be written, the next process does what this one did.
+    fn keep_for_others(&self) {
+        // Every process that opens a delta reads all of it.
+        let _ = self.live.fold_if_worthwhile();
+        let _ = self.live.persist();
+    }
+
     fn is_large(&self) -> bool {
         let state = FileState::of_path(self.dir.database());
         state.is_ok_and(|state| state.is_some_and(|state| state.size > SMALL))
@@ -293,8 +300,7 @@ impl Engine for Enhanced {
 
     fn maintain(&self, progress: Progress<'_>) -> Result<()> {
         if self.is_refreshed.swap(false, Ordering::Relaxed) {
-            // Where no file can be written, the next process does what this one did.
-            let _ = self.live.persist();
+            self.keep_for_others();
         }
         // What is corrupt costs every process that meets it, whatever this one was asked.
         let is_spared = self.is_spared.load(Ordering::Relaxed) && !self.live.is_corrupt();
@@ -305,7 +311,7 @@ impl Engine for Enhanced {
         if self.live.can_refresh() {
             // Whoever has an answer is done; whoever is yet to ask profits from it.
             if !has_answered && self.live.refresh_long().is_some() {
-                let _ = self.live.persist();
+                self.keep_for_others();
             }
             if self.live.can_refresh() {
                 return Ok(());
