@@ -131,11 +131,12 @@ impl Enhanced {
     /// A new index, where the last one is of no use and a build costs less than `by_sqlite`.
     fn built(&self, by_sqlite: Duration) -> Option<Arc<IndexState>> {
         let events = self.live.last_index()?.events();
-        if self.live.can_refresh() || cost::build(events) >= by_sqlite {
+        let is_worthwhile = !self.live.can_refresh() && cost::build(events) < by_sqlite;
+        if !is_worthwhile || self.why_no_index_is_kept().is_some() {
             return None;
         }
         // Where none can be made, SQLite answers.
-        self.live.rebuild(IfLocked::BuildInMemory, &|_, _| {}).ok()?;
+        self.live.rebuild(IfLocked::GiveUp, &|_, _| {}).ok()?;
         self.live.with_current(|state| Arc::new(state.clone()))
     }
 

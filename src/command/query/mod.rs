@@ -65,20 +65,28 @@ pub(super) fn run(config: &Config, args: &QueryArgs) -> Result<Exit> {
             });
         }
         QueryRequest::Count(filter) => {
-            let events = if looks_at_every_event(filter) {
-                from_an_index(&display, engine, || count(&display, engine, filter))?
-            } else {
-                let events = count(&display, engine, filter)?;
-                refresh_for_later(&display, engine);
-                events
-            };
+            let events = count(&display, engine, filter)?;
+            refresh_for_later(&display, engine);
             if events == 0 {
                 remark_none(&display, engine, filter);
             }
         }
         QueryRequest::All(filter, after) => {
-            // An index holds no lock while a slow reader reads.
-            cursor = from_an_index(&display, engine, || all(&display, engine, filter, *after))?;
+            // Reading everything is faster from an index, and holds no lock while a slow reader reads.
+            let built = if engine.needs_build() {
+                refresh_index(&display, engine)
+            } else {
+                Ok(())
+            };
+            if let Err(error @ Error::Busy { .. }) = built {
+                // It has timed out once already.
+                return Err(error);
+            }
+            cursor = all(&display, engine, filter, *after)?;
+            match built {
+                Ok(()) => refresh_for_later(&display, engine),
+                failed => note_failure(&display, failed),
+            }
             if cursor.is_none() && after.is_none() {
                 remark_none(&display, engine, filter);
             }
@@ -153,32 +161,6 @@ fn count(display: &Display, engine: &dyn Engine, filter: &Filter) -> Result<u64>
     out.write(&line)?;
     out.flush()?;
     Ok(events)
-}
-
-/// Whether SQLite's answer to a count takes longer than an index does: it looks at each row of the window, and of a
-/// window nobody knows how many these are.
-fn looks_at_every_event(filter: &Filter) -> bool {
-    let is_bounded = filter.from_ts != i64::MIN || filter.to_ts != i64::MAX;
-    !filter.is_window_only() && !is_bounded
-}
-
-/// Gives an answer for which everything is read. From an index that is faster, even if it must be built first.
-fn from_an_index<T>(display: &Display, engine: &dyn Engine, answer: impl FnOnce() -> Result<T>) -> Result<T> {
-    let built = if engine.needs_build() {
-        refresh_index(display, engine)
-    } else {
-        Ok(())
-    };
-    if let Err(error @ Error::Busy { .. }) = built {
-        // It has timed out once already.
-        return Err(error);
-    }
-    let answer = answer()?;
-    match built {
-        Ok(()) => refresh_for_later(display, engine),
-        failed => note_failure(display, failed),
-    }
-    Ok(answer)
 }
 
 fn refresh_index(display: &Display, engine: &dyn Engine) -> Result<()> {

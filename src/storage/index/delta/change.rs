@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::list::Added;
-use super::{Delta, ListDelta, Pair, Removed};
+use super::Delta;
+use super::list::ListDelta;
+use super::rows::{Added, Pair, Removed};
 use crate::model::Key;
 use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::reader::Base;

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use super::list::Added;
+use super::Delta;
+use super::list::ListDelta;
 use super::lists::Lists;
-use super::{Delta, ListDelta, Pair, Removed};
+use super::rows::{Added, Pair, Removed};
 use crate::model::{Key, PayloadRef};
 use crate::storage::index::base::codec::{Fixed, Input};
 use crate::storage::index::base::corrupted::Corrupted;

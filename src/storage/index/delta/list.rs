@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::chunks::Chunks;
+use super::rows::Added;
 use crate::model::Key;
 use crate::storage::index::base::corrupted::Corrupted;
 use crate::storage::index::base::reader::{Base, List};
 use crate::storage::index::base::search::partition_point;
 use crate::storage::index::fetch::Slot;
-use crate::storage::index::row::OwnedRow;
 
 /// What differs in a posting list of the base. It tells ranks, of which every list knows its own, and not positions in
 /// the base's list: to find those, blocks all over the base would be read.
@@ -19,14 +19,6 @@ pub(crate) struct ListDelta {
     removed: Chunks<u32>,
     /// Events that came, in the order.
     added: Chunks<Added>,
-}
-
-/// An event that came.
-#[derive(Clone, Debug)]
-pub(super) struct Added {
-    /// How many events of the base come before it, gone ones included.
-    pub(super) rank: u32,
-    pub(super) row: Arc<OwnedRow>,
 }
 
 impl ListDelta {

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use immutable_chunkmap::map::Map;
 
 use super::chunks::Chunks;
-use super::list::Added;
-use super::{ListDelta, Pair, Removed};
+use super::list::ListDelta;
+use super::rows::{Added, Pair, Removed};
 use crate::model::Filter;
 use crate::storage::index::base::corrupted::Corrupted;
 

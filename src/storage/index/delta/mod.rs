@@ -1,27 +1,27 @@
 //! What changed since the base was made: rows that are gone and rows that came, and what that means for each posting
 //! list. A delta never changes; the next one shares most of its memory with the last.
 //!
-//! `list` is one posting list's part of it, kept in `chunks`, `lists` those that filters choose, `change` makes the next
-//! delta, `file` is `audit.idx-delta`.
+//! `rows` are these rows, `list` is one posting list's part of them, both kept in `chunks`; `lists` are those that filters
+//! choose, `change` makes the next delta, `file` is `audit.idx-delta`.
 
 mod change;
 mod chunks;
 mod file;
 mod list;
 mod lists;
+mod rows;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 pub(crate) use change::RowChanges;
 pub(crate) use file::{DeltaFile, DirectoryChanges};
 pub(crate) use list::{ListDelta, Merged};
 
 use chunks::Chunks;
-use list::Added;
 use lists::{Changed, Lists};
+use rows::{Added, Removed};
 
 use crate::model::Filter;
 use crate::storage::index::base::corrupted::Corrupted;
@@ -39,29 +39,6 @@ pub(crate) struct Delta {
     /// The rows that came, or are other ones now, by id.
     added: Chunks<Added>,
     lists: Lists,
-}
-
-/// A row of the base that is gone or another one now.
-#[derive(Clone, Debug)]
-struct Removed {
-    rank: u32,
-    pair: Pair,
-}
-
-/// What chooses the posting lists that a row is in.
-#[derive(Clone, Debug)]
-struct Pair {
-    actor_id: i64,
-    action: Arc<str>,
-}
-
-impl Pair {
-    fn of(row: &OwnedRow) -> Self {
-        Pair {
-            actor_id: row.actor_id,
-            action: (&*row.action).into(),
-        }
-    }
 }
 
 impl Delta {
