@@ -350,3 +350,6 @@ impl Engine for Enhanced {
 fn is_short_walk(query: &Query) -> bool {
     query.filter().is_window_only() && query.offset() + u64::from(query.page_size()) <= SHORT_WALK
 }
+
+#[cfg(test)]
+mod tests;

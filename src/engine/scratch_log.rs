@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::live::Live;
+use super::{Enhanced, Lifetime, Notify};
 use crate::contract::dataset::SCHEMA_SQL;
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::{IfLocked, rebuild};
@@ -54,17 +55,22 @@ impl ScratchLog {
     pub(super) fn append(&self, many: u64) {
         self.run(&format!(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many})
-             INSERT INTO audit_events SELECT m + i, 9999, 1, 'NEW', 'T', 'R', 0, 1
+             INSERT INTO audit_events SELECT m + i, 9999, 1, 'NEW', 'T', 'R', 0, 2
              FROM n, (SELECT max(id) AS m FROM audit_events)"
         ));
     }
 
     pub(super) fn open(&self) -> Live {
+        Live::open(&self.dir, self.listener())
+    }
+
+    pub(super) fn enhanced(&self, lifetime: Lifetime) -> Enhanced {
+        Enhanced::open(&self.dir, lifetime, self.listener())
+    }
+
+    fn listener(&self) -> Notify {
         let said = Arc::clone(&self.said);
-        Live::open(
-            &self.dir,
-            Box::new(move |_, line| said.lock().unwrap().push(line.to_owned())),
-        )
+        Box::new(move |_, line| said.lock().unwrap().push(line.to_owned()))
     }
 
     /// How many of the lines that were said so far hold this; they are forgotten.
