@@ -2,6 +2,7 @@
 
 use super::changed::{History, changed, difference, owned};
 use super::delta_file::{file_of, reseal};
+use super::image::open_base;
 use super::log::{Log, Stored};
 use crate::fuzzing::Draw;
 use crate::model::{Filter, Key, PayloadRef, Position, Query};
@@ -277,6 +278,17 @@ fn every_flipped_bit_and_every_cut_of_a_delta_file_is_seen() {
     }
     let longer = [&bytes[..], &[0]].concat();
     assert!(read(&longer).is_err());
+}
+
+/// Where its rows lie all over the base, it would be most of what a process that answers once takes.
+#[test]
+fn to_open_a_delta_reads_no_block_of_its_base() {
+    let history = some_history();
+    let bytes = file_of(&history).encode(&history.base);
+    let base = open_base(five().index().as_flattened()).unwrap();
+    let file = DeltaFile::decode(&bytes, &base).unwrap();
+    assert_eq!((file.delta.removed(), file.delta.added()), (2, 3));
+    assert_eq!(base.blocks().first_touches(), 0);
 }
 
 /// Counts are checked against what is there before anything is made of them.

@@ -1,5 +1,8 @@
 use super::*;
+use crate::model::{Filter, Position, Query, Rows};
+use crate::storage::fs::dir_lock::DirLock;
 use crate::storage::index::build::rebuild::{IfLocked, RebuildOutcome, rebuild};
+use crate::storage::index::files::{open, publish_delta};
 
 const TABLE: &str = "
     CREATE TABLE audit_events (id INTEGER PRIMARY KEY, created_at INTEGER NOT NULL, actor_id INTEGER NOT NULL,
@@ -121,6 +124,62 @@ fn a_build_is_faster_where_a_quarter_of_a_large_log_lies_on_changed_pages() {
     commit("BETWEEN 1 AND 120000");
     let why = error_of(&mut follower);
     assert!(why.contains("so many pages are different"), "{why}");
+}
+
+/// How many blocks the first answers from the files read: pages of the log, of an actor and of an action, and a count.
+fn blocks_read(dir: &DataDir, actor: i64) -> u64 {
+    let index = open(dir).unwrap().state().unwrap().index.unwrap();
+    for (actor_id, action) in [
+        (None, None),
+        (Some(actor), None),
+        (None, Some("A3")),
+        (Some(actor), Some("A3")),
+    ] {
+        let filter = Filter {
+            actor_id,
+            action: action.map(str::to_owned),
+            ..Filter::ALL
+        };
+        let query = Query::new(filter.clone(), Position::Page(3), 20).unwrap();
+        let mut rows = Rows::default();
+        index.page(&query, &mut rows).unwrap();
+        assert_eq!(rows.len(), 20, "{query:?}");
+        assert!(index.count(&filter).unwrap() > 100);
+    }
+    index.base().blocks().first_touches()
+}
+
+/// A process that answers once would hold most of a large index in memory.
+#[test]
+fn an_answer_beside_changes_all_over_the_log_reads_few_blocks_more() {
+    // Ids and times in different orders, as far as they can be.
+    let sql = TABLE
+        .replace("id < 700", "id < 60000")
+        .replace(
+            "SELECT id, id, 1000 + id, 'A'",
+            "SELECT id, id * 7919 % 60013, 1000 + id % 50, 'A' || (id % 7)",
+        )
+        .replace(BY_ACTOR, "");
+    let (log, mut follower) = followed(&sql);
+    let blocks = log.dir.index().metadata().unwrap().len() / 4096;
+    let quiet = blocks_read(&log.dir, 1_003);
+    let change = "UPDATE audit_events SET action = 'A' || ((id + 1) % 7), actor_id = actor_id + 1 WHERE id % 101 = 0";
+    log.writer.execute_batch(change).unwrap();
+    assert_eq!(refreshed(&mut follower, Budget::ANY), (594, 594, Way::Hashes));
+    let lock = DirLock::try_acquire(log.dir.root()).unwrap().unwrap();
+    publish_delta(
+        &log.dir,
+        &lock,
+        follower.index().base(),
+        &follower.delta_file().unwrap(),
+    )
+    .unwrap();
+    let beside = blocks_read(&log.dir, 1_003);
+    assert!(
+        quiet < beside + 9 && beside < quiet + 20,
+        "{quiet} and {beside} of {blocks}"
+    );
+    assert!(blocks > 5 * beside, "{blocks} and {beside}");
 }
 
 #[test]
