@@ -385,4 +385,129 @@ mod tests {
         watcher.times = FileTimes::Cached;
         assert!(!watcher.matches(&version));
     }
+
+    fn rollback() -> Result<JournalMode> {
+        Ok(JournalMode::Rollback)
+    }
+
+    /// A database that is old enough, and what watches it.
+    fn watched(dir: &DataDir) -> DbWatcher {
+        let mut watcher = DbWatcher::open(dir).unwrap().unwrap();
+        watcher.times = FileTimes::Exact;
+        watcher
+    }
+
+    #[test]
+    fn a_version_holds_until_the_file_or_its_path_is_another_one() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        assert!(DbWatcher::open(&dir).unwrap().is_none());
+        std::fs::write(dir.database(), "a database").unwrap();
+        let watcher = watched(&dir);
+        let version = watcher.capture(rollback).unwrap().unwrap();
+        assert_eq!(version.journal, Journal::Rollback);
+        assert!(watcher.matches(&version) && watcher.look(rollback).unwrap().proves_database());
+        assert_eq!(watcher.states(), Some((None, version.database)));
+
+        // Another file under the name, and the first one as it was but for its name.
+        std::fs::rename(dir.database(), root.path().join("old")).unwrap();
+        std::fs::write(dir.database(), "a database").unwrap();
+        let moved = watcher.look(rollback).unwrap();
+        assert!(!moved.is_at_its_path && moved.version().is_none());
+        let same = DbVersion {
+            database: moved.database,
+            ..version
+        };
+        assert!(!watcher.is_at_its_path_now());
+        std::thread::sleep(2 * clock_grain(&moved.database));
+        assert!(!watcher.is_at_its_path() && !watcher.matches(&same));
+
+        let watcher = watched(&dir);
+        let version = watcher.capture(rollback).unwrap().unwrap();
+        std::fs::write(dir.database(), "a database, longer").unwrap();
+        assert!(watcher.is_at_its_path() && !watcher.matches(&version));
+    }
+
+    #[test]
+    fn a_version_beside_a_log_holds_as_long_as_that_is_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        std::fs::write(dir.database(), "a database").unwrap();
+        let watcher = watched(&dir);
+        let wal = watcher.files().wal.clone();
+        let database = watcher.database_state().unwrap();
+        let empty = DbVersion {
+            database,
+            journal: Journal::WalEmpty,
+        };
+        assert!(watcher.matches(&empty));
+        // One without a byte is the same as none.
+        std::fs::write(&wal, "").unwrap();
+        assert!(watcher.matches(&empty));
+        std::fs::write(&wal, "7").unwrap();
+        assert!(!watcher.matches(&empty));
+        let (state, _) = watcher.states().unwrap();
+        let of_log = |state: FileState| DbVersion {
+            database,
+            journal: Journal::Wal(state),
+        };
+        assert!(watcher.matches(&of_log(state.unwrap())));
+        let other = FileState {
+            mtime_ns: 7,
+            ..state.unwrap()
+        };
+        assert!(!watcher.matches(&of_log(other)));
+        std::fs::remove_file(&wal).unwrap();
+        assert!(!watcher.matches(&of_log(state.unwrap())) && watcher.matches(&empty));
+    }
+
+    /// SQLite looks for the log beside the file that the links lead to.
+    #[test]
+    fn a_version_behind_a_link_holds_until_that_is_turned() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let at = |name: &str| root.path().join(name);
+        let turn = |name: &str| {
+            let _ = std::fs::remove_file(dir.database());
+            std::os::unix::fs::symlink(at(name), dir.database()).unwrap();
+        };
+        std::fs::write(at("real"), "a database").unwrap();
+        turn("real");
+        let watcher = watched(&dir);
+        let version = watcher.capture(rollback).unwrap().unwrap();
+        assert!(watcher.matches(&version));
+        // Another name of the same file: there another log would count.
+        std::fs::hard_link(at("real"), at("other name")).unwrap();
+        let version = DbVersion {
+            database: watcher.database_state().unwrap(),
+            ..version
+        };
+        assert!(watcher.matches(&version));
+        turn("other name");
+        assert!(!watcher.is_at_its_path_now());
+        std::thread::sleep(2 * clock_grain(&version.database));
+        assert!(!watcher.is_at_its_path() && !watcher.matches(&version));
+    }
+
+    #[test]
+    fn what_lies_behind_the_committed_frames_is_a_gap() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        let writer = rusqlite::Connection::open(dir.database()).unwrap();
+        writer
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x)")
+            .unwrap();
+        let watcher = watched(&dir);
+        let frames = |frames| move || Ok(JournalMode::Wal { frames });
+        let gap = |count| watcher.look(frames(count)).unwrap().has_more_frames;
+        assert_eq!([gap(1), gap(2)], [true, false], "the table takes two pages");
+        assert!(watcher.look(frames(2)).unwrap().version().is_some());
+        assert!(!watcher.look(rollback).unwrap().has_more_frames);
+        // Whatever a log is that is none, something happens to it.
+        let copy = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(copy.path());
+        std::fs::write(dir.database(), "a database").unwrap();
+        std::fs::write(copy.path().join("audit.db-wal"), "no log").unwrap();
+        assert!(watched(&dir).look(frames(0)).unwrap().has_more_frames);
+    }
 }

@@ -280,6 +280,56 @@ fn every_flipped_bit_and_every_cut_of_a_delta_file_is_seen() {
     assert!(read(&longer).is_err());
 }
 
+/// A file under the right checksum whose rows cannot be those of any log.
+#[test]
+fn a_forged_order_is_refused() {
+    let history = some_history();
+    let bytes = file_of(&history).encode(&history.base);
+    // Behind magic, version, base and source: two removed events, and three added ones.
+    let removed = 8 + 8 + 16 + 144;
+    let ranks = removed + 8;
+    let rank_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let second = ranks + 16 + rank_at(ranks + 12) as usize;
+    let added = second + 16 + rank_at(second + 12) as usize + 8;
+    assert_eq!([rank_at(ranks), rank_at(second)], [2, 3]);
+    let mut next = added;
+    let rows: Vec<usize> = (0..3)
+        .map(|_| {
+            let row = next;
+            let texts: u32 = [44, 48, 52].map(|at| rank_at(row + at)).iter().sum();
+            next = row + 56 + texts as usize;
+            row
+        })
+        .collect();
+    let events = history.base.events() as u32;
+    let refused = |changes: &[(usize, u32)]| {
+        let mut forged = bytes.clone();
+        for &(at, number) in changes {
+            forged[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        }
+        reseal(&mut forged);
+        DeltaFile::decode(&forged, &history.base).err()
+    };
+    let error = |why| Some(Corrupted::new(why).in_delta());
+    assert_eq!(refused(&[]), None);
+    let gone = error("an event is to go that is not there");
+    assert_eq!(refused(&[(ranks, 3)]), gone, "twice");
+    assert_eq!(refused(&[(ranks, 4)]), gone, "they do not ascend");
+    assert_eq!(refused(&[(second, events)]), gone, "behind the end");
+    assert_eq!(refused(&[(second, events - 1)]), None);
+    let ids = error("its ids do not ascend");
+    // Behind rank and time.
+    let id_at = |row: usize| rows[row] + 12;
+    assert_eq!(refused(&[(id_at(1), rank_at(id_at(0)))]), ids);
+    assert_eq!(refused(&[(id_at(1), rank_at(id_at(2)))]), ids);
+    let order = error("its events are out of order");
+    assert_eq!([0, 1, 2].map(|row| rank_at(rows[row])), [3, 4, 4]);
+    assert_eq!(refused(&[(rows[0], 5)]), order);
+    assert_eq!(refused(&[(rows[2], 3)]), order);
+    assert_eq!(refused(&[(rows[2], events + 1)]), order);
+    assert_eq!(refused(&[(rows[2], events)]), None);
+}
+
 /// Where its rows lie all over the base, it would be most of what a process that answers once takes.
 #[test]
 fn to_open_a_delta_reads_no_block_of_its_base() {
