@@ -120,7 +120,6 @@ impl Enhanced {
         }
         // One request: what is not worth it now is worth it to nobody.
         if self.live.first_refresh()? >= by_sqlite {
-            self.is_spared.store(true, Ordering::Relaxed);
             return None;
         }
         let state = self.live.refresh_long();

@@ -328,6 +328,11 @@ fn a_forged_order_is_refused() {
     assert_eq!(refused(&[(rows[2], 3)]), order);
     assert_eq!(refused(&[(rows[2], events + 1)]), order);
     assert_eq!(refused(&[(rows[2], events)]), None);
+
+    let mut longer = [&bytes[..], &[0]].concat();
+    reseal(&mut longer);
+    let read = DeltaFile::decode(&longer, &history.base).map(|_| ());
+    assert_eq!(read.err(), error("it goes on behind its end"));
 }
 
 /// Where its rows lie all over the base, it would be most of what a process that answers once takes.

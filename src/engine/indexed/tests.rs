@@ -254,7 +254,7 @@ fn why_no_index_is_kept_is_said_once_and_none_is_made_for_nobody() {
     assert_eq!(page(&engine, DEEP, 3), [2_253, 2_252, 2_251]);
     log.times_said("");
     maintain(&engine);
-    assert_eq!(log.times_said("no index is kept, so SQLite answers each time: "), 1);
+    assert_eq!(log.times_said("audit.idx is a directory"), 1);
     assert_eq!(refreshes(&engine), [0, 0, 0, 1]);
 
     // Who has no answer yet gets one from memory.
@@ -270,11 +270,33 @@ fn what_is_yet_to_be_asked_profits_from_a_refresh_and_what_was_answered_does_not
     let log = ScratchLog::with_index("DELETE");
     log.run("DELETE FROM audit_events WHERE id = 3000");
     let engine = one_shot(&log);
+    assert!(!engine.needs_build());
     maintain(&engine);
     assert_eq!(refreshes(&engine), [1, 0, 0, 0]);
     assert_eq!(page(&engine, 1, 1), [2_999]);
     assert_eq!(refreshes(&engine), [1, 0, 0, 0]);
     assert!(one_shot(&log).live.is_known(), "it lies in the directory");
+    // Where a refresh is not enough, it is a build.
+    log.run("ALTER TABLE audit_events ADD COLUMN remark TEXT");
+    let engine = one_shot(&log);
+    maintain(&engine);
+    assert_eq!(refreshes(&engine), [0, 1, 0, 0]);
+}
+
+#[test]
+fn while_another_process_builds_only_who_has_no_answer_builds_in_memory() {
+    let log = ScratchLog::new("DELETE");
+    let _lock = DirLock::try_acquire(log.dir.root()).unwrap();
+    let engine = one_shot(&log);
+    assert_eq!(page(&engine, DEEP, 1), [2_751]);
+    log.times_said("");
+    maintain(&engine);
+    assert_eq!(log.times_said("no index was made, so SQLite answers each time"), 1);
+    assert_eq!(refreshes(&engine), [0, 0, 0, 1]);
+    let engine = one_shot(&log);
+    maintain(&engine);
+    assert_eq!(log.times_said("the index lives in memory only"), 1);
+    assert_eq!(refreshes(&engine), [0, 1, 0, 0]);
 }
 
 #[test]
@@ -342,6 +364,7 @@ fn a_walk_goes_on_by_sqlite_behind_a_corrupt_block() {
         assert!(ids.iter().copied().eq((first..=EVENTS as i64).rev()), "{commits}");
         assert_eq!(log.times_said("are of a later moment"), usize::from(commits));
         assert_eq!(refreshes(&engine)[3], 1);
+        assert!(engine.live.is_corrupt());
     }
     // Where nothing was given, any moment is as good.
     let log = ScratchLog::with_index("DELETE");
@@ -357,11 +380,26 @@ fn a_log_that_cannot_be_indexed_is_answered_by_the_services_own_statement() {
     log.run("UPDATE audit_events SET created_at = 'noon' WHERE id = 9");
     let engine = one_shot(&log);
     maintain(&engine);
-    assert!(engine.is_unsound());
+    assert!(engine.is_unsound() && !engine.needs_build());
     assert_eq!(engine.count(&of_actor(3)).unwrap(), 429);
-    assert_eq!(log.times_said("the log cannot be indexed, SQLite answers instead"), 1);
+    let told = "the log cannot be indexed, SQLite answers instead";
+    assert_eq!(log.times_said(told), 1);
+    // The next process takes it over, and says it with its answer.
+    let engine = one_shot(&log);
+    assert!(engine.is_unsound() && log.times_said(told) == 0);
+    assert_eq!(engine.count(&of_actor(3)).unwrap(), 429);
+    assert_eq!(log.times_said(told), 1);
     log.run("UPDATE audit_events SET created_at = 9 WHERE id = 9");
     assert!(!engine.is_unsound());
+}
+
+#[test]
+fn who_lives_on_builds_nothing_that_nobody_asked_for() {
+    let log = ScratchLog::new("DELETE");
+    let engine = log.enhanced(Lifetime::LongLived);
+    maintain(&engine);
+    assert_eq!(refreshes(&engine), [0; 4]);
+    assert!(engine.needs_build() && !log.dir.index().exists());
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl<T> Chunks<T> {
     /// The items from an index on.
     pub(super) fn iter_from(&self, index: usize) -> impl Iterator<Item = &T> {
         let number = self.chunk_at(index);
-        let skipped = index - self.start(number).min(index);
+        let skipped = index - self.start(number);
         let chunks = self.chunks.get(number..).unwrap_or_default();
         chunks.iter().flat_map(|chunk| chunk.items.iter()).skip(skipped)
     }
@@ -106,12 +106,8 @@ impl<T: Clone> Chunks<T> {
             // Where items come one behind the other, full chunks stay behind.
             let is_at_end = index - start == MOST;
             let behind = items.split_off(if is_at_end { MOST } else { MOST / 2 });
-            chunk.end = start + chunk.items.len();
-            let behind = Chunk {
-                end: chunk.end,
-                items: Arc::new(behind),
-            };
-            self.chunks.insert(number + 1, behind);
+            let items = Arc::new(behind);
+            self.chunks.insert(number + 1, Chunk { end: 0, items });
         }
         self.count_from(number);
     }
@@ -129,6 +125,7 @@ impl<T: Clone> Chunks<T> {
         }
     }
 
+    /// Brings the ends up to date from a chunk on.
     fn count_from(&mut self, number: usize) {
         let mut end = self.start(number);
         for chunk in &mut self.chunks[number..] {
