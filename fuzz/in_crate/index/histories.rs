@@ -1,13 +1,15 @@
 //! Histories of small logs: each with every question there is to ask, thousands at random, and their files.
 
+use std::sync::Arc;
+
 use super::changed::{History, changed, difference, owned};
 use super::delta_file::{file_of, reseal};
 use super::image::open_base;
 use super::log::{Log, Stored};
 use crate::fuzzing::Draw;
 use crate::model::{Filter, Key, PayloadRef, Position, Query};
-use crate::storage::index::Corrupted;
 use crate::storage::index::delta::{DeltaFile, RowChanges};
+use crate::storage::index::{Corrupted, Index};
 
 /// Bytes that look random and are the same in every run (xorshift64*).
 fn bytes(seed: u64, len: usize) -> Vec<u8> {
@@ -328,6 +330,14 @@ fn a_forged_order_is_refused() {
     assert_eq!(refused(&[(rows[2], 3)]), order);
     assert_eq!(refused(&[(rows[2], events + 1)]), order);
     assert_eq!(refused(&[(rows[2], events)]), None);
+
+    // An event that comes under an id whose event in the base stays is found by who reads rows by id.
+    let mut forged = bytes.clone();
+    forged[id_at(0)..id_at(0) + 4].copy_from_slice(&40_u32.to_le_bytes());
+    reseal(&mut forged);
+    let delta = DeltaFile::decode(&forged, &history.base).unwrap().delta;
+    let rows = Index::new(Arc::clone(&history.base), delta).rows_in(&(i64::MIN..=i64::MAX));
+    assert_eq!(rows, Err(Corrupted::new("ids do not ascend")));
 
     let mut longer = [&bytes[..], &[0]].concat();
     reseal(&mut longer);

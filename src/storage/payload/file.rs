@@ -228,23 +228,71 @@ mod tests {
     use super::*;
     use crate::model::{PayloadRef, Row};
 
-    /// A page of one event whose payload is read like this.
-    fn fill(page: &mut Page, read: impl Fn(&mut [u8]) -> io::Result<()>) -> Result<()> {
+    /// A page of events whose payloads lie at these places, offset and length, of a file of so many bytes.
+    fn fill_from(
+        page: &mut Page,
+        places: &[(i64, i64)],
+        size: u64,
+        read: impl Fn(&mut [u8]) -> io::Result<()>,
+    ) -> Result<()> {
         let find = |rows: &mut Rows| {
-            rows.push(&Row {
-                id: 1,
-                created_at: 1,
-                actor_id: 1,
-                action: "UPDATE",
-                resource_type: "ORDER",
-                resource_id: "ORDER-1",
-                payload_ref: PayloadRef { offset: 0, len: 3 },
-            });
+            for &(offset, len) in places {
+                rows.push(&Row {
+                    id: 1,
+                    created_at: 1,
+                    actor_id: 1,
+                    action: "UPDATE",
+                    resource_type: "ORDER",
+                    resource_id: "ORDER-1",
+                    payload_ref: PayloadRef { offset, len },
+                });
+            }
             Ok(())
         };
         page.fill(find, |unread, buffer| {
-            read_payload(unread, 3, buffer, |room, _| read(room))
+            read_payload(unread, size, buffer, |room, _| read(room))
         })
+    }
+
+    /// A page of one event whose payload is read like this.
+    fn fill(page: &mut Page, read: impl Fn(&mut [u8]) -> io::Result<()>) -> Result<()> {
+        fill_from(page, &[(0, 3)], 3, read)
+    }
+
+    /// Before a byte is allocated, whatever a row says.
+    #[test]
+    fn a_place_that_is_not_in_the_file_is_not_read() {
+        let read = |room: &mut [u8]| {
+            room.copy_from_slice(b"{}\n");
+            Ok(())
+        };
+        let said = |places: &[(i64, i64)], size| {
+            let mut page = Page::default();
+            match fill_from(&mut page, places, size, read) {
+                Ok(()) => format!("{} events", page.len()),
+                Err(error) => error.to_string(),
+            }
+        };
+        assert_eq!(said(&[(0, 3), (7, 3)], 10), "2 events");
+        for place in [(8, 3), (11, 0), (0, 11), (i64::MAX, i64::MAX), (i64::MAX, 1)] {
+            let said = said(&[(0, 3), place], 10);
+            assert!(
+                said.contains("lies past the end of payloads.jsonl (10 bytes)"),
+                "{place:?}: {said}"
+            );
+        }
+        for place in [(-1, 3), (0, -1), (i64::MIN, i64::MIN)] {
+            let said = said(&[place], 10);
+            assert!(said.contains("an offset or a length below 0"), "{place:?}: {said}");
+        }
+        let (most, size) = (MAX_PAGE_BYTES as i64, u64::MAX);
+        for places in [&[(0, most + 1)][..], &[(0, 3), (0, most - 1)]] {
+            let said = said(places, size);
+            assert!(
+                said.contains("more than 1 GiB: ask for a smaller page"),
+                "{places:?}: {said}"
+            );
+        }
     }
 
     /// The buffer of a page that is used again still holds the payload of an earlier event, of the same length.

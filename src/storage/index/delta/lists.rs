@@ -145,3 +145,117 @@ impl Changed<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Key, PayloadRef};
+    use crate::storage::index::row::OwnedRow;
+
+    fn added(id: i64, actor_id: i64, action: &str) -> Added {
+        let row = OwnedRow {
+            key: Key { created_at: id, id },
+            actor_id,
+            action: action.into(),
+            resource_type: "T".into(),
+            resource_id: "R".into(),
+            payload_ref: PayloadRef { offset: 0, len: 2 },
+        };
+        let row = Arc::new(row);
+        Added { rank: 5, row }
+    }
+
+    fn pair(actor_id: i64, action: &str) -> Pair {
+        let action = action.into();
+        Pair { actor_id, action }
+    }
+
+    fn filter(actor_id: Option<i64>, action: Option<&str>) -> Filter {
+        Filter {
+            actor_id,
+            action: action.map(str::to_owned),
+            ..Filter::ALL
+        }
+    }
+
+    /// Two rows that went, and three that came.
+    fn rows() -> (ListDelta, Chunks<Removed>) {
+        let gone = [(2, pair(1, "A")), (4, pair(2, "B"))];
+        let came = [added(10, 1, "A"), added(11, 1, "B"), added(12, 2, "B")];
+        let all = ListDelta::new(gone.iter().map(|(rank, _)| *rank), came.into_iter());
+        let removed = gone.into_iter().map(|(rank, pair)| Removed { rank, pair });
+        (all, removed.collect())
+    }
+
+    /// The ranks that are gone from a list and the ids that came to it.
+    fn told(lists: &Lists, changed: &Changed<'_>, filter: &Filter) -> Option<(Vec<u64>, Vec<i64>)> {
+        let list = lists.get(filter, changed)?;
+        let gone = (0..9).filter(|&rank| list.is_removed(rank)).collect();
+        Some((gone, list.added().map(|added| added.row.key.id).collect()))
+    }
+
+    #[test]
+    fn all_are_made_once_one_was_looked_for_often_and_are_as_they_were() {
+        let (all, removed) = rows();
+        let (all, removed) = (&all, &removed);
+        let changed = Changed { all, removed };
+        let lists = Lists::default();
+        let expected = [
+            (filter(None, None), Some((vec![2, 4], vec![10, 11, 12]))),
+            (filter(Some(1), None), Some((vec![2], vec![10, 11]))),
+            (filter(Some(2), None), Some((vec![4], vec![12]))),
+            (filter(None, Some("B")), Some((vec![4], vec![11, 12]))),
+            (filter(Some(1), Some("B")), Some((vec![], vec![11]))),
+            (filter(Some(2), Some("A")), None),
+            (filter(Some(3), None), None),
+        ];
+        let mut looks = 0;
+        while lists.made.get().is_none() {
+            for (filter, expected) in &expected {
+                assert_eq!(told(&lists, &changed, filter), *expected, "{filter:?} after {looks}");
+            }
+            // All events are no matter of the lists.
+            looks += expected.len() as u32 - 1;
+            assert!(looks < 2 * LOOKS);
+        }
+        assert!(looks > LOOKS && looks - LOOKS <= expected.len() as u32, "{looks}");
+        for (filter, expected) in &expected {
+            assert_eq!(told(&lists, &changed, filter), *expected, "{filter:?}");
+        }
+        // The next delta goes on with them, and with how often one was looked for.
+        assert!(lists.clone().made.get().is_some());
+        let looked = Lists {
+            looks: LOOKS.into(),
+            ..Lists::default()
+        };
+        told(&looked.clone(), &changed, &filter(Some(1), None));
+        let copy = looked.clone();
+        told(&copy, &changed, &filter(Some(1), None));
+        assert!(copy.made.get().is_some());
+    }
+
+    #[test]
+    fn what_was_made_follows_the_rows_and_forgets_what_is_as_in_the_base() {
+        let (all, removed) = rows();
+        let (all, removed) = (&all, &removed);
+        let changed = Changed { all, removed };
+        let mut lists = Lists::default();
+        // Who does not have them has nothing to change.
+        lists.change(&pair(3, "C"), |list| list.remove(7)).unwrap();
+        assert!(lists.made.get().is_none());
+        lists.looks = LOOKS.into();
+        assert_eq!(told(&lists, &changed, &filter(Some(3), None)), None);
+        let made = |lists: &Lists| lists.made.get().unwrap().len();
+        assert_eq!(made(&lists), 4 + 3, "two actors, two actions, three pairs");
+
+        lists.change(&pair(3, "B"), |list| list.remove(7)).unwrap();
+        assert_eq!(made(&lists), 7 + 2);
+        assert_eq!(told(&lists, &changed, &filter(Some(3), None)), Some((vec![7], vec![])));
+        let of_action = told(&lists, &changed, &filter(None, Some("B")));
+        assert_eq!(of_action, Some((vec![4, 7], vec![11, 12])));
+        lists.change(&pair(3, "B"), |list| list.restore(7)).unwrap();
+        assert_eq!(made(&lists), 7);
+        assert_eq!(told(&lists, &changed, &filter(Some(3), None)), None);
+        assert!(lists.change(&pair(3, "B"), |list| list.restore(7)).is_err());
+    }
+}
