@@ -352,6 +352,84 @@ mod tests {
         }
     }
 
+    /// Whoever adds up what a header says must not run over, nor ask for memory that nobody has.
+    #[test]
+    fn a_header_that_tells_of_more_than_a_file_can_hold_is_refused() {
+        let counts = header(None).counts;
+        let is_read = |counts: Counts| {
+            let mut content = [0; CONTENT];
+            Header { counts, ..header(None) }.encode(&mut content);
+            Header::decode(&content).is_ok_and(|header| header.counts == counts)
+        };
+        // The one page of an empty log.
+        let empty = Counts {
+            events: 0,
+            text_bytes: 0,
+            actors: 0,
+            actions: 0,
+            resource_types: 0,
+            pairs: 0,
+            table_leaves: 1,
+            time_leaves: 1,
+        };
+        let at_most = [
+            Counts {
+                events: MAX_EVENTS,
+                ..counts
+            },
+            Counts {
+                text_bytes: 1 << 48,
+                ..counts
+            },
+            Counts {
+                actors: 9,
+                actions: 9,
+                resource_types: 9,
+                pairs: 9,
+                ..counts
+            },
+            Counts {
+                table_leaves: 9,
+                time_leaves: 9,
+                ..counts
+            },
+            empty,
+        ];
+        assert!(at_most.into_iter().all(is_read));
+        let more = [
+            Counts {
+                events: MAX_EVENTS + 1,
+                ..counts
+            },
+            Counts {
+                text_bytes: (1 << 48) + 1,
+                ..counts
+            },
+            Counts { actors: 10, ..counts },
+            Counts { actions: 10, ..counts },
+            Counts {
+                resource_types: 10,
+                ..counts
+            },
+            Counts { pairs: 10, ..counts },
+            Counts {
+                table_leaves: 10,
+                ..counts
+            },
+            Counts {
+                time_leaves: 10,
+                ..counts
+            },
+            Counts {
+                pairs: u64::MAX,
+                ..counts
+            },
+        ];
+        for counts in more {
+            assert!(!is_read(counts), "{counts:?}");
+        }
+    }
+
     #[test]
     fn a_header_comes_back_as_it_was_written() {
         let journals = [Journal::Rollback, Journal::WalEmpty, Journal::Wal(state(3))];

@@ -95,3 +95,37 @@ fn checked<K: Ord>(page: u32, leaf: Leaf<K>) -> Result<(u32, Leaf<K>), Corrupted
     }
     Ok((page, leaf))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf<K>(first: K, last: K) -> Leaf<K> {
+        Leaf {
+            entries: 3,
+            first,
+            last,
+            hash: 7,
+            sum: 0,
+        }
+    }
+
+    fn again<L: Fixed>(leaf: L) -> Result<L, Corrupted> {
+        let mut bytes = Vec::new();
+        leaf.put(&mut bytes);
+        assert_eq!(bytes.len(), L::SIZE);
+        L::take(&mut Input(&bytes))
+    }
+
+    #[test]
+    fn a_page_that_can_be_none_is_refused() {
+        let key = |id| Key { created_at: 5, id };
+        for (first, last) in [(1, 1), (i64::MIN, i64::MAX)] {
+            assert_eq!(again((1, leaf(first, last))), Ok((1, leaf(first, last))));
+            let (first, last) = (key(first), key(last));
+            assert_eq!(again((u32::MAX, leaf(first, last))), Ok((u32::MAX, leaf(first, last))));
+        }
+        assert!(again((0, leaf(1, 1))).is_err() && again((0, leaf(key(1), key(1)))).is_err());
+        assert!(again((1, leaf(2, 1))).is_err() && again((1, leaf(key(2), key(1)))).is_err());
+    }
+}
