@@ -206,7 +206,7 @@ impl Live {
 
     /// A state that the database has after this call began, however long a refresh takes.
     pub(super) fn refresh_long(&self) -> Option<Arc<IndexState>> {
-        match self.turns.take(self.long_refresh(), || self.refresh(Budget::ANY)) {
+        match self.turns.take(self.long_refresh(), || self.refresh(Budget::LONG)) {
             Outcome::Refreshed(state) => Some(state),
             _ => None,
         }

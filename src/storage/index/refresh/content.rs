@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use super::RefreshError;
 use super::leaf_hashes;
 use super::page::TreePage;
+use super::refreshed::Budget;
 use super::row_changes::{compare, merge_ranges};
 use super::tree::{PageSet, Tree, TreeUpdate};
 use super::verify::{FromScratch, Subject};
@@ -164,6 +165,7 @@ impl Content {
         &self,
         snapshot: &mut Snapshot<'_>,
         changed: &PageSet,
+        budget: Budget,
     ) -> Result<Difference, RefreshError> {
         let usable = snapshot.header().usable();
         let no_page = || Malformed("a page of the tree is not there");
@@ -171,7 +173,7 @@ impl Content {
             let bytes = snapshot.page(page)?.ok_or_else(no_page)?;
             Ok(TreePage::parse(bytes, page, usable, self.key)?)
         })?;
-        if table.entries_read() > MOST_CHANGES.max(table.entries() / COMPARED) {
+        if budget.may_build && table.entries_read() > MOST_CHANGES.max(table.entries() / COMPARED) {
             return Err(RefreshError::Rebuild(
                 "so many pages are different that a build is faster".to_owned(),
             ));

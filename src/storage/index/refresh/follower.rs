@@ -243,7 +243,7 @@ impl Follower {
             return Err(RefreshError::TooLong);
         }
         Ok(Found {
-            difference: self.content.difference(snapshot, &changed)?,
+            difference: self.content.difference(snapshot, &changed, budget)?,
             log,
             change_counter: snapshot.header().change_counter,
         })

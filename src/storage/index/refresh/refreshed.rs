@@ -13,6 +13,8 @@ pub(crate) struct Budget {
     pub(super) hashed: u64,
     /// Leaf pages that changed.
     pub(super) changed: usize,
+    /// Whether it ends where a build is faster, because its caller can have one.
+    pub(super) may_build: bool,
 }
 
 impl Budget {
@@ -20,11 +22,18 @@ impl Budget {
     pub(crate) const INLINE: Budget = Budget {
         hashed: 64 << 20,
         changed: 2_000,
+        may_build: false,
     };
-    /// As much as it takes.
+    /// As much as is worth it, for who builds otherwise.
+    pub(crate) const LONG: Budget = Budget {
+        may_build: true,
+        ..Budget::ANY
+    };
+    /// As much as it takes: what a build or a fold catches up with must not call for another one.
     pub(crate) const ANY: Budget = Budget {
         hashed: u64::MAX,
         changed: usize::MAX,
+        may_build: false,
     };
 }
 
