@@ -143,7 +143,7 @@ fn make(dir: &DataDir, lock: &DirLock, spec: DatasetSpec, replace: Replace, disp
 
 /// Best effort: without an index, queries answer as well and build it themselves.
 fn make_index(dir: &DataDir, display: &Display) -> Result<()> {
-    if index::open(dir).is_ok_and(|files| files.state().is_ok_and(|state| state.is_current())) {
+    if index::open(dir).is_ok_and(|mut files| files.state().is_ok_and(|state| state.is_current())) {
         return Ok(());
     }
     let progress = ProgressBar::new(display, "indexing");

@@ -1,4 +1,4 @@
-//! Answers by SQLite, at the baseline's price or less: where no index can tell.
+//! Answers by SQLite, at the baseline's price: where no index can tell.
 
 use std::cell::RefCell;
 
@@ -33,17 +33,9 @@ impl Fallback {
         }
     }
 
-    /// The rows of a page. Where the log is known to be unsound, or turns out to be, the service's own statement decides.
-    pub(super) fn page(&self, query: &Query, is_unsound: bool, rows: &mut Rows) -> Result<()> {
-        self.with_connection(|connection| {
-            if !is_unsound {
-                match connection.deferred_join_page(query, rows) {
-                    Err(Error::Database { .. } | Error::Unreadable { .. } | Error::Row { .. }) => {}
-                    answered => return answered,
-                }
-            }
-            connection.baseline_page(query, rows)
-        })
+    /// The rows of a page.
+    pub(super) fn page(&self, query: &Query, rows: &mut Rows) -> Result<()> {
+        self.with_connection(|connection| connection.baseline_page(query, rows))
     }
 
     /// How many events match.
@@ -114,7 +106,7 @@ mod tests {
     fn actions(fallback: &Fallback) -> String {
         let query = Query::new(Filter::ALL, Position::Page(1), 10).unwrap();
         let mut rows = Rows::default();
-        fallback.page(&query, false, &mut rows).unwrap();
+        fallback.page(&query, &mut rows).unwrap();
         rows.iter().map(|row| row.action.to_owned()).collect()
     }
 

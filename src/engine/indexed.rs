@@ -67,7 +67,7 @@ impl Enhanced {
     /// of SQLite's answer.
     fn ask_index<T>(
         &self,
-        by_sqlite: impl FnOnce(Option<&Index>) -> Duration,
+        by_sqlite: impl Fn(Option<&Index>) -> Duration,
         mut read: impl FnMut(&Index) -> std::result::Result<T, Corrupted>,
     ) -> Option<T> {
         self.ask_state(by_sqlite, |state| state.index.as_ref().ok().map(&mut read))
@@ -76,7 +76,7 @@ impl Enhanced {
     /// The same, for who needs to know of which state the index is.
     fn ask_state<T>(
         &self,
-        by_sqlite: impl FnOnce(Option<&Index>) -> Duration,
+        by_sqlite: impl Fn(Option<&Index>) -> Duration,
         mut read: impl FnMut(&IndexState) -> Option<std::result::Result<T, Corrupted>>,
     ) -> Option<T> {
         let answer = match self.live.with_current(&mut read) {
@@ -111,15 +111,21 @@ impl Enhanced {
     }
 
     /// A state from after this call began.
-    fn refreshed(&self, by_sqlite: impl FnOnce(Option<&Index>) -> Duration) -> Option<Arc<IndexState>> {
-        let by_sqlite = by_sqlite(self.live.last_index().as_ref());
+    fn refreshed(&self, by_sqlite: impl Fn(Option<&Index>) -> Duration) -> Option<Arc<IndexState>> {
+        let by_base = by_sqlite(self.live.last_index().as_ref());
         if let Some(background) = &self.background {
-            let state = self.live.join(by_sqlite);
+            let state = self.live.join(by_base);
             background.request(state.is_none());
             return state;
         }
-        // One request: what is not worth it now is worth it to nobody.
-        if self.live.first_refresh()? >= by_sqlite {
+        // One request: what is not worth it now is worth it to nobody. The delta knows SQLite's way better, but takes
+        // time to read, which a refresh would take, too.
+        let refresh = self.live.first_refresh()?;
+        if refresh >= by_base {
+            return None;
+        }
+        let by_sqlite = by_sqlite(self.live.last_index_and_delta().as_ref());
+        if refresh >= by_sqlite {
             return None;
         }
         let state = self.live.refresh_long();
@@ -163,11 +169,6 @@ impl Enhanced {
         (!is_replaceable(root, &index)).then(|| format!("{} is not ours and cannot be replaced", index.display()))
     }
 
-    /// Whether the database is known to hold what no index can tell.
-    fn is_unsound(&self) -> bool {
-        self.live.with_current(|state| state.index.is_err()).unwrap_or(false)
-    }
-
     /// The rows of a page, from the index or from SQLite.
     fn rows(&self, query: &Query, rows: &mut Rows, will_read: WillRead<'_>) -> Result<()> {
         let by_sqlite = |index: Option<&Index>| cost::page_by_sqlite(index, query);
@@ -179,7 +180,7 @@ impl Enhanced {
         if is_short_walk(query) && self.is_large() {
             self.is_spared.store(true, Ordering::Relaxed);
         }
-        self.fallback.page(query, self.is_unsound(), rows)?;
+        self.fallback.page(query, rows)?;
         self.payloads.forget();
         Ok(())
     }

@@ -91,7 +91,7 @@ impl Live {
             is_refusal_told: AtomicBool::new(false),
             notify,
         };
-        let opened = index::open(dir).and_then(|files| {
+        let opened = index::open(dir).and_then(|mut files| {
             if files.has_unreadable_journal() {
                 return Err("a journal beside the database cannot be read".to_owned().into());
             }
@@ -150,12 +150,21 @@ impl Live {
         Some(read(state))
     }
 
-    /// The index that was last known, however old.
+    /// The index that was last known, however old; of files that were not looked into so far, what their base says.
     pub(super) fn last_index(&self) -> Option<Index> {
         self.state
             .load()
             .as_ref()
             .and_then(|state| state.index.as_ref().ok().cloned())
+    }
+
+    /// The same, with what the files' delta says: reading it takes as long as there are changes.
+    pub(super) fn last_index_and_delta(&self) -> Option<Index> {
+        if let Slot::Files(files) = &mut *self.lock_slot() {
+            // A refresh meets the same fault, and has the index built anew.
+            return files.index().ok().cloned();
+        }
+        self.last_index()
     }
 
     /// Whether what there is to know of the database's present state is known.

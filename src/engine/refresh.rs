@@ -2,6 +2,7 @@
 //! profit from.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -19,37 +20,75 @@ const PERSIST_EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the index of a log when asked to. Ends when it is dropped.
 pub(super) struct BackgroundRefresh {
-    requested: Option<SyncSender<bool>>,
+    wish: Option<Wish>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Where wishes are made.
+struct Wish {
+    bell: SyncSender<()>,
+    needs_index: Arc<AtomicBool>,
+}
+
+/// Where they are heard: one stands for all that were made since the last.
+struct Wishes {
+    bell: Receiver<()>,
+    needs_index: Arc<AtomicBool>,
+}
+
+fn wishes() -> (Wish, Wishes) {
+    // One place: who hears the bell hears of all wishes.
+    let (rung, bell) = sync_channel(1);
+    let needs_index = Arc::new(AtomicBool::new(false));
+    let wish = Wish {
+        bell: rung,
+        needs_index: Arc::clone(&needs_index),
+    };
+    (wish, Wishes { bell, needs_index })
+}
+
+impl Wish {
+    /// Never waits.
+    fn make(&self, needs_index: bool) {
+        if needs_index {
+            self.needs_index.store(true, Ordering::Release);
+        }
+        // Full: the wish that waits there stands for this one, too.
+        let _ = self.bell.try_send(());
+    }
+}
+
+impl Wishes {
+    /// Waits for a wish, and says whether any of those that it stands for needs an index.
+    fn next(&self, wait: Duration) -> Result<bool, RecvTimeoutError> {
+        self.bell.recv_timeout(wait)?;
+        Ok(self.needs_index.swap(false, Ordering::AcqRel))
+    }
 }
 
 impl BackgroundRefresh {
     /// `None` where the system starts no more threads.
     pub(super) fn start(live: &Arc<Live>) -> Option<Self> {
-        // One place: a wish that is already there need not be there twice.
-        let (requested, requests) = sync_channel(1);
+        let (wish, wishes) = wishes();
         let live = Arc::clone(live);
-        let thread = std::thread::Builder::new()
-            .spawn(move || serve(&live, &requests))
-            .ok()?;
+        let thread = std::thread::Builder::new().spawn(move || serve(&live, &wishes)).ok()?;
         Some(BackgroundRefresh {
-            requested: Some(requested),
+            wish: Some(wish),
             thread: Some(thread),
         })
     }
 
     /// Says that the database moved, and whether a request had to be answered without an index.
     pub(super) fn request(&self, needs_index: bool) {
-        if let Some(requested) = &self.requested {
-            // Full: it is asked for already.
-            let _ = requested.try_send(needs_index);
+        if let Some(wish) = &self.wish {
+            wish.make(needs_index);
         }
     }
 }
 
 impl Drop for BackgroundRefresh {
     fn drop(&mut self) {
-        self.requested = None;
+        self.wish = None;
         if let Some(thread) = self.thread.take() {
             // A build that is under way ends first, so that it leaves no half-written file.
             let _ = thread.join();
@@ -57,14 +96,14 @@ impl Drop for BackgroundRefresh {
     }
 }
 
-fn serve(live: &Live, requests: &Receiver<bool>) {
+fn serve(live: &Live, wishes: &Wishes) {
     let mut persisted = Instant::now();
     let mut is_persisted = true;
     let mut is_idle = true;
     let mut pending = None;
     loop {
         let wait = if is_idle { PERSIST_EVERY } else { IDLE };
-        let received = pending.take().map_or_else(|| requests.recv_timeout(wait), Ok);
+        let received = pending.take().map_or_else(|| wishes.next(wait), Ok);
         let (needs_index, is_over) = match received {
             Ok(needs_index) => (needs_index, false),
             Err(RecvTimeoutError::Timeout) => (false, true),
@@ -92,7 +131,7 @@ fn serve(live: &Live, requests: &Receiver<bool>) {
             let _ = live.persist();
             is_persisted = true;
         }
-        match back_off(requests, start.elapsed()) {
+        match back_off(wishes, start.elapsed()) {
             Ok(next) => pending = next,
             Err(Disconnected) => break,
         }
@@ -109,17 +148,17 @@ struct Disconnected;
 
 /// Waits after work that took so long. A request that comes once the work was of use for as long as it took ends the
 /// pause, and is given back.
-fn back_off(requests: &Receiver<bool>, took: Duration) -> Result<Option<bool>, Disconnected> {
+fn back_off(wishes: &Wishes, took: Duration) -> Result<Option<bool>, Disconnected> {
     let start = Instant::now();
     loop {
         let left = (took * BACK_OFF).saturating_sub(start.elapsed());
         if left.is_zero() {
             return Ok(None);
         }
-        match requests.recv_timeout(left) {
+        match wishes.next(left) {
             // The first that is not answered from the index says when that ceased to be of use.
             Ok(true) if start.elapsed() >= took => return Ok(Some(true)),
-            Ok(true) => return pause(requests, (took * BACK_OFF).saturating_sub(start.elapsed())),
+            Ok(true) => return pause(wishes, (took * BACK_OFF).saturating_sub(start.elapsed())),
             Ok(false) => {}
             Err(RecvTimeoutError::Timeout) => return Ok(None),
             Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
@@ -128,13 +167,13 @@ fn back_off(requests: &Receiver<bool>, took: Duration) -> Result<Option<bool>, D
 }
 
 /// Waits, but no longer than anybody can still ask.
-fn pause(requests: &Receiver<bool>, time: Duration) -> Result<Option<bool>, Disconnected> {
+fn pause(wishes: &Wishes, time: Duration) -> Result<Option<bool>, Disconnected> {
     let end = Instant::now() + time;
     while let Some(left) = end
         .checked_duration_since(Instant::now())
         .filter(|left| !left.is_zero())
     {
-        match requests.recv_timeout(left) {
+        match wishes.next(left) {
             Ok(_) => {}
             Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => return Err(Disconnected),
@@ -152,10 +191,10 @@ mod tests {
 
     /// What comes of a pause in which there were these wishes from the beginning, and how long it was.
     fn pause_after(wishes: &[bool]) -> (Option<bool>, Duration) {
-        let (wish, requests) = sync_channel(wishes.len());
-        wishes.iter().for_each(|&needs_index| wish.send(needs_index).unwrap());
+        let (wish, heard) = super::wishes();
+        wishes.iter().for_each(|&needs_index| wish.make(needs_index));
         let start = Instant::now();
-        let next = back_off(&requests, TOOK);
+        let next = back_off(&heard, TOOK);
         (next.ok().unwrap(), start.elapsed())
     }
 
@@ -171,24 +210,26 @@ mod tests {
 
     #[test]
     fn a_wish_that_comes_when_the_work_has_paid_ends_the_pause() {
-        let (wish, requests) = sync_channel(1);
+        let (wish, heard) = wishes();
         let took = Duration::from_secs(1);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 std::thread::sleep(took + TOOK);
-                wish.send(true).unwrap();
+                wish.make(true);
+                // It is there as long as somebody hears.
+                while wish.bell.try_send(()).is_ok() {}
             });
-            assert_eq!(back_off(&requests, took).ok().unwrap(), Some(true));
+            assert_eq!(back_off(&heard, took).ok().unwrap(), Some(true));
         });
     }
 
     #[test]
     fn nobody_waits_for_a_pause_when_nobody_can_ask_any_more() {
         for wishes in [&[][..], &[true], &[false, true]] {
-            let (wish, requests) = sync_channel(2);
-            wishes.iter().for_each(|&needs_index| wish.send(needs_index).unwrap());
+            let (wish, heard) = super::wishes();
+            wishes.iter().for_each(|&needs_index| wish.make(needs_index));
             drop(wish);
-            assert!(back_off(&requests, Duration::from_secs(3_600)).is_err());
+            assert!(back_off(&heard, Duration::from_secs(3_600)).is_err());
         }
     }
 

@@ -52,6 +52,18 @@ impl Key {
             }),
         }
     }
+
+    /// The greatest key that is less; `None` for the least there can be.
+    #[must_use]
+    pub fn predecessor(self) -> Option<Key> {
+        match self.id.checked_sub(1) {
+            Some(id) => Some(Key { id, ..self }),
+            None => Some(Key {
+                created_at: self.created_at.checked_sub(1)?,
+                id: i64::MAX,
+            }),
+        }
+    }
 }
 
 impl fmt::Display for Key {

@@ -15,10 +15,15 @@ fn key(created_at: i64, id: i64) -> Key {
 }
 
 #[test]
-fn the_next_key_is_the_least_that_is_greater() {
+fn the_next_key_is_the_least_that_is_greater_and_the_one_before_it_the_greatest_that_is_less() {
     assert_eq!(key(5, 1).successor(), Some(key(5, 2)));
     assert_eq!(key(5, i64::MAX).successor(), Some(key(6, i64::MIN)));
     assert_eq!(key(i64::MAX, i64::MAX).successor(), None);
+    for at in [key(5, 1), key(5, i64::MAX), key(-3, i64::MIN)] {
+        assert_eq!(at.successor().unwrap().predecessor(), Some(at));
+        assert_eq!(at.predecessor().unwrap().successor(), Some(at));
+    }
+    assert_eq!(Key::MIN.predecessor(), None);
     assert!(Key::MIN < key(i64::MIN, i64::MIN + 1) && key(4, 9) < key(5, 1) && key(5, 1) < key(5, 2));
 }
 

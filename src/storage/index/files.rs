@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::base::corrupted::Corrupted;
-use super::base::leaf_directory::Leaf;
+use super::base::leaf_directory::{Leaf, TableLeaf, TimeLeaf};
 use super::base::reader::Base;
 use super::base::source::Source;
 use super::delta::{Delta, DeltaFile, DirectoryChanges};
@@ -78,11 +78,21 @@ pub(crate) struct OpenFiles {
     watcher: Arc<DbWatcher>,
     base: Arc<Base>,
     source: Source,
-    /// The delta file, if it is the base's. To read it takes a look at the base for every change: who asks SQLite in
-    /// the end should not have waited for that.
+    /// The delta file, if it is the base's. What it says is not read before somebody asks: who asks SQLite in the end should not
+    /// have waited for that.
     delta: Option<Vec<u8>>,
+    /// What the files say, once somebody asked.
+    contents: Option<Contents>,
     /// Why a delta file that is there is not used.
     delta_refused: Option<Corrupted>,
+}
+
+/// What base and delta say together.
+#[derive(Debug)]
+struct Contents {
+    index: Index,
+    table: DirectoryChanges<TableLeaf>,
+    time: DirectoryChanges<TimeLeaf>,
 }
 
 /// Why the files of an index are not to be used.
@@ -141,6 +151,7 @@ pub(crate) fn open(dir: &DataDir) -> std::result::Result<OpenFiles, OpenError> {
         base: Arc::new(base),
         source,
         delta,
+        contents: None,
         delta_refused,
     };
     files.doubt_times();
@@ -183,17 +194,45 @@ impl OpenFiles {
     ///
     /// # Errors
     /// A damaged block of the base, or a delta that tells what cannot be.
-    pub(crate) fn state(&self) -> std::result::Result<IndexState, Corrupted> {
+    pub(crate) fn state(&mut self) -> std::result::Result<IndexState, Corrupted> {
         let version = self.source.version.filter(|version| self.watcher.matches(version));
-        let base = Arc::clone(&self.base);
-        let index = match (&self.delta, version) {
-            (Some(bytes), Some(_)) => Index::new(base, DeltaFile::decode(bytes, &self.base)?.delta),
-            _ => Index::new(base, Delta::default()),
+        let index = match version {
+            Some(_) => self.index()?.clone(),
+            None => Index::new(Arc::clone(&self.base), Delta::default()),
         };
         Ok(IndexState {
             watcher: Arc::clone(&self.watcher),
             version,
             index: Ok(index),
+        })
+    }
+
+    /// Base and delta, whether or not the database went on since.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn index(&mut self) -> std::result::Result<&Index, Corrupted> {
+        let contents = match self.contents.take() {
+            Some(contents) => contents,
+            None => self.read_contents()?,
+        };
+        Ok(&self.contents.insert(contents).index)
+    }
+
+    fn read_contents(&self) -> std::result::Result<Contents, Corrupted> {
+        let base = Arc::clone(&self.base);
+        let Some(bytes) = &self.delta else {
+            return Ok(Contents {
+                index: Index::new(base, Delta::default()),
+                table: DirectoryChanges::default(),
+                time: DirectoryChanges::default(),
+            });
+        };
+        let file = DeltaFile::decode(bytes, &base)?;
+        Ok(Contents {
+            index: Index::new(base, file.delta),
+            table: file.table,
+            time: file.time,
         })
     }
 
@@ -269,15 +308,12 @@ impl OpenFiles {
     ///
     /// # Errors
     /// The index is corrupt.
-    pub(crate) fn into_follower(self) -> std::result::Result<Follower, Corrupted> {
-        let base = Arc::clone(&self.base);
-        let (delta, table, time) = match &self.delta {
-            Some(bytes) => {
-                let file = DeltaFile::decode(bytes, &base)?;
-                (file.delta, file.table, file.time)
-            }
-            None => Default::default(),
+    pub(crate) fn into_follower(mut self) -> std::result::Result<Follower, Corrupted> {
+        let Contents { index, table, time } = match self.contents.take() {
+            Some(contents) => contents,
+            None => self.read_contents()?,
         };
+        let base = self.base;
         let version = self.source.version;
         let wal = match version.map(|version| version.journal) {
             Some(Journal::Wal(wal)) => Some(wal),
@@ -302,7 +338,7 @@ impl OpenFiles {
             key: base.header().hash_key,
             basis,
             are_others_checked: true,
-            index: Index::new(base, delta),
+            index,
             table,
             time,
         }))

@@ -1,4 +1,4 @@
-//! The statements that answer a request: the baseline's, which are the live service's own, and one that skips faster.
+//! The statements that answer a request: the live service's own.
 
 use std::ops::ControlFlow;
 
@@ -51,37 +51,6 @@ const BASELINE_COUNT_AS_OF: &str = "
       AND (? IS NULL OR actor_id = ?)
       AND (? IS NULL OR action = ?)
       AND (created_at, id) <= (?, ?)";
-
-/// Skips within the index on `created_at`, which holds the whole order, and then joins only the page's rows to the
-/// table (a deferred join).
-///
-/// Where index and table differ, it shows what the service's statement does: what the index holds is taken from
-/// there, and a row that the table has not shows as NULLs, so that it cannot pass for no row at all. The condition
-/// on the row id is always true: it has the id read, and so checked, of the entries that are skipped, too. The rows
-/// come as the inner statement finds them: sorted once more, a corrupt index would seem to be in order.
-///
-/// A table may have a column of its own that is called `_rowid_`, and then this name no longer means the row id. The
-/// last condition is there to be refused by SQLite in that case, as ambiguous; in any other it is true and costs nothing.
-macro_rules! deferred_join {
-    ($($condition:literal)?) => {
-        concat!(
-            "SELECT found.event, found.at, e.actor_id, e.action, e.resource_type, e.resource_id, e.payload_offset,
-                    e.payload_len
-             FROM (
-                 SELECT created_at AS at, id AS event, _rowid_ AS row_id
-                 FROM audit_events INDEXED BY idx_created_at
-                 WHERE created_at BETWEEN ? AND ? AND +_rowid_ >= -9223372036854775808
-                   AND (SELECT _rowid_ FROM audit_events, (SELECT 1 AS _rowid_) LIMIT 0) IS NULL",
-                   $(" AND ", $condition,)?
-                 " ORDER BY created_at DESC, id DESC
-                 LIMIT ? OFFSET ?
-             ) AS found
-             LEFT JOIN audit_events AS e ON e._rowid_ = found.row_id"
-        )
-    };
-}
-const DEFERRED_JOIN_PAGE: &str = deferred_join!();
-const DEFERRED_JOIN_AS_OF: &str = deferred_join!("(created_at, id) <= (?, ?)");
 
 /// The values of a statement's conditions, in their order.
 pub(super) struct Values<'a>(pub(super) Vec<&'a dyn ToSql>);
@@ -161,27 +130,6 @@ impl Connection {
             .and_key(filter.as_of.as_ref())
             .and_limit(&bounds.0, &bounds.1);
         ask(baseline_statement(filter, after), &values.0)
-    }
-
-    /// The rows of a page, and where nothing is filtered by a statement that skips faster. Exactly the rows of
-    /// [`Connection::baseline_page`], read by way of the same index, or an error. To leave a condition that is always
-    /// true out of a filtered one makes no difference: SQLite is done with it once, before the first row.
-    pub(crate) fn deferred_join_page(&self, query: &Query, rows: &mut Rows) -> Result<()> {
-        let filter = query.filter();
-        if !filter.is_window_only() || matches!(query.position(), Position::After(_)) {
-            return self.baseline_page(query, rows);
-        }
-        // Where the service's own statement is refused, so is this one: it compares fewer columns, and would not meet a
-        // collation that nobody knows.
-        self.map_err(self.sqlite.prepare_cached(baseline_statement(filter, None)).map(drop))?;
-        let (statement, to_ts) = match filter.as_of {
-            None => (DEFERRED_JOIN_PAGE, filter.to_ts),
-            Some(_) => (DEFERRED_JOIN_AS_OF, window_end(filter, None)),
-        };
-        let (limit, offset) = (query.page_size().into(), offset(query));
-        let values: Vec<&dyn ToSql> = vec![&filter.from_ts, &to_ts];
-        let values = Values(values).and_key(filter.as_of.as_ref()).and_limit(&limit, &offset);
-        self.collect(statement, &*values.0, rows)
     }
 
     /// How many events match.
