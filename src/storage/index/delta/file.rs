@@ -15,7 +15,7 @@ use crate::storage::index::base::leaf_directory::{TableLeaf, TimeLeaf};
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::base::source::Source;
 use crate::storage::index::hash::page_hash;
-use crate::storage::index::row::OwnedRow;
+use crate::storage::index::row::{OwnedRow, Texts};
 
 const MAGIC: [u8; 8] = *b"AUDITQDL";
 /// Goes up with every change of what a byte means.
@@ -158,7 +158,10 @@ impl Delta {
             rank.put(out);
             row.key.put(out);
             [row.actor_id, row.payload_ref.offset, row.payload_ref.len].put(out);
-            put_texts(&[&row.action, &row.resource_type, &row.resource_id], out);
+            put_texts(
+                &[row.texts.action(), row.texts.resource_type(), row.texts.resource_id()],
+                out,
+            );
         }
     }
 
@@ -202,8 +205,8 @@ fn put_texts(texts: &[&str], out: &mut Vec<u8>) {
 }
 
 fn take_removed(input: &mut Input<'_>) -> Result<Removed, Corrupted> {
-    let (rank, actor_id, len) = (input.take()?, input.take()?, input.take()?);
-    let action = take_text(input, len)?.into();
+    let (rank, actor_id, len) = (input.take()?, input.take()?, input.take::<u32>()?);
+    let action = take_text(input, len as usize)?.into();
     let pair = Pair { actor_id, action };
     Ok(Removed { rank, pair })
 }
@@ -213,18 +216,22 @@ fn take_added(input: &mut Input<'_>) -> Result<Added, Corrupted> {
     let key: Key = input.take()?;
     let [actor_id, offset, len] = input.take()?;
     let [action, resource_type, resource_id] = input.take::<[u32; 3]>()?;
-    let row = OwnedRow {
+    let len_of_all = [action, resource_type, resource_id]
+        .map(|len| len as usize)
+        .iter()
+        .sum();
+    let texts = Texts::cut(take_text(input, len_of_all)?, action, resource_type).ok_or(NOT_UTF8)?;
+    let row = Arc::new(OwnedRow {
         key,
         actor_id,
-        action: take_text(input, action)?.into(),
-        resource_type: take_text(input, resource_type)?.into(),
-        resource_id: take_text(input, resource_id)?.into(),
+        texts,
         payload_ref: PayloadRef { offset, len },
-    };
-    let row = Arc::new(row);
+    });
     Ok(Added { rank, row })
 }
 
-fn take_text<'file>(input: &mut Input<'file>, len: u32) -> Result<&'file str, Corrupted> {
-    std::str::from_utf8(input.bytes(len as usize)?).map_err(|_| Corrupted::new("a text is not UTF-8"))
+fn take_text<'file>(input: &mut Input<'file>, len: usize) -> Result<&'file str, Corrupted> {
+    std::str::from_utf8(input.bytes(len)?).map_err(|_| NOT_UTF8)
 }
+
+const NOT_UTF8: Corrupted = Corrupted::new("a text is not UTF-8");

@@ -122,7 +122,7 @@ impl Changed<'_> {
         let added = self
             .all
             .added()
-            .filter(|added| is_in(added.row.actor_id, &added.row.action));
+            .filter(|added| is_in(added.row.actor_id, added.row.texts.action()));
         ListDelta::new(removed.map(|removed| removed.rank), added.cloned())
     }
 
@@ -149,19 +149,20 @@ impl Changed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Key, PayloadRef};
+    use crate::model::{PayloadRef, Row};
     use crate::storage::index::row::OwnedRow;
 
     fn added(id: i64, actor_id: i64, action: &str) -> Added {
-        let row = OwnedRow {
-            key: Key { created_at: id, id },
+        let row = Row {
+            id,
+            created_at: id,
             actor_id,
-            action: action.into(),
-            resource_type: "T".into(),
-            resource_id: "R".into(),
+            action,
+            resource_type: "T",
+            resource_id: "R",
             payload_ref: PayloadRef { offset: 0, len: 2 },
         };
-        let row = Arc::new(row);
+        let row = Arc::new(OwnedRow::from(&row));
         Added { rank: 5, row }
     }
 

@@ -91,7 +91,7 @@ impl Delta {
     pub(crate) fn actions(&self) -> BTreeSet<&str> {
         let removed = self.removed.iter().map(|removed| &*removed.pair.action);
         removed
-            .chain(self.all.added().map(|added| &*added.row.action))
+            .chain(self.all.added().map(|added| added.row.texts.action()))
             .collect()
     }
 

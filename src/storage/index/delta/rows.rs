@@ -30,7 +30,7 @@ impl Pair {
     pub(super) fn of(row: &OwnedRow) -> Self {
         Pair {
             actor_id: row.actor_id,
-            action: (&*row.action).into(),
+            action: row.texts.action().into(),
         }
     }
 }

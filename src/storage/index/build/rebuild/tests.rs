@@ -252,6 +252,6 @@ fn a_file_that_is_overwritten_between_two_refreshes_is_read_anew() {
         std::fs::write(log.dir.database(), bytes).unwrap();
         follower.refresh(Budget::ANY).unwrap();
         let rows = follower.index().rows_in(&(4242..=4242)).unwrap();
-        assert_eq!(&*rows[0].resource_id, format!("{letter}-4242"));
+        assert_eq!(rows[0].texts.resource_id(), format!("{letter}-4242"));
     }
 }

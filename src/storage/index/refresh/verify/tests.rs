@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::PayloadRef;
+use crate::model::{PayloadRef, Row};
 use crate::storage::data_dir::DataDir;
 use crate::storage::index::build::rebuild::{IfLocked, RebuildOutcome, rebuild};
 use crate::storage::index::delta::RowChanges;
@@ -38,20 +38,18 @@ fn built() -> (tempfile::TempDir, FromScratch, Leaves) {
 }
 
 fn row(id: i64) -> OwnedRow {
-    OwnedRow {
-        key: Key {
-            created_at: 1000 + id / 2,
-            id,
-        },
+    OwnedRow::from(&Row {
+        id,
+        created_at: 1000 + id / 2,
         actor_id: id % 7,
-        action: format!("A{}", id % 3).into(),
-        resource_type: "T".into(),
-        resource_id: format!("R-{id}").into(),
+        action: &format!("A{}", id % 3),
+        resource_type: "T",
+        resource_id: &format!("R-{id}"),
         payload_ref: PayloadRef {
             offset: id * 10,
             len: 10,
         },
-    }
+    })
 }
 
 #[test]
@@ -103,24 +101,24 @@ fn every_wrong_delta_is_a_difference() {
         ),
         (
             "action",
-            Some(OwnedRow {
-                action: "A9".into(),
-                ..row(50)
-            }),
+            Some(OwnedRow::from(&Row {
+                action: "A9",
+                ..there.as_row()
+            })),
         ),
         (
             "type",
-            Some(OwnedRow {
-                resource_type: "U".into(),
-                ..row(50)
-            }),
+            Some(OwnedRow::from(&Row {
+                resource_type: "U",
+                ..there.as_row()
+            })),
         ),
         (
             "resource",
-            Some(OwnedRow {
-                resource_id: "R-51".into(),
-                ..row(50)
-            }),
+            Some(OwnedRow::from(&Row {
+                resource_id: "R-51",
+                ..there.as_row()
+            })),
         ),
         (
             "payload",
