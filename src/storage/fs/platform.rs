@@ -212,3 +212,108 @@ pub(crate) fn random<const LEN: usize>() -> io::Result<[u8; LEN]> {
 pub(crate) fn memory_file() -> io::Result<File> {
     Ok(rustix::fs::memfd_create("audit.idx", rustix::fs::MemfdFlags::CLOEXEC)?.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_files_state_is_what_the_file_system_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        assert_eq!(FileState::of_path(&path).unwrap(), None);
+        std::fs::write(&path, "12345").unwrap();
+        let state = FileState::of_path(&path).unwrap().unwrap();
+        let said = std::fs::metadata(&path).unwrap();
+        assert_eq!((state.inode, state.size), (said.ino(), 5));
+        assert_eq!(state.mtime_ns, said.mtime() * 1_000_000_000 + said.mtime_nsec());
+        assert_eq!(state.ctime_ns, said.ctime() * 1_000_000_000 + said.ctime_nsec());
+        // Of the file, whatever leads to it.
+        let link = dir.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert_eq!(FileState::of_path(&link).unwrap(), Some(state));
+        let open = open_for_state(&link).unwrap().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(FileState::of_path(&link).unwrap(), None);
+        assert_eq!(FileState::of_open(&open).unwrap().inode, state.inode);
+        assert!(open_for_state(&path).unwrap().is_none());
+        // What is no file below a file is an error, and not nothing.
+        std::fs::write(&path, "").unwrap();
+        assert!(FileState::of_path(&path.join("below")).is_err() && open_for_state(&path.join("below")).is_err());
+    }
+
+    #[test]
+    fn content_is_the_same_where_file_size_and_time_are() {
+        let state = FileState {
+            inode: 1,
+            size: 2,
+            mtime_ns: 3,
+            ctime_ns: 4,
+        };
+        assert!(state.has_content_of(&FileState { ctime_ns: 5, ..state }));
+        for other in [
+            FileState { inode: 5, ..state },
+            FileState { size: 5, ..state },
+            FileState { mtime_ns: 5, ..state },
+        ] {
+            assert!(!state.has_content_of(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_itself_by_any_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("file"), dir.path().join("other"));
+        std::fs::write(&path, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        let identity = Identity::of_path(&path).unwrap();
+        assert_eq!(Identity::of_open(File::open(&path).unwrap()).unwrap(), identity);
+        assert!(identity.is_at(&path) && !identity.is_at(&other));
+        std::fs::rename(&path, dir.path().join("moved")).unwrap();
+        assert!(!identity.is_at(&path) && identity.is_at(&dir.path().join("moved")));
+        assert!(Identity::of_path(&path).is_err());
+    }
+
+    #[test]
+    fn clocks_go_on() {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_nanos() as i64;
+        // The coarse clock is a tick behind at most.
+        assert!((now - file_clock_ns()).abs() < 1_000_000_000);
+        let (before, spent) = (coarse_monotonic_ns(), processor_time());
+        assert!(before > 0);
+        while coarse_monotonic_ns() == before {}
+        assert!(coarse_monotonic_ns() > before && processor_time() > spent);
+    }
+
+    #[test]
+    fn what_can_be_made_and_read_is_known_beforehand() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(is_dir_writable(dir.path()));
+        // What is not there is not refused by rights.
+        assert!(is_dir_writable(&dir.path().join("nothing")) && !is_unreadable(&dir.path().join("nothing")));
+        let path = dir.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        assert!(!is_unreadable(&path) && is_own_and_writable(&path).unwrap());
+        assert!(is_own_and_writable(&dir.path().join("nothing")).is_err());
+        let circle = dir.path().join("circle");
+        symlink(&circle, &circle).unwrap();
+        assert!(is_link_loop(&File::open(&circle).unwrap_err()));
+        assert!(!is_link_loop(&File::open(dir.path().join("nothing")).unwrap_err()));
+        assert!(!is_out_of_descriptors() && has_room_for_descriptors(3) && !has_room_for_descriptors(u64::MAX - 1));
+        let beside = std::thread::scope(|scope| scope.spawn(running_threads).join().unwrap());
+        assert!(beside > 1, "{beside}");
+    }
+
+    #[test]
+    fn random_bytes_are_others_each_time_and_memory_is_a_file() {
+        assert_ne!(random::<32>().unwrap(), random::<32>().unwrap());
+        let file = memory_file().unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"kept", 2).unwrap();
+        assert_eq!(FileState::of_open(&file).unwrap().size, 6);
+    }
+}

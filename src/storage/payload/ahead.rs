@@ -106,3 +106,61 @@ fn within(payload_ref: PayloadRef, file_size: u64) -> Option<(u64, u64)> {
     let len = u64::try_from(payload_ref.len).ok()?;
     (offset.checked_add(len)? <= file_size).then_some((offset, len))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refs(lens: &[i64]) -> Vec<PayloadRef> {
+        let mut offset = 0;
+        let next = |&len: &i64| {
+            let payload_ref = PayloadRef { offset, len };
+            offset += len;
+            payload_ref
+        };
+        lens.iter().map(next).collect()
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_stays_in_memory() {
+        let file = tempfile::tempfile().unwrap();
+        let size = 64 << 20;
+        file.set_len(size).unwrap();
+        let mut window = Window::default();
+        // Small ones count for a page, and the one that reaches the bound is the last.
+        let small = refs(&[100; 5_000]);
+        window.ask_for(&file, size, small.iter().copied());
+        assert_eq!((window.costs.len(), window.bytes), (2_048, MOST_AHEAD));
+        window.ask_for(&file, size, small.iter().copied());
+        assert_eq!(window.costs.len(), 2_048);
+        // Each that is read makes room for one more.
+        window.pass();
+        window.ask_for(&file, size, refs(&[5 << 20, 5 << 20]).into_iter());
+        assert_eq!(
+            (window.costs.len(), window.bytes),
+            (2_048, MOST_AHEAD - SMALLEST + (5 << 20))
+        );
+        for _ in 0..2_048 {
+            window.pass();
+        }
+        assert_eq!((window.costs.len(), window.bytes), (0, 0));
+        window.pass();
+        assert_eq!(window.bytes, 0);
+    }
+
+    #[test]
+    fn what_does_not_lie_in_the_file_costs_nothing() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(10_000).unwrap();
+        let lie_in = |offset, len| within(PayloadRef { offset, len }, 10_000);
+        assert_eq!(lie_in(0, 10_000), Some((0, 10_000)));
+        assert_eq!(lie_in(9_999, 1), Some((9_999, 1)));
+        for (offset, len) in [(0, 10_001), (10_000, 1), (-1, 5), (5, -1), (i64::MAX, i64::MAX)] {
+            assert_eq!(lie_in(offset, len), None, "{offset} {len}");
+        }
+        let mut window = Window::default();
+        let outside = PayloadRef { offset: -1, len: 5 };
+        window.ask_for(&file, 10_000, [outside, refs(&[9_000])[0]].into_iter());
+        assert_eq!((Vec::from(window.costs), window.bytes), (vec![0, 9_000], 9_000));
+    }
+}

@@ -353,3 +353,6 @@ fn sqlite_message(error: &rusqlite::Error) -> String {
         other => other.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests;

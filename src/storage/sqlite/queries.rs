@@ -234,3 +234,6 @@ fn offset(query: &Query) -> i64 {
     // Query::new lets no offset beyond 64 bits through.
     i64::try_from(query.offset()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,68 @@ fn problem((event, created_at): (i64, Option<i64>), column: usize, holds: &str) 
         created_at,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::sqlite::scratch_db::new_log;
+
+    /// What comes of a row whose columns hold these.
+    fn read_row(values: &str) -> std::result::Result<String, String> {
+        let (_dir, sqlite) = new_log("DELETE");
+        let mut statement = sqlite.prepare(&format!("SELECT {values}")).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let row = rows.next().unwrap().unwrap();
+        read(row)
+            .map(|row| format!("{row:?}"))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_column_has_its_type() {
+        let read = read_row("7, -8, 9, 'LOGIN', '', 'r', 10, 11").unwrap();
+        let expected = Row {
+            id: 7,
+            created_at: -8,
+            actor_id: 9,
+            action: "LOGIN",
+            resource_type: "",
+            resource_id: "r",
+            payload_ref: PayloadRef { offset: 10, len: 11 },
+        };
+        assert_eq!(read, format!("{expected:?}"));
+    }
+
+    #[test]
+    fn what_is_no_event_is_named_by_its_column() {
+        let good = ["7", "8", "9", "'A'", "'T'", "'r'", "10", "11"];
+        for (column, name) in COLUMNS.iter().enumerate() {
+            let is_text = (3..6).contains(&column);
+            let wrong = [
+                ("NULL", "holds nothing (NULL)"),
+                ("1.5", "holds 1.5, a number with a fraction"),
+                ("x'0102'", "holds 2 bytes of binary data"),
+                if is_text {
+                    ("12", "holds the number 12, not text")
+                } else {
+                    ("'no' || char(27)", "holds the text \"no\\u{1b}\", not a whole number")
+                },
+            ];
+            for (value, holds) in wrong {
+                let mut values = good;
+                values[column] = value;
+                let error = read_row(&values.join(", ")).unwrap_err();
+                assert!(error.contains(&format!("column {name} {holds}")), "{error}");
+                // Who has no id of its own is called 0.
+                let event = if column == 0 { "event 0" } else { "event 7" };
+                assert!(error.contains(event), "{error}");
+            }
+            if is_text {
+                let mut values = good;
+                values[column] = "CAST(x'ff' AS TEXT)";
+                let error = read_row(&values.join(", ")).unwrap_err();
+                assert!(error.contains(&format!("column {name} is not UTF-8")), "{error}");
+            }
+        }
+    }
+}

@@ -156,3 +156,6 @@ fn too_long(event: i64) -> Error {
         problem: "a text of more than 64 KiB is too long for an index".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

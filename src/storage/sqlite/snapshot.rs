@@ -91,3 +91,48 @@ impl Snapshot<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::data_dir::DataDir;
+    use crate::storage::sqlite::scratch_db::new_log;
+
+    #[test]
+    fn pages_roots_and_rows_are_those_of_the_moment_when_it_began() {
+        let (dir, sqlite) = new_log("WAL");
+        let insert = "INSERT INTO audit_events VALUES (NULL, 5, 1, 'LOGIN', 'T', 'r', 0, 1)";
+        sqlite.execute(insert, []).unwrap();
+        let root = |name: &str| {
+            let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?";
+            sqlite.query_row(root, [name], |row| row.get::<_, u32>(0)).unwrap()
+        };
+        let connection = Connection::open(&DataDir::new(dir.path())).unwrap();
+        assert!(connection.has_pages().unwrap());
+        let read = connection.read_snapshot(|snapshot| {
+            sqlite.execute(insert, []).unwrap();
+            for name in ["audit_events", "idx_created_at"] {
+                assert_eq!(snapshot.root(name)?, Some(root(name)));
+            }
+            assert_eq!(snapshot.root("nothing")?, None);
+            assert_eq!(snapshot.header().page_size, 4096);
+            let leaf = snapshot.page(root("audit_events"))?.unwrap().to_vec();
+            // A leaf of a table, and how many cells it has.
+            assert_eq!((leaf.len(), leaf[0], &leaf[3..5]), (4096, 13, &[0, 1][..]));
+            assert!(snapshot.page(9_999)?.is_none());
+            assert!(snapshot.is_intact()?);
+            let mut ids = Vec::new();
+            snapshot.rows(&(i64::MIN..=i64::MAX), |row| {
+                ids.push(row.id);
+                Ok(())
+            })?;
+            Ok::<_, Error>(ids)
+        });
+        assert_eq!(read.unwrap(), [1]);
+        let failed = connection.read_snapshot(|_| Err::<(), _>(Error::usage("no")));
+        assert_eq!(failed.unwrap_err().to_string(), "no");
+        let second =
+            connection.read_snapshot(|snapshot| Ok::<_, Error>(snapshot.page(root("audit_events"))?.unwrap()[4]));
+        assert_eq!(second.unwrap(), 2, "the transaction of the error is over");
+    }
+}
