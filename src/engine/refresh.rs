@@ -216,11 +216,23 @@ mod tests {
             scope.spawn(move || {
                 std::thread::sleep(took + TOOK);
                 wish.make(true);
-                // It is there as long as somebody hears.
-                while wish.bell.try_send(()).is_ok() {}
             });
             assert_eq!(back_off(&heard, took).ok().unwrap(), Some(true));
         });
+    }
+
+    #[test]
+    fn one_wish_stands_for_all_that_were_made_before_it_was_heard() {
+        let (wish, heard) = wishes();
+        for needs_index in [false, true, false] {
+            wish.make(needs_index);
+        }
+        assert_eq!(heard.next(TOOK), Ok(true));
+        assert_eq!(heard.next(TOOK), Err(RecvTimeoutError::Timeout));
+        wish.make(false);
+        assert_eq!(heard.next(TOOK), Ok(false));
+        drop(wish);
+        assert_eq!(heard.next(TOOK), Err(RecvTimeoutError::Disconnected));
     }
 
     #[test]

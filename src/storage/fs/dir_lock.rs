@@ -106,6 +106,14 @@ fn open_directory(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+impl Drop for DirLock {
+    fn drop(&mut self) {
+        // To close it is not enough: a process that was forked meanwhile has a descriptor of the same lock. Best effort:
+        // the lock then ends with that process.
+        let _ = self.dir.unlock();
+    }
+}
+
 impl AsFd for DirLock {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
@@ -124,6 +132,24 @@ mod tests {
         drop(first);
         assert!(DirLock::try_acquire(dir.path()).unwrap().is_some());
         assert!(DirLock::try_acquire(&dir.path().join("no")).is_err());
+    }
+
+    /// As a service in Python does, which forks while its index is written.
+    #[test]
+    fn it_ends_with_its_holder_also_where_a_forked_process_has_its_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = DirLock::try_acquire(dir.path()).unwrap().unwrap();
+        let inherited = lock.dir.try_clone().unwrap();
+        assert!(DirLock::try_acquire(dir.path()).unwrap().is_none());
+        drop(lock);
+        assert!(DirLock::try_acquire(dir.path()).unwrap().is_some());
+        // Whoever is refused ends nobody's lock.
+        let lock = DirLock::try_acquire(dir.path()).unwrap().unwrap();
+        drop(inherited);
+        for _ in 0..2 {
+            assert!(DirLock::try_acquire(dir.path()).unwrap().is_none());
+        }
+        drop(lock);
     }
 
     #[test]

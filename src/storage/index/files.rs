@@ -78,8 +78,8 @@ pub(crate) struct OpenFiles {
     watcher: Arc<DbWatcher>,
     base: Arc<Base>,
     source: Source,
-    /// The delta file, if it is the base's. What it says is not read before somebody asks: who asks SQLite in the end should not
-    /// have waited for that.
+    /// The delta file, if it is the base's. What it says is not read before somebody asks: who asks SQLite in the end
+    /// should not have waited for that.
     delta: Option<Vec<u8>>,
     /// What the files say, once somebody asked.
     contents: Option<Contents>,
