@@ -73,6 +73,11 @@ impl ScratchLog {
         Box::new(move |_, line| said.lock().unwrap().push(line.to_owned()))
     }
 
+    /// What was said and not forgotten so far.
+    pub(super) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+
     /// How many of the lines that were said so far hold this; they are forgotten.
     pub(super) fn times_said(&self, what: &str) -> usize {
         let said = std::mem::take(&mut *self.said.lock().unwrap());
