@@ -242,6 +242,11 @@ mod tests {
         assert_eq!(count(Filter::ALL), 700 * 80);
         assert_eq!(count(window(Filter::ALL)), 350 * 80);
         assert_eq!(count(by_actor()), 700 * 700);
+        let of_action = Filter {
+            action: Some("nothing".to_owned()),
+            ..Filter::ALL
+        };
+        assert_eq!(count(of_action), 700 * 700, "whosever they are");
         assert_eq!(all_by_sqlite(Some(&index), &window(by_actor())).as_nanos(), 350 * 700);
         assert!(count_by_sqlite(None, &by_actor()).is_zero() && all_by_sqlite(None, &by_actor()).is_zero());
     }

@@ -109,7 +109,7 @@ mod tests {
             created_at: 6,
             actor_id: 7,
             action: "LOGIN",
-            resource_type: "",
+            resource_type: "TYPE",
             resource_id: "r",
             payload_ref: PayloadRef { offset: 8, len: 9 },
         };

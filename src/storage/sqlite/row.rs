@@ -87,14 +87,26 @@ mod tests {
     use crate::storage::sqlite::scratch_db::new_log;
 
     /// What comes of a row whose columns hold these.
-    fn read_row(values: &str) -> std::result::Result<String, String> {
+    fn try_read(values: &str) -> Result<String> {
         let (_dir, sqlite) = new_log("DELETE");
         let mut statement = sqlite.prepare(&format!("SELECT {values}")).unwrap();
         let mut rows = statement.query([]).unwrap();
         let row = rows.next().unwrap().unwrap();
-        read(row)
-            .map(|row| format!("{row:?}"))
-            .map_err(|error| error.to_string())
+        read(row).map(|row| format!("{row:?}"))
+    }
+
+    fn read_row(values: &str) -> std::result::Result<String, String> {
+        try_read(values).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_error_knows_the_time_if_there_is_one() {
+        let time = |values| match try_read(values) {
+            Err(Error::Row { created_at, .. }) => created_at,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(time("7, -8, NULL, 'A', 'T', 'r', 10, 11"), Some(-8));
+        assert_eq!(time("7, 'noon', 9, 'A', 'T', 'r', 10, 11"), None);
     }
 
     #[test]

@@ -68,10 +68,36 @@ fn whoever_reads_leaves_the_log_as_it_is() {
     append(&sqlite);
     let files = || ["audit.db", "audit.db-wal"].map(|name| std::fs::read(dir.path().join(name)).unwrap());
     let before = files();
+    // The service was killed: nobody else is connected.
+    sqlite
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .unwrap();
+    drop(sqlite);
+    assert_eq!(files(), before);
     let connection = open(&dir);
     assert_eq!(count(&connection), 1);
     drop(connection);
     assert_eq!(files(), before);
+}
+
+#[test]
+fn a_lock_that_a_writer_holds_for_a_moment_is_waited_for() {
+    let (dir, sqlite) = new_log("DELETE");
+    append(&sqlite);
+    let data = DataDir::new(dir.path());
+    for open in [Connection::open, Connection::open_eager] {
+        let connection = open(&data).unwrap();
+        sqlite.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let held = Duration::from_millis(60);
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let counted = scope.spawn(move || count(&connection));
+            std::thread::sleep(held);
+            sqlite.execute_batch("COMMIT").unwrap();
+            assert_eq!(counted.join().unwrap(), 1);
+        });
+        assert!(start.elapsed() >= held);
+    }
 }
 
 /// What is wrong, as each way to open and ask says it.
