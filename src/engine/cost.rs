@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Filter, Position, Query, Rows};
+use crate::model::{Filter, Position, Query};
 use crate::storage::index::Index;
 
 /// SQLite steps over an entry of its index on `created_at`.
@@ -82,14 +82,11 @@ fn rows_to_page(index: &Index, query: &Query) -> Option<u64> {
     if filter.is_window_only() {
         return Some(end_of_page(query).min(all));
     }
-    let mut last = Rows::default();
-    let query = Query::new(filter.clone(), Position::Page(end_of_page(query)), 1).ok()?;
-    index.page(&query, &mut last).ok()?;
-    let Some(row) = last.iter().next() else {
+    let Some(last) = index.nth_newest(&filter, end_of_page(query)).ok()? else {
         return Some(all);
     };
     let up_to = Filter {
-        as_of: Some(row.key()),
+        as_of: Some(last),
         ..filter
     };
     Some(all.saturating_sub(rows_in_window(index, &up_to)?) + 1)

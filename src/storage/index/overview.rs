@@ -2,7 +2,7 @@
 
 use super::base::corrupted::Corrupted;
 use super::select::Index;
-use crate::model::{Filter, Position, Query, Rows};
+use crate::model::Filter;
 
 /// So many actions are looked at: a log may have one of its own for each event.
 const MOST_ACTIONS: usize = 1_000;
@@ -40,17 +40,8 @@ impl Index {
     /// # Errors
     /// A damaged block.
     pub(crate) fn span(&self) -> Result<Option<(i64, i64)>, Corrupted> {
-        Ok(self.time_at(self.events())?.zip(self.time_at(1)?))
-    }
-
-    /// The second of the n-th event from the newest, from 1.
-    fn time_at(&self, number: u64) -> Result<Option<i64>, Corrupted> {
-        let Ok(query) = Query::new(Filter::ALL, Position::Page(number), 1) else {
-            return Ok(None);
-        };
-        let mut rows = Rows::default();
-        self.page(&query, &mut rows)?;
-        Ok(rows.iter().next().map(|row| row.created_at))
+        let time_at = |number| Ok::<_, Corrupted>(self.nth_newest(&Filter::ALL, number)?.map(|key| key.created_at));
+        Ok(time_at(self.events())?.zip(time_at(1)?))
     }
 }
 

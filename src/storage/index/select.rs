@@ -117,6 +117,19 @@ impl Index {
         }
     }
 
+    /// The n-th of the events that match from the newest, from 1; `None` where there are fewer.
+    ///
+    /// # Errors
+    /// A damaged block.
+    pub(crate) fn nth_newest(&self, filter: &Filter, number: u64) -> Result<Option<Key>, Corrupted> {
+        let Ok(query) = Query::new(filter.clone(), Position::Page(number), 1) else {
+            return Ok(None);
+        };
+        let mut rows = Rows::default();
+        self.page(&query, &mut rows)?;
+        Ok(rows.iter().next().map(|row| row.key()))
+    }
+
     /// How many events match.
     ///
     /// # Errors
