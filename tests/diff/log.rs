@@ -44,8 +44,9 @@ fn a_log_that_changes_in_between_is_asked_again() {
         );
     };
     let args = DiffArgs { threads: 1, ..sweep() };
+    let enhanced = log.enhanced(Lifetime::LongLived);
     let changing = Interrupted {
-        engine: &baseline,
+        engine: &enhanced,
         left: AtomicUsize::new(20),
         happen: &insert,
     };
@@ -54,8 +55,8 @@ fn a_log_that_changes_in_between_is_asked_again() {
     let asked_again = outcome.verdict().asked_again;
     assert!((1..=20).contains(&asked_again), "{asked_again}");
     // An engine that does not see the changes is no less wrong for them.
-    let stale = Log::plain(20);
-    let stale = stale.baseline();
+    let before = Log::plain(20);
+    let stale = before.enhanced(Lifetime::LongLived);
     let changing = Interrupted {
         engine: &stale,
         left: AtomicUsize::new(20),
