@@ -121,6 +121,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (victim, target) = (dir.path().join("victim"), dir.path().join("target"));
         fs::write(&victim, "precious").unwrap();
+        fs::set_permissions(&victim, Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(&victim, &target).unwrap();
         let lock = DirLock::try_acquire(dir.path()).unwrap().unwrap();
         let temp = TempFile::create(&lock, "target").unwrap();
@@ -131,6 +132,7 @@ mod tests {
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert!(!target.is_symlink());
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
     }
 
     #[test]

@@ -132,6 +132,9 @@ mod tests {
         drop(first);
         assert!(DirLock::try_acquire(dir.path()).unwrap().is_some());
         assert!(DirLock::try_acquire(&dir.path().join("no")).is_err());
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(DirLock::try_acquire(&file).is_err());
     }
 
     /// As a service in Python does, which forks while its index is written.

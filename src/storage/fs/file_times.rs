@@ -164,9 +164,15 @@ mod tests {
             ctime_ns: long_ago.ctime_ns + 5_000_000,
             ..long_ago
         };
+        // One time of a whole second among two says nothing of the file system.
+        let by_chance = FileState {
+            ctime_ns: 1_700_000_001_000_000_000,
+            ..long_ago
+        };
         for (state, from_ns, grain_ns) in [
             (long_ago, long_ago.ctime_ns, 20_000_000),
             (touched, touched.ctime_ns, 20_000_000),
+            (by_chance, by_chance.ctime_ns, 20_000_000),
             (seconds, seconds.ctime_ns, 2_000_000_000),
         ] {
             for (age, is_proven) in [
@@ -198,6 +204,26 @@ mod tests {
         assert_eq!(FileTimes::of_kind(EXT4, (7, 0)), FileTimes::Exact);
         assert_eq!(FileTimes::of_kind(OVERLAY, (7, 0)), FileTimes::Coarse);
         assert_eq!(FileTimes::of_kind(NFS, (7, 0)), FileTimes::Cached);
+    }
+
+    /// As the system's own tools name both.
+    #[test]
+    fn the_file_system_and_the_kernel_are_those_of_this_machine() {
+        let told = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = told.trim().split(['.', '-']);
+        let mut number = || numbers.next().unwrap().parse().unwrap();
+        assert_eq!(kernel(), (number(), number()));
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path(), "/dev/shm".as_ref(), "/proc".as_ref()] {
+            let output = std::process::Command::new("stat")
+                .args(["-f", "-c", "%t"])
+                .arg(path)
+                .output();
+            let kind = String::from_utf8(output.unwrap().stdout).unwrap();
+            let kind = u64::from_str_radix(kind.trim(), 16).unwrap();
+            let times = FileTimes::of(std::fs::File::open(path).unwrap()).unwrap();
+            assert_eq!(times, FileTimes::of_kind(kind, kernel()), "{}", path.display());
+        }
     }
 
     #[test]

@@ -109,7 +109,8 @@ mod tests {
         for odd in ["", "MemAvailable:", "MemAvailable: 12 MB", "MemAvailable: -1 kB"] {
             assert_eq!(of_machine(odd), None, "{odd:?}");
         }
-        assert!(available().is_some());
+        // What runs a test has a megabyte to spare.
+        assert!(available().is_some_and(|bytes| bytes > 1 << 20));
     }
 
     fn group(dir: &Path, files: [(&str, &str); 3]) {

@@ -131,6 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_the_same_is_watched_again_is_noticed() {
+        let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let watched = |dir: &tempfile::TempDir| vec![dir.path().to_owned()];
+        let mut notices = Notices::none();
+        notices.watch(watched(&one));
+        std::fs::write(one.path().join("audit.db"), "1").unwrap();
+        notices.watch(watched(&one));
+        assert_eq!(notices.wait(None, Duration::from_secs(600)), Woken::Noticed);
+        notices.watch(watched(&other));
+        std::fs::write(one.path().join("audit.db"), "2").unwrap();
+        assert_eq!(notices.wait(None, Duration::from_millis(1)), Woken::TimeIsUp);
+        std::fs::write(other.path().join("audit.db"), "1").unwrap();
+        assert_eq!(notices.wait(None, Duration::from_secs(600)), Woken::Noticed);
+    }
+
+    #[test]
     fn without_notices_the_time_is_up() {
         let notices = Notices::none();
         assert_eq!(notices.wait(None, Duration::from_millis(1)), Woken::TimeIsUp);

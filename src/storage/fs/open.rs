@@ -125,4 +125,22 @@ mod tests {
         assert_eq!(open_with_size(&file).unwrap().1, 4);
         assert!(open_stream(&file).is_ok() && open_stream(Path::new("/dev/null")).is_ok());
     }
+
+    /// As a shell's `<(…)` is.
+    #[test]
+    fn a_pipe_without_a_name_is_read_and_waited_for() {
+        use std::io::{Read, Write};
+        use std::os::fd::AsRawFd;
+        let (ours, mut writer) = io::pipe().unwrap();
+        let mut stream = open_stream(Path::new(&format!("/proc/self/fd/{}", ours.as_raw_fd()))).unwrap();
+        drop(ours);
+        let writing = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            writer.write_all(b"a request").unwrap();
+        });
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "a request");
+        writing.join().unwrap();
+    }
 }

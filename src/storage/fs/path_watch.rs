@@ -91,6 +91,9 @@ mod tests {
         fs::rename(&one, root.join("moved")).unwrap();
         symlink(root.join("moved"), &one).unwrap();
         assert!(!direct.leads_there_now());
+        // At the latest when the clock has ticked.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!direct.leads_there() && !direct.leads_there());
         assert!(PathWatch::new(&root.join("none"), Identity::of_path(&other).unwrap()).is_err());
     }
 }

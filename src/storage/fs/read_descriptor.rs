@@ -82,6 +82,17 @@ mod tests {
     }
 
     #[test]
+    fn it_waits_for_no_writer_and_is_not_inherited() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        let opened = open_forever(&fifo, Identity::of_path(&fifo).unwrap()).unwrap().unwrap();
+        let flags = rustix::io::fcntl_getfd(&*opened).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+    }
+
+    #[test]
     fn no_more_files_than_allowed_are_open() {
         let dir = tempfile::tempdir().unwrap();
         let paths = ["one", "two", "three"].map(|name| dir.path().join(name));

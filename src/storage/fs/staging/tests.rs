@@ -184,25 +184,114 @@ fn a_file_created_after_a_kill_is_kept_and_so_is_what_was_staged() {
     }
 }
 
+/// The service is back before what a killed step left is removed, and has made its journal anew: that is no reason to stop.
+#[test]
+fn a_file_created_behind_a_step_that_is_done_is_kept() {
+    let (dir, lock) = locked(&["journal", "key"]);
+    let mut killed = staged(&lock, &["data", "key"]);
+    let step = step(&["key", "journal"], &["absent"], &["data", "key"]);
+    killed.write_marker(&step).unwrap();
+    killed.finish(&step).unwrap();
+    killed.is_kept = true;
+    drop(killed);
+    for name in ["journal", "absent"] {
+        fs::write(dir.path().join(name), "of a service").unwrap();
+    }
+    assert!(recover(&lock).is_empty());
+    let service = |name| (name, "of a service");
+    assert_eq!(
+        files(dir.path()),
+        expected(&[service("absent"), ("data", "new"), service("journal"), ("key", "new")])
+    );
+}
+
+#[test]
+fn only_names_of_files_in_the_directory_itself_are_plain() {
+    for name in ["key", ".key", "...", "audit.db-wal"] {
+        assert!(is_plain(name), "{name}");
+    }
+    for name in ["", ".", "..", "/", "../key", "inside/key", "key/", "a\0b"] {
+        assert!(!is_plain(name), "{name:?}");
+    }
+}
+
 #[test]
 fn a_marker_that_cannot_be_right_changes_nothing() {
-    let outside = step(&["../key"], &[], &["key"]);
+    let text = |step: Step| serde_json::to_string(&step).unwrap();
     let markers = [
         "".to_owned(),
         "{}".to_owned(),
-        serde_json::to_string(&outside).unwrap(),
-        serde_json::to_string(&step(&["key"], &[], &[])).unwrap(),
+        text(step(&["../key"], &[], &["key"])),
+        text(step(&[], &["../absent"], &["inside/key"])),
+        text(step(&[], &[], &["inside/key"])),
+        text(step(&["key"], &[], &[])),
     ];
     for marker in markers {
         let (dir, lock) = locked(&["key"]);
         let mut killed = staged(&lock, &["key"]);
+        // Where such a step could be taken.
+        fs::create_dir(dir.path().join("inside")).unwrap();
+        fs::create_dir(killed.path().join("inside")).unwrap();
+        fs::write(killed.path().join("inside/key"), "new").unwrap();
         fs::write(killed.path().join(MARKER), &marker).unwrap();
         killed.is_kept = true;
         drop(killed);
         let before = files(dir.path());
         assert_eq!(recover(&lock).len(), 1, "{marker}");
         assert_eq!(files(dir.path()), before, "{marker}");
+        assert_eq!(files(&dir.path().join("inside")), [], "{marker}");
     }
+}
+
+/// Each would be read from elsewhere, or be waited for.
+#[test]
+fn a_marker_that_is_no_regular_file_is_not_read() {
+    let (dir, lock) = locked(&["key"]);
+    let mut killed = staged(&lock, &["key"]);
+    killed.is_kept = true;
+    let marker = killed.path().join(MARKER);
+    let elsewhere = dir.path().join("step");
+    fs::write(&elsewhere, serde_json::to_vec(&step(&["key"], &[], &["key"])).unwrap()).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &marker).unwrap();
+    assert!(killed.read_marker().is_err());
+    fs::remove_file(&marker).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&marker).status();
+    assert!(made.unwrap().success());
+    assert!(killed.read_marker().is_err());
+    fs::remove_file(&marker).unwrap();
+    assert!(killed.read_marker().unwrap().is_none());
+}
+
+#[test]
+fn what_others_may_write_and_what_is_no_directory_is_not_opened() {
+    let (dir, lock) = locked(&[]);
+    let names = [
+        ".auditq-seed.opened",
+        ".auditq-seed.shared",
+        ".auditq-seed.linked",
+        ".auditq-seed.notdir",
+    ];
+    let at = names.map(|name| dir.path().join(name));
+    fs::create_dir(&at[0]).unwrap();
+    fs::create_dir(&at[1]).unwrap();
+    fs::set_permissions(&at[1], Permissions::from_mode(0o720)).unwrap();
+    std::os::unix::fs::symlink(&at[0], &at[2]).unwrap();
+    fs::write(&at[3], "").unwrap();
+    let open = |name: &str| {
+        let mut opened = StagingDir::open(&lock, name.to_owned())?;
+        opened.is_kept = true;
+        Some(opened)
+    };
+    assert_eq!(names.map(|name| open(name).is_some()), [true, false, false, false]);
+    let opened = open(names[0]).unwrap();
+    opened.create_file("key", 0o600).unwrap();
+    assert!(opened.create_file("key", 0o600).is_err(), "there is one");
+    let inherited = [&opened.dir, &opened.create_file("data", 0o600).unwrap()].map(|file| {
+        !rustix::io::fcntl_getfd(file)
+            .unwrap()
+            .contains(rustix::io::FdFlags::CLOEXEC)
+    });
+    assert_eq!(inherited, [false; 2]);
 }
 
 #[test]
