@@ -208,13 +208,6 @@ impl<T> Iterator for Cells<'_, T> {
     }
 }
 
-impl<T> DoubleEndedIterator for Cells<'_, T> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let pointer = *self.pointers.next_back()?;
-        Some(self.cell_at(pointer))
-    }
-}
-
 impl<T> ExactSizeIterator for Cells<'_, T> {}
 
 #[cfg(test)]

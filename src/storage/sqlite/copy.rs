@@ -103,6 +103,30 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 mod tests {
     use super::*;
 
+    /// Commits that only the write-ahead log holds are part of it, too; and who writes goes on meanwhile.
+    #[test]
+    fn a_copy_has_every_commit_in_either_journal_mode() {
+        for journal in ["delete", "wal"] {
+            let root = tempfile::tempdir().unwrap();
+            let dir = DataDir::new(root.path());
+            let writer = rusqlite::Connection::open(dir.database()).unwrap();
+            writer
+                .execute_batch(&format!(
+                    "PRAGMA journal_mode = {journal}; CREATE TABLE t (x); INSERT INTO t VALUES (1);
+                     INSERT INTO t VALUES (zeroblob(2000000));"
+                ))
+                .unwrap();
+            let to = root.path().join("copy");
+            copy_database(&dir, &to).unwrap();
+            writer.execute_batch("INSERT INTO t VALUES (3)").unwrap();
+            let copy = rusqlite::Connection::open(&to).unwrap();
+            let sums = copy.query_row("SELECT count(*), sum(length(x)) FROM t", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            });
+            assert_eq!(sums.unwrap(), (2, 2_000_001), "{journal}");
+        }
+    }
+
     #[test]
     fn an_update_leaves_nothing_of_the_old() {
         let dir = tempfile::tempdir().unwrap();

@@ -118,6 +118,7 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
 mod tests {
     use std::time::Duration;
 
+    use super::ImmutableSnapshot;
     use crate::error::Error;
     use crate::storage::data_dir::DataDir;
     use crate::storage::sqlite::Connection;
@@ -147,5 +148,24 @@ mod tests {
         assert!(!read.is_usable());
         assert!(matches!(read.snapshot(|| Ok(())), Err(Error::Overtaken { .. })));
         open().snapshot(|| Ok(())).unwrap();
+    }
+
+    /// What a journal holds is part of what the database says.
+    #[test]
+    fn beside_a_journal_that_holds_something_nothing_is_read_without_locks() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        rusqlite::Connection::open(dir.database())
+            .unwrap()
+            .execute_batch("CREATE TABLE t (x)")
+            .unwrap();
+        let journal = root.path().join("audit.db-journal");
+        std::thread::sleep(Duration::from_millis(50));
+        let is_found = || ImmutableSnapshot::find(&dir).unwrap().is_some();
+        assert!(is_found());
+        std::fs::write(&journal, "").unwrap();
+        assert!(is_found(), "an empty one is left by journal_mode = TRUNCATE");
+        std::fs::write(&journal, "pages as they were").unwrap();
+        assert!(!is_found());
     }
 }

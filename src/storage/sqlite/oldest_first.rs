@@ -167,6 +167,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_piece_with_time_enough_is_all_that_is_left() {
+        let (_dir, _sqlite, connection) = log("delete");
+        let (mut last, mut ids) = (None, Vec::new());
+        for (time, is_done) in [(Duration::ZERO, false), (Duration::from_secs(3_600), true)] {
+            let piece = connection.piece_oldest_first(time, &Filter::ALL, &mut last, &mut |row| {
+                ids.push(row.id);
+                Ok(())
+            });
+            assert_eq!(piece.unwrap(), is_done);
+        }
+        assert_eq!(ids, (1..=EVENTS).collect::<Vec<_>>());
+    }
+
     /// In WAL mode, where a commit can come while a piece is read, so that the test knows between which pieces it came.
     #[test]
     fn an_event_that_moves_is_given_where_it_is() {

@@ -6,19 +6,40 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The connections of this process, whichever databases they are connected to.
-struct Connections {
+/// The connections of a process, whichever databases they are connected to.
+struct Connections<C> {
     locking: usize,
     /// Connections without locks that wait to be closed.
-    parked: Vec<rusqlite::Connection>,
+    parked: Vec<C>,
 }
 
-static CONNECTIONS: Mutex<Connections> = Mutex::new(Connections {
-    locking: 0,
-    parked: Vec::new(),
-});
+impl<C> Connections<C> {
+    const fn none() -> Self {
+        Connections {
+            locking: 0,
+            parked: Vec::new(),
+        }
+    }
 
-fn connections() -> MutexGuard<'static, Connections> {
+    fn locking_ends(&mut self) {
+        self.locking -= 1;
+        if self.locking == 0 {
+            self.parked.clear();
+        }
+    }
+
+    fn close_without_locks(&mut self, connection: C) {
+        if self.locking > 0 {
+            self.parked.push(connection);
+        }
+        // Else it is closed here, before any other can be opened.
+    }
+}
+
+/// Those of this process.
+static CONNECTIONS: Mutex<Connections<rusqlite::Connection>> = Mutex::new(Connections::none());
+
+fn connections() -> MutexGuard<'static, Connections<rusqlite::Connection>> {
     CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -35,21 +56,13 @@ impl Locking {
 
 impl Drop for Locking {
     fn drop(&mut self) {
-        let mut connections = connections();
-        connections.locking -= 1;
-        if connections.locking == 0 {
-            connections.parked.clear();
-        }
+        connections().locking_ends();
     }
 }
 
 /// Closes a connection that takes no locks, as soon as that costs no other connection its locks.
 pub(super) fn close_without_locks(connection: rusqlite::Connection) {
-    let mut connections = connections();
-    if connections.locking > 0 {
-        connections.parked.push(connection);
-    }
-    // Else it is closed here, before any other can be opened.
+    connections().close_without_locks(connection);
 }
 
 #[cfg(test)]
@@ -57,8 +70,10 @@ mod tests {
     use std::collections::BTreeSet;
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
+    use std::rc::Rc;
     use std::time::Duration;
 
+    use super::Connections;
     use crate::error::Error;
     use crate::storage::data_dir::DataDir;
     use crate::storage::sqlite::Connection;
@@ -123,16 +138,26 @@ mod tests {
                 Ok(())
             });
             kept.unwrap();
-            drop(locking);
-            // Other tests of this process have connections, too.
-            let is_closed = (0..1_000).any(|_| {
-                std::thread::sleep(Duration::from_millis(10));
-                descriptors(dir.database()) == 0
-            });
-            assert!(
-                is_closed || super::connections().locking > 0,
-                "{journal_mode}: never closed"
-            );
+        }
+    }
+
+    /// The connections of this process are those of other tests, too, so these are none: whoever has the last clone has the
+    /// connection open.
+    #[test]
+    fn a_connection_is_closed_at_once_or_when_the_last_that_locks_is() {
+        let connection = Rc::new(());
+        let open = || Rc::strong_count(&connection) - 1;
+        let mut connections = Connections::none();
+        connections.close_without_locks(Rc::clone(&connection));
+        assert_eq!(open(), 0);
+        for _ in 0..2 {
+            connections.locking += 2;
+            connections.close_without_locks(Rc::clone(&connection));
+            connections.locking_ends();
+            connections.close_without_locks(Rc::clone(&connection));
+            assert_eq!(open(), 2);
+            connections.locking_ends();
+            assert_eq!(open(), 0);
         }
     }
 }

@@ -179,6 +179,28 @@ mod tests {
         }
     }
 
+    /// In WAL mode nobody waits for who reads.
+    #[test]
+    fn beside_a_write_ahead_log_the_table_is_read_at_once_and_a_view_is_not_read() {
+        let (dir, sqlite) = log("wal");
+        let (connection, mut rows) = (open(dir.path()), 0);
+        let read = connection.read_table(IfChanged::GoOn, &mut |row| {
+            rows += 1;
+            if row.id == 9 {
+                append(&sqlite, 100);
+                std::thread::sleep(PIECE * 2);
+            }
+            Ok(())
+        });
+        let read = read.unwrap();
+        assert_eq!((read.is_of_one_moment, read.is_view, rows), (true, false, EVENTS));
+        sqlite
+            .execute_batch("ALTER TABLE audit_events RENAME TO kept; CREATE VIEW AUDIT_events AS SELECT * FROM kept")
+            .unwrap();
+        let read = connection.read_table(IfChanged::GoOn, &mut |_| panic!("it may have no end"));
+        assert!(read.unwrap().is_view);
+    }
+
     /// In WAL mode, where a commit can come while a piece is read, so that the test knows between which pieces it came.
     #[test]
     fn a_commit_between_two_pieces_is_noticed() {

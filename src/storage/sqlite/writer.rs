@@ -115,3 +115,28 @@ pub(super) fn write_error(path: &Path, error: &rusqlite::Error) -> Error {
         problem: format!("cannot be written: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_to_another_file_than_the_one_that_is_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["audit.db", "other"].map(|name| dir.path().join(name));
+        let [file, elsewhere] = [&path, &other].map(|path| File::create_new(path).unwrap());
+        let refused = Writer::create(&path, &elsewhere, "CREATE TABLE t (x)")
+            .map(|_| ())
+            .unwrap_err();
+        assert!(
+            refused.to_string().contains("another file was put at its path"),
+            "{refused}"
+        );
+        assert_eq!(file.metadata().unwrap().len(), 0);
+        Writer::create(&path, &file, "CREATE TABLE t (x)")
+            .unwrap()
+            .finish("")
+            .unwrap();
+        assert!(file.metadata().unwrap().len() > 0);
+    }
+}
