@@ -14,6 +14,7 @@ pub(crate) mod path_watch;
 pub(crate) mod permissions;
 pub(crate) mod platform;
 pub(crate) mod read_descriptor;
+pub(crate) mod read_full;
 pub(crate) mod scratch_dir;
 pub(crate) mod spool;
 pub(crate) mod staging;

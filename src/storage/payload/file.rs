@@ -318,4 +318,72 @@ mod tests {
         .unwrap_err();
         assert_eq!(page.events().count(), 0);
     }
+
+    fn payloads(place: &tempfile::TempDir) -> Payloads {
+        Payloads::new(&DataDir::new(&place.path().canonicalize().unwrap()))
+    }
+
+    /// Size and first byte of what is read now.
+    fn now(payloads: &Payloads) -> (u64, u8) {
+        let (open, size) = payloads.current().unwrap();
+        let mut first = [0];
+        std::os::unix::fs::FileExt::read_exact_at(&open.file, &mut first, 0).unwrap();
+        (size, first[0])
+    }
+
+    #[test]
+    fn a_file_stays_open_while_its_path_leads_there() {
+        let place = tempfile::tempdir().unwrap();
+        let (payloads, path) = (payloads(&place), place.path().join("payloads.jsonl"));
+        std::fs::write(&path, "1\n").unwrap();
+        let first = payloads.current().unwrap().0;
+        let is_open_still = || Arc::ptr_eq(&first, &payloads.current().unwrap().0);
+        assert!(is_open_still());
+        // Touched, appended to, moved away and back.
+        std::fs::write(&path, "1\n22\n").unwrap();
+        assert!(is_open_still());
+        assert_eq!(now(&payloads), (5, b'1'));
+        let elsewhere = place.path().join("elsewhere");
+        std::fs::rename(&path, &elsewhere).unwrap();
+        assert!(payloads.current().is_err());
+        std::fs::rename(&elsewhere, &path).unwrap();
+        assert_eq!(now(&payloads), (5, b'1'));
+        let opened = payloads.current().unwrap().0;
+        payloads.forget();
+        assert!(!Arc::ptr_eq(&opened, &payloads.current().unwrap().0));
+    }
+
+    /// However soon: within a tick of the clock, too.
+    #[test]
+    fn a_file_in_its_place_is_read_at_once() {
+        let place = tempfile::tempdir().unwrap();
+        let (payloads, path) = (payloads(&place), place.path().join("payloads.jsonl"));
+        let other = place.path().join("other");
+        for round in 0..300_u64 {
+            let content = if round % 2 == 0 { "1\n" } else { "22\n" };
+            std::fs::write(&other, content).unwrap();
+            std::fs::rename(&other, &path).unwrap();
+            for _ in 0..2 {
+                assert_eq!(now(&payloads), (content.len() as u64, content.as_bytes()[0]), "{round}");
+            }
+        }
+    }
+
+    /// Of which no time of either file tells.
+    #[test]
+    fn a_link_that_is_turned_is_followed_at_once() {
+        let place = tempfile::tempdir().unwrap();
+        let (payloads, path) = (payloads(&place), place.path().join("payloads.jsonl"));
+        let link = place.path().join("link");
+        let files = ["one", "other"].map(|name| place.path().join(name));
+        std::fs::write(&files[0], "1\n").unwrap();
+        std::fs::write(&files[1], "22\n").unwrap();
+        for round in 0..300_usize {
+            std::os::unix::fs::symlink(&files[round % 2], &link).unwrap();
+            std::fs::rename(&link, &path).unwrap();
+            for _ in 0..2 {
+                assert_eq!(now(&payloads).0, 2 + round as u64 % 2, "{round}");
+            }
+        }
+    }
 }

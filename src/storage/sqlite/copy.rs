@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::storage::data_dir::DataDir;
 use crate::storage::fs::platform::Identity;
 use crate::storage::fs::read_descriptor::open_forever;
+use crate::storage::fs::read_full::read_full_at;
 
 /// How much of a file is read at once, in bytes.
 const CHUNK: usize = 256 << 10;
@@ -72,8 +73,8 @@ impl Copy<'_> {
     fn update(&mut self) -> io::Result<()> {
         let mut offset = 0;
         loop {
-            let read = read_at(self.database, &mut self.found, offset)?;
-            let old = read_at(self.copy, &mut self.copied, offset)?;
+            let read = read_full_at(self.database, &mut self.found, offset)?;
+            let old = read_full_at(self.copy, &mut self.copied, offset)?;
             if self.found[..read] != self.copied[..old] {
                 self.copy.write_all_at(&self.found[..read], offset)?;
             }
@@ -83,20 +84,6 @@ impl Copy<'_> {
             }
         }
     }
-}
-
-/// Fills the buffer from this place of the file on, unless the file ends before.
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut read = 0;
-    while read < buffer.len() {
-        match file.read_at(&mut buffer[read..], offset + read as u64) {
-            Ok(0) => break,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
 }
 
 #[cfg(test)]

@@ -61,7 +61,77 @@ pub(super) fn compare(
 
 #[cfg(test)]
 mod tests {
-    use super::merge_ranges;
+    use super::*;
+    use crate::storage::data_dir::DataDir;
+    use crate::storage::sqlite::Connection;
+
+    /// A log of three rows, each with seven bytes of texts.
+    fn log() -> (tempfile::TempDir, Connection) {
+        let place = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(place.path());
+        let writer = rusqlite::Connection::open(dir.database()).unwrap();
+        writer
+            .execute_batch(&format!(
+                "{}; INSERT INTO audit_events VALUES (1, 7, 1, 'A', 'TT', 'RRRR', 0, 2), (2, 7, 1, 'B', 'TT', 'RRRR', 0, 2),
+                 (5, 8, 1, 'C', 'TT', 'RRRR', 0, 2);",
+                crate::contract::dataset::SCHEMA_SQL
+            ))
+            .unwrap();
+        (place, Connection::open(&dir).unwrap())
+    }
+
+    fn old(id: i64, created_at: i64, action: &str) -> OwnedRow {
+        OwnedRow::from(&crate::model::Row {
+            id,
+            created_at,
+            actor_id: 1,
+            action,
+            resource_type: "TT",
+            resource_id: "RRRR",
+            payload_ref: crate::model::PayloadRef { offset: 0, len: 2 },
+        })
+    }
+
+    #[test]
+    fn what_differs_is_gone_has_come_or_both() {
+        let (_place, connection) = log();
+        let (mut changes, mut texts) = (RowChanges::default(), 0);
+        let before = vec![
+            old(1, 7, "A"),
+            old(2, 7, "X"),
+            old(3, 7, "D"),
+            old(4, 9, "E"),
+            old(9, 9, "F"),
+        ];
+        let compared: Result<()> =
+            connection.read_snapshot(|snapshot| compare(snapshot, &(1..=9), before, &mut changes, &mut texts));
+        compared.unwrap();
+        let gone: Vec<_> = changes.removed.iter().map(|key| key.id).collect();
+        let come: Vec<_> = changes
+            .added
+            .iter()
+            .map(|row| (row.key.id, row.as_row().action.to_owned()))
+            .collect();
+        assert_eq!(gone, [2, 3, 4, 9]);
+        assert_eq!(come, [(2, "B".to_owned()), (5, "C".to_owned())]);
+        assert_eq!(texts, 14);
+    }
+
+    #[test]
+    fn more_texts_than_a_refresh_takes_in_are_refused() {
+        let (_place, connection) = log();
+        for (taken, is_fine) in [
+            (0, true),
+            (MAX_TEXTS - 21, true),
+            (MAX_TEXTS - 20, false),
+            (MAX_TEXTS, false),
+        ] {
+            let (mut changes, mut texts) = (RowChanges::default(), taken);
+            let compared: Result<()> =
+                connection.read_snapshot(|snapshot| compare(snapshot, &(1..=9), Vec::new(), &mut changes, &mut texts));
+            assert_eq!(compared.is_ok(), is_fine, "{taken}: {compared:?}");
+        }
+    }
 
     #[test]
     fn ranges_that_touch_become_one() {

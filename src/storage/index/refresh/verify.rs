@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +14,7 @@ use crate::error::Error;
 use crate::escape::escape_for_terminal;
 use crate::model::{Filter, Key, Position, Query, Rows};
 use crate::storage::fs::platform;
+use crate::storage::fs::read_full::read_full_at;
 use crate::storage::index::Corrupted;
 use crate::storage::index::base::reader::Base;
 use crate::storage::index::base::source::{ContentVersion, DatabaseFacts, Source};
@@ -260,8 +260,8 @@ fn compare_files(expected: &File, found: &File) -> Result<(), String> {
     let (mut there, mut here) = (vec![0; CHUNK], vec![0; CHUNK]);
     let mut at = 0;
     loop {
-        let wanted = read_at(expected, &mut there, at).map_err(failed)?;
-        let read = read_at(found, &mut here, at).map_err(failed)?;
+        let wanted = read_full_at(expected, &mut there, at).map_err(failed)?;
+        let read = read_full_at(found, &mut here, at).map_err(failed)?;
         if there[..wanted] != here[..read] {
             let differs = there[..wanted]
                 .iter()
@@ -275,18 +275,6 @@ fn compare_files(expected: &File, found: &File) -> Result<(), String> {
         }
         at += wanted as u64;
     }
-}
-
-/// Fills the buffer as far as the file goes.
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], at + filled as u64)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

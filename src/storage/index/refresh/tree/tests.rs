@@ -54,6 +54,20 @@ fn assert_same<K: TreeKey + std::fmt::Debug>(tree: &Tree<K>, other: &Tree<K>) {
     assert_eq!((tree.entries, tree.sum), (other.entries, other.sum));
 }
 
+/// A directory with the changes since is the tree's, and they name nothing that is the same.
+fn assert_is_the_directory<K: TreeKey + std::fmt::Debug>(tree: &Tree<K>, directory: &[(u32, Leaf<K>)]) {
+    let changes = tree.changes_since(directory);
+    let mut now: PageMap<Leaf<K>> = directory.iter().copied().collect();
+    for page in &changes.gone {
+        assert!(now.remove(page).is_some(), "it was there");
+    }
+    for &(page, leaf) in &changes.leaves {
+        assert_ne!(now.insert(page, leaf), Some(leaf), "it is another");
+    }
+    assert_eq!(now, tree.leaves);
+    assert!(changes.leaves.is_sorted_by_key(|(_, leaf)| leaf.first));
+}
+
 fn database() -> (Connection, u32, u32) {
     let sqlite = Connection::open_in_memory().unwrap();
     sqlite
@@ -96,6 +110,7 @@ fn an_updated_tree_is_the_tree_read_from_scratch() {
     let mut before = pages(&sqlite);
     let (mut table, mut time) = (fresh::<i64>(table_root, &before), fresh::<Key>(time_root, &before));
     let (mut number, mut deepest, mut with_overflow) = (7_u64, 0, 0);
+    let mut directory = (table.in_order(), time.in_order());
     for step in 0..600 {
         number = number
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -125,6 +140,13 @@ fn an_updated_tree_is_the_tree_read_from_scratch() {
             sum.wrapping_add(crate::storage::index::hash::entry_hash(KEY, at, id))
         });
         assert_eq!(time.sum(), sum);
+        assert_is_the_directory(&table, &directory.0);
+        assert_is_the_directory(&time, &directory.1);
+        if step % 50 == 0 {
+            directory = (table.in_order(), time.in_order());
+        }
+        let volatile = table.leaves().filter(|(_, leaf)| leaf.hash == VOLATILE).count();
+        assert_eq!(table.volatile(), volatile);
         deepest = deepest.max(table.inner.len());
         with_overflow = with_overflow.max(table.volatile());
         before = after;
@@ -134,6 +156,27 @@ fn an_updated_tree_is_the_tree_read_from_scratch() {
         "the trees must have several inner pages at some time: {deepest}"
     );
     assert!(with_overflow > 0, "some leaves must have had overflow pages");
+}
+
+/// As a build in parts leaves them: some as they were before a commit and some as they were after it.
+#[test]
+fn leaves_of_several_moments_become_those_of_one() {
+    let (sqlite, root, _) = database();
+    sqlite
+        .execute_batch("WITH n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT i, i, 'abc' FROM n")
+        .unwrap();
+    let before = pages(&sqlite);
+    sqlite
+        .execute_batch("DELETE FROM t WHERE id BETWEEN 300 AND 900; INSERT INTO t SELECT id + 5000, id, text FROM t")
+        .unwrap();
+    let after = pages(&sqlite);
+    let leaves = |pages: &[Vec<u8>]| fresh::<i64>(root, pages).in_order();
+    let [then, now] = [leaves(&before), leaves(&after)];
+    let cut = now.len() / 2;
+    let mut tree = Tree::new(root, then.into_iter().chain(now[cut..].iter().copied()));
+    let found = update(&tree, &after, &changed(&before, &after)).unwrap();
+    tree.apply(found);
+    assert_same(&tree, &fresh(root, &after));
 }
 
 #[test]
@@ -150,6 +193,10 @@ fn nothing_changed_outside_of_the_ranges() {
     let after = pages(&sqlite);
     let found = update(&table, &after, &changed(&before, &after)).unwrap();
     assert_eq!(found.pages_read(), 1);
+    let of_page = |page| table.leaves[&page].entries.into();
+    let entries: Vec<u64> = found.read.keys().map(|&page| of_page(page)).collect();
+    assert_eq!([found.entries_read()], entries[..]);
+    assert!(entries[0] > 1);
     assert!(
         found
             .ranges()
