@@ -334,3 +334,36 @@ fn check_bounds<K: TreeKey>(lower: Option<K>, upper: Option<K>, first: K, last: 
         Err(Malformed("a search would not find an entry that is there"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Key;
+
+    #[test]
+    fn what_lies_below_a_child_lies_between_its_separators() {
+        let is_between = |lower, upper, first, last| check_bounds::<i64>(lower, upper, first, last).is_ok();
+        assert!(is_between(None, None, i64::MIN, i64::MAX));
+        // The id on the left belongs to the left, the one on the right to this child.
+        assert!(is_between(Some(5), Some(9), 6, 9));
+        assert!(!is_between(Some(5), Some(9), 5, 9) && !is_between(Some(5), Some(9), 6, 10));
+        assert!(!is_between(Some(5), None, 5, 6) && !is_between(None, Some(9), 1, 10));
+        // The entries of an index's inner pages are below neither.
+        let key = |id| Key { created_at: 1, id };
+        let is_between = |first, last| check_bounds(Some(key(5)), Some(key(9)), key(first), key(last)).is_ok();
+        assert!(is_between(6, 8) && !is_between(5, 8) && !is_between(6, 9));
+    }
+
+    #[test]
+    fn a_leaf_without_entries_has_no_range() {
+        let leaf = |entries| Leaf {
+            entries,
+            first: 3,
+            last: 7,
+            hash: 1,
+            sum: 0,
+        };
+        assert_eq!(range(&leaf(0)), None);
+        assert_eq!(range(&leaf(1)), Some((3, 7)));
+    }
+}

@@ -237,5 +237,37 @@ fn a_tree_that_sqlite_could_not_search_is_refused() {
     let mut wiped = pages.clone();
     wiped[one as usize - 1] = vec![0; 512];
     assert!(refused(&wiped), "a page of zeros");
+    let mut empty = pages.clone();
+    empty[one as usize - 1] = [&[13, 0, 0, 0, 0, 2, 0, 0][..], &[0; 504]].concat();
+    assert!(refused(&empty), "a leaf without entries");
     assert!(!refused(&pages));
+}
+
+/// Leaves that are in order by themselves, and of which only one is looked at: it is its ancestors that SQLite searches by.
+#[test]
+fn a_leaf_in_another_ones_place_is_refused() {
+    let (sqlite, root, _) = database();
+    sqlite
+        .execute_batch("WITH n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 9000) INSERT INTO t SELECT i, i, 'abc' FROM n")
+        .unwrap();
+    let pages = pages(&sqlite);
+    let tree = fresh::<i64>(root, &pages);
+    assert!(tree.inner.len() > 3, "leaves have a grandparent");
+    let leaves: Vec<u32> = tree.in_order().iter().map(|&(page, _)| page).collect();
+    for (place, &page) in leaves.iter().enumerate() {
+        let named: PageSet = [page].into_iter().collect();
+        let with = |other: u32| {
+            let mut damaged = pages.clone();
+            damaged[page as usize - 1] = pages[other as usize - 1].clone();
+            update(&tree, &damaged, &named).is_ok()
+        };
+        assert!(with(page));
+        // The first of an inner page has what bounds it below in its grandparent, and the last what bounds it above.
+        if let Some(before) = place.checked_sub(1) {
+            assert!(!with(leaves[before]), "the one before leaf {place}");
+        }
+        if let Some(&behind) = leaves.get(place + 1) {
+            assert!(!with(behind), "the one behind leaf {place}");
+        }
+    }
 }

@@ -1,3 +1,5 @@
+use std::os::unix::fs::FileExt;
+
 use super::*;
 use crate::model::{PayloadRef, Row};
 use crate::storage::data_dir::DataDir;
@@ -150,6 +152,50 @@ fn every_wrong_delta_is_a_difference() {
             rows_sum: expected.rows_sum,
         };
         assert!(expected.compare(subject).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn every_list_is_compared_that_an_index_has() {
+    let (_place, expected, _) = built();
+    let filters = lists(&[&expected.index]).unwrap();
+    let (actors, actions) = (0..7_i64, ["A0", "A1", "A2"]);
+    let mut wanted = vec![Filter::ALL];
+    for actor_id in actors.clone().map(Some).chain([None]) {
+        for action in actions.map(|action| Some(action.to_owned())).into_iter().chain([None]) {
+            if actor_id.is_some() || action.is_some() {
+                wanted.push(Filter {
+                    actor_id,
+                    action,
+                    ..Filter::ALL
+                });
+            }
+        }
+    }
+    assert_eq!(filters.len(), wanted.len());
+    assert!(wanted.iter().all(|filter| filters.contains(filter)));
+}
+
+#[test]
+fn files_are_compared_to_their_ends() {
+    let file = |bytes: &[u8]| {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+        file
+    };
+    let long = vec![7; 3 * CHUNK + 5];
+    assert_eq!(compare_files(&file(&long), &file(&long)), Ok(()));
+    for place in [0, CHUNK, 2 * CHUNK - 1, 3 * CHUNK + 4] {
+        let mut other = long.clone();
+        other[place] = 8;
+        let said = compare_files(&file(&long), &file(&other)).unwrap_err();
+        assert_eq!(said, format!("byte {place} of the folded base"));
+    }
+    for len in [0, 2 * CHUNK, 3 * CHUNK, 3 * CHUNK + 4] {
+        for (one, other) in [(&long[..], &long[..len]), (&long[..len], &long[..])] {
+            let said = compare_files(&file(one), &file(other)).unwrap_err();
+            assert_eq!(said, format!("byte {len} of the folded base"));
+        }
     }
 }
 
