@@ -304,3 +304,62 @@ fn digit_run(text: &[u8]) -> usize {
     }
     run + text[run..].iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_form() {
+        for text in [
+            "0",
+            "-0",
+            "7",
+            "-12345678901234567890",
+            "0.5",
+            "1e5",
+            "1E+5",
+            "1e-5",
+            "-1.25e-07",
+            "0e00",
+            "NaN",
+            "-Infinity",
+        ] {
+            assert_eq!(read(text.as_bytes()), Ok(Lines::One), "{text}");
+            assert_eq!(read(format!("[{text}, {text}]").as_bytes()), Ok(Lines::One), "[{text}]");
+        }
+        for (text, problem) in [
+            ("-", TRUNCATED),
+            ("1.", TRUNCATED),
+            ("1e", TRUNCATED),
+            ("1e+", TRUNCATED),
+            ("1e-", TRUNCATED),
+            ("-x", NOT_JSON),
+            ("1.x", NOT_JSON),
+            ("1e+-5", NOT_JSON),
+            ("1e--5", NOT_JSON),
+            ("+1", NOT_JSON),
+            (".5", NOT_JSON),
+            ("-NaN", NOT_JSON),
+        ] {
+            assert_eq!(read(text.as_bytes()), Err(problem), "{text}");
+        }
+    }
+
+    /// Around the steps of 8 and 32 bytes in which a string is looked through.
+    #[test]
+    fn what_ends_a_string_is_told_apart_at_any_length() {
+        const CONTROL: &str = "is not JSON: a raw control character stands in a string";
+        for length in 0..80 {
+            let inside = "x".repeat(length);
+            for behind in ["", "y", "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"] {
+                let read = |text: String| read(text.as_bytes());
+                assert_eq!(read(format!("\"{inside}{behind}\"")), Ok(Lines::One), "{length}");
+                assert_eq!(read(format!("\"{inside}\\\"{behind}\"")), Ok(Lines::One), "{length}");
+                assert_eq!(read(format!("\"{inside}{behind}")), Err(TRUNCATED), "{length}");
+                assert_eq!(read(format!("\"{inside}\u{1f}{behind}\"")), Err(CONTROL), "{length}");
+                assert!(read(format!("\"{inside}\"{behind}\"")).is_err(), "{length}");
+            }
+        }
+    }
+}
