@@ -10,9 +10,9 @@ use crate::storage::fs::read_full::read_full_at;
 use crate::storage::index::hash::{HashKey, VOLATILE, page_hash};
 use crate::storage::sqlite::Snapshot;
 
-/// Pages that are read at once, also where not all of them are of interest. Bytes. What is read stays in the processor's cache until it is hashed, and the allocator
-/// asks the kernel for no pages of their own: with 128 KiB, a process's first refresh of 50,000 events takes 1.5 times as
-/// long.
+/// Pages that are read at once, with those between them. Bytes. What is read stays in the processor's cache until it is
+/// hashed, and the allocator asks the kernel for no pages of their own: with 128 KiB, a process's first refresh of 50,000
+/// events takes 1.5 times as long.
 const CHUNK: u64 = 64 << 10;
 /// From so many bytes on, two threads read.
 const LARGE: u64 = 32 << 20;
