@@ -211,3 +211,31 @@ impl<'a> Steps<'a> {
         (self.report)(done, self.total);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Filter, Position};
+
+    #[test]
+    fn what_is_fast_is_asked_until_a_round_is_long_enough() {
+        let query = Query::new(Filter::ALL, Position::Page(1), 1).unwrap();
+        let requests = vec![query; 1_000];
+        let task = Task {
+            requests: &requests,
+            expected: &[],
+            passes: 1,
+        };
+        for (pass, expected) in [
+            (ROUND_TIME * 9, 1),
+            (ROUND_TIME, 1),
+            (ROUND_TIME - Duration::from_nanos(1), 2),
+            (ROUND_TIME / 50, 50),
+            // As many as there may be samples.
+            (Duration::from_nanos(1), MAX_TURNS / 1_000),
+            (Duration::ZERO, MAX_TURNS / 1_000),
+        ] {
+            assert_eq!(passes(pass, task), expected, "{pass:?}");
+        }
+    }
+}

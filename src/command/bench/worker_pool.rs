@@ -177,3 +177,54 @@ impl Task<'_> {
         (turn < self.turns()).then(|| (turn, turn % self.requests.len()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Filter, Position};
+
+    #[test]
+    fn every_request_has_its_turn_in_every_pass_and_none_comes_behind() {
+        let query = |page| Query::new(Filter::ALL, Position::Page(page), 1).unwrap();
+        let task = Task {
+            requests: &[query(1), query(2), query(3)],
+            expected: &[],
+            passes: 4,
+        };
+        let next = AtomicUsize::new(0);
+        let turns: Vec<_> = std::iter::from_fn(|| task.take(&next)).collect();
+        assert_eq!(turns, (0..12).map(|turn| (turn, turn % 3)).collect::<Vec<_>>());
+        assert!(task.take(&next).is_none());
+    }
+
+    #[test]
+    fn a_round_is_what_all_workers_noted_in_it() {
+        let pool = WorkerPool::new(2).unwrap();
+        let round = |each: usize| {
+            for worker in &pool.workers {
+                let mut worker = worker.lock().unwrap();
+                let task = Task {
+                    requests: &[],
+                    expected: &[],
+                    passes: 1,
+                };
+                worker.prepare(task);
+                worker.errors = each;
+                worker.last_start = Duration::from_secs(each as u64);
+                worker.samples = vec![
+                    Sample {
+                        request: 0,
+                        latency_ns: 1
+                    };
+                    each
+                ];
+            }
+            pool.collect(Duration::from_secs(9)).0
+        };
+        for each in [3, 1] {
+            let round = round(each);
+            assert_eq!((round.errors, round.samples.len()), (2 * each, 2 * each));
+            assert_eq!(round.last_start, Duration::from_secs(each as u64));
+        }
+    }
+}

@@ -121,3 +121,87 @@ fn name(journal: Journal) -> &'static str {
         Journal::Wal => "wal",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::clients::Asked;
+    use super::super::writer::Written;
+    use super::*;
+
+    /// A turn of a second in which so many requests were answered and so many commits made, each in this time.
+    fn turn(requests: usize, latency_ns: u64, commits: usize, by_frames: u64) -> Turn {
+        Turn {
+            asked: (requests > 0).then(|| Asked {
+                wall: Duration::from_secs(1),
+                errors: 1,
+                latencies_ns: vec![latency_ns; requests],
+                events: 3,
+            }),
+            written: (commits > 0).then(|| Written {
+                wall: Duration::from_secs(1),
+                latencies_ns: vec![2_000_000; commits],
+            }),
+            refreshes: RefreshCounts {
+                by_frames,
+                by_sqlite: 1,
+                ..RefreshCounts::default()
+            },
+        }
+    }
+
+    fn measured(journal: Journal, baseline: usize, enhanced: usize) -> Measured {
+        let turns =
+            |requests, latency_ns, by_frames| (0..3).map(|_| turn(requests, latency_ns, 10, by_frames)).collect();
+        Measured {
+            journal,
+            rate_per_s: 10.0,
+            workload: "legacy".to_owned(),
+            requests: 2_000,
+            subjects: [turns(0, 0, 0), turns(baseline, 5_000_000, 0), turns(enhanced, 4_000, 7)],
+        }
+    }
+
+    #[test]
+    fn each_subject_has_the_figures_of_all_its_turns() {
+        let records = records(
+            &[
+                measured(Journal::Rollback, 200, 4_000),
+                measured(Journal::Wal, 1_000, 6_000),
+            ],
+            true,
+        )
+        .unwrap();
+        let shown: Vec<_> = records.iter().map(|it| (it.journal, it.subject)).collect();
+        let subjects = |journal| SUBJECTS.map(|subject| (journal, subject));
+        assert_eq!(shown, [subjects("rollback"), subjects("wal")].concat());
+        for record in &records {
+            let commits = record.commits.as_ref().unwrap();
+            assert!((commits.per_s - 10.0).abs() < 1e-9, "{}", commits.per_s);
+            let refreshes = record
+                .refreshes
+                .map(|it| (it.by_frames, it.by_hashes, it.answers_by_sqlite));
+            assert_eq!(refreshes, (record.subject == "enhanced").then_some((21, 0, 3)));
+            assert_eq!(record.ratios.is_empty(), record.subject != "enhanced");
+        }
+        assert!(records[0].requests.is_none());
+        // Of two thousand requests, the baseline came to 200 in a turn, and in WAL mode to just enough.
+        let is_weak = |place: usize| records[place].requests.as_ref().unwrap().latency.p99_is_weak;
+        assert_eq!([1, 2, 4, 5].map(is_weak), [true, false, false, false]);
+        let rps = records[2].ratios.iter().find(|it| it.metric == "rps").unwrap();
+        assert!((rps.speedup.ratio - 20.0).abs() < 1e-6, "{:?}", rps.speedup);
+    }
+
+    #[test]
+    fn who_did_nothing_has_no_record() {
+        let mut idle = measured(Journal::Wal, 200, 4_000);
+        for turn in idle.subjects.iter_mut().flatten() {
+            turn.written = None;
+        }
+        let records = records(&[idle], false).unwrap();
+        assert_eq!(
+            records.iter().map(|it| it.subject).collect::<Vec<_>>(),
+            ["baseline", "enhanced"]
+        );
+        assert!(records.iter().all(|it| it.commits.is_none()));
+    }
+}

@@ -197,3 +197,23 @@ fn since(before: RefreshCounts, now: RefreshCounts) -> RefreshCounts {
         by_sqlite: now.by_sqlite.saturating_sub(before.by_sqlite),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refreshes_of_a_turn_are_those_that_came_in_it() {
+        let counts = |by_frames, by_hashes, rebuilds, folds, by_sqlite| RefreshCounts {
+            by_frames,
+            by_hashes,
+            rebuilds,
+            folds,
+            by_sqlite,
+        };
+        assert_eq!(
+            since(counts(1, 2, 3, 4, 5), counts(11, 22, 33, 44, 55)),
+            counts(10, 20, 30, 40, 50)
+        );
+    }
+}
