@@ -7,6 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The connections of a process, whichever databases they are connected to.
+#[derive(Debug)]
 struct Connections<C> {
     locking: usize,
     /// Connections without locks that wait to be closed.
@@ -36,33 +37,38 @@ impl<C> Connections<C> {
     }
 }
 
-/// Those of this process.
-static CONNECTIONS: Mutex<Connections<rusqlite::Connection>> = Mutex::new(Connections::none());
+type OfProcess = Mutex<Connections<rusqlite::Connection>>;
 
-fn connections() -> MutexGuard<'static, Connections<rusqlite::Connection>> {
-    CONNECTIONS.lock().unwrap_or_else(PoisonError::into_inner)
+static CONNECTIONS: OfProcess = Mutex::new(Connections::none());
+
+fn lock(connections: &OfProcess) -> MutexGuard<'_, Connections<rusqlite::Connection>> {
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lives from before a connection that locks is opened until after it is closed.
 #[derive(Debug)]
-pub(super) struct Locking(());
+pub(super) struct Locking(&'static OfProcess);
 
 impl Locking {
     pub(super) fn new() -> Self {
-        connections().locking += 1;
-        Locking(())
+        Self::among(&CONNECTIONS)
+    }
+
+    fn among(connections: &'static OfProcess) -> Self {
+        lock(connections).locking += 1;
+        Locking(connections)
     }
 }
 
 impl Drop for Locking {
     fn drop(&mut self) {
-        connections().locking_ends();
+        lock(self.0).locking_ends();
     }
 }
 
 /// Closes a connection that takes no locks, as soon as that costs no other connection its locks.
 pub(super) fn close_without_locks(connection: rusqlite::Connection) {
-    connections().close_without_locks(connection);
+    lock(&CONNECTIONS).close_without_locks(connection);
 }
 
 #[cfg(test)]
@@ -73,7 +79,7 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use super::Connections;
+    use super::{Connections, Locking, OfProcess, lock};
     use crate::error::Error;
     use crate::storage::data_dir::DataDir;
     use crate::storage::sqlite::Connection;
@@ -159,5 +165,21 @@ mod tests {
             connections.locking_ends();
             assert_eq!(open(), 0);
         }
+    }
+
+    #[test]
+    fn who_locks_counts_for_as_long_as_it_lives() {
+        static CONNECTIONS: OfProcess = OfProcess::new(Connections::none());
+        let counts = || {
+            let connections = lock(&CONNECTIONS);
+            (connections.locking, connections.parked.len())
+        };
+        let [one, other] = [(); 2].map(|()| Locking::among(&CONNECTIONS));
+        assert_eq!(counts(), (2, 0));
+        lock(&CONNECTIONS).close_without_locks(rusqlite::Connection::open_in_memory().unwrap());
+        drop(one);
+        assert_eq!(counts(), (1, 1));
+        drop(other);
+        assert_eq!(counts(), (0, 0));
     }
 }
