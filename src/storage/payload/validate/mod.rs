@@ -86,6 +86,11 @@ mod tests {
     #[test]
     fn refuses_the_rest() {
         for text in [
+            // What is between the first bracket and the last is in order by itself.
+            "[1],[2]",
+            "[1],[2],[3]",
+            "[[1],[2]],[[3],[4]]",
+            r#"{"a": 1}, {"b": 2}"#,
             "",
             " ",
             "{",
