@@ -8,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The connections of a process, whichever databases they are connected to.
 #[derive(Debug)]
-struct Connections<C> {
+struct Connections {
     locking: usize,
     /// Connections without locks that wait to be closed.
-    parked: Vec<C>,
+    parked: Vec<rusqlite::Connection>,
 }
 
-impl<C> Connections<C> {
+impl Connections {
     const fn none() -> Self {
         Connections {
             locking: 0,
@@ -29,7 +29,7 @@ impl<C> Connections<C> {
         }
     }
 
-    fn close_without_locks(&mut self, connection: C) {
+    fn close_without_locks(&mut self, connection: rusqlite::Connection) {
         if self.locking > 0 {
             self.parked.push(connection);
         }
@@ -37,11 +37,11 @@ impl<C> Connections<C> {
     }
 }
 
-type OfProcess = Mutex<Connections<rusqlite::Connection>>;
+type OfProcess = Mutex<Connections>;
 
 static CONNECTIONS: OfProcess = Mutex::new(Connections::none());
 
-fn lock(connections: &OfProcess) -> MutexGuard<'_, Connections<rusqlite::Connection>> {
+fn lock(connections: &OfProcess) -> MutexGuard<'_, Connections> {
     connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -76,7 +76,6 @@ mod tests {
     use std::collections::BTreeSet;
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
-    use std::rc::Rc;
     use std::time::Duration;
 
     use super::{Connections, Locking, OfProcess, lock};
@@ -147,23 +146,27 @@ mod tests {
         }
     }
 
-    /// The connections of this process are those of other tests, too, so these are none: whoever has the last clone has the
-    /// connection open.
+    /// Of a file that is nobody else's, so that its descriptors are those of the connections without locks alone.
     #[test]
     fn a_connection_is_closed_at_once_or_when_the_last_that_locks_is() {
-        let connection = Rc::new(());
-        let open = || Rc::strong_count(&connection) - 1;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().canonicalize().unwrap().join("audit.db");
+        let connect = || {
+            let connection = rusqlite::Connection::open(&path).unwrap();
+            connection.execute_batch("CREATE TABLE IF NOT EXISTS t (x)").unwrap();
+            connection
+        };
         let mut connections = Connections::none();
-        connections.close_without_locks(Rc::clone(&connection));
-        assert_eq!(open(), 0);
+        connections.close_without_locks(connect());
+        assert_eq!(descriptors(&path), 0);
         for _ in 0..2 {
             connections.locking += 2;
-            connections.close_without_locks(Rc::clone(&connection));
+            connections.close_without_locks(connect());
             connections.locking_ends();
-            connections.close_without_locks(Rc::clone(&connection));
-            assert_eq!(open(), 2);
+            connections.close_without_locks(connect());
+            assert_eq!(descriptors(&path), 2);
             connections.locking_ends();
-            assert_eq!(open(), 0);
+            assert_eq!(descriptors(&path), 0);
         }
     }
 
