@@ -359,6 +359,14 @@ mod tests {
                 assert_eq!(read(format!("\"{inside}{behind}")), Err(TRUNCATED), "{length}");
                 assert_eq!(read(format!("\"{inside}\u{1f}{behind}\"")), Err(CONTROL), "{length}");
                 assert!(read(format!("\"{inside}\"{behind}\"")).is_err(), "{length}");
+                // A whole step of nothing but them.
+                let [controls, quotes] = ["\u{1f}", "\""].map(|end| end.repeat(32));
+                assert_eq!(
+                    read(format!("\"{inside}{controls}{behind}\"")),
+                    Err(CONTROL),
+                    "{length}"
+                );
+                assert!(read(format!("\"{inside}{quotes}{behind}\"")).is_err(), "{length}");
             }
         }
     }
