@@ -148,6 +148,22 @@ mod tests {
         }
     }
 
+    /// The separator above a leaf of the table is its last key, so here it is also its first.
+    #[test]
+    fn a_leaf_of_one_row_begins_at_its_key() {
+        let (_place, dir, writer) = log(40);
+        writer
+            .execute_batch("UPDATE audit_events SET resource_id = printf('%.400c', 'R')")
+            .unwrap();
+        let of_all = ends(&run(&dir, ALL, u64::MAX).unwrap().leaves);
+        assert_eq!(of_all.len(), 40);
+        for (place, &(first, last)) in of_all.iter().enumerate() {
+            assert_eq!(first, last);
+            let found = run(&dir, (first, i64::MAX), u64::MAX).unwrap();
+            assert_eq!(ends(&found.leaves), of_all[place..], "from {first}");
+        }
+    }
+
     #[test]
     fn a_run_ends_when_its_leaves_hold_enough_and_goes_on_behind_them() {
         let (_place, dir, _writer) = log(9_000);
