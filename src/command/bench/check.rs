@@ -149,3 +149,59 @@ pub(super) fn answers(
     let requests = work.requests.par_iter();
     workers.install(|| requests.map_init(Page::default, ask).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::Position;
+    use crate::progress::Progress;
+
+    /// It has 1,000 events of actor 7, and is asked about nobody else.
+    struct Counting;
+
+    impl Engine for Counting {
+        fn page(&self, _: &Query, _: &mut Page) -> Result<()> {
+            unreachable!("no page is needed to tell how deep one lies")
+        }
+
+        fn count(&self, filter: &Filter) -> Result<u64> {
+            assert_eq!(filter.actor_id, Some(7));
+            Ok(1_000)
+        }
+
+        fn maintain(&self, _: Progress<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_page_lies_as_deep_as_its_own_filter_matches_and_an_empty_one_past_the_end() {
+        let query = |actor_id, page| {
+            let filter = Filter {
+                actor_id: Some(actor_id),
+                ..Filter::ALL
+            };
+            Query::new(filter, Position::Page(page), 10).unwrap()
+        };
+        let failed = || Response::of(Err(Error::usage("no page")), &Page::default());
+        let empty = || Response::of(Ok(()), &Page::default());
+        let work = Work {
+            name: "pages".to_owned(),
+            requests: vec![query(7, 1), query(7, 11), query(8, 1), query(7, 51), query(7, 100)],
+        };
+        let checked = Checked {
+            answers: vec![failed(), failed(), empty(), failed(), empty()],
+            took: Vec::new(),
+        };
+        let checker = Checker {
+            workers: &WorkerPool::new(1).unwrap(),
+            engines: &[("model", &Counting)],
+            dir: &DataDir::new(Path::new(".")),
+        };
+        let depths = checker.depths(&work, &checked).unwrap();
+        let [shallow, middle, deep, past_the_end] = Depth::ALL;
+        assert_eq!(depths, [shallow, middle, past_the_end, deep, past_the_end]);
+    }
+}

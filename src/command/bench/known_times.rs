@@ -181,6 +181,10 @@ fn the_cost_is_that_of_one_answer_after_the_other() {
             "{cost:?}"
         );
     }
+    // Two rounds: everybody is asked everything in each, and who is fast more often.
+    for cost in &workload.costs {
+        assert!(cost.n >= 2 * cost.requests, "{cost:?}");
+    }
     let of = |subject: &str, pages: &str| {
         let mut costs = workload.costs.iter();
         costs

@@ -79,7 +79,69 @@ fn median(subject: &str, page: u64, mut samples: Vec<u64>) -> Option<PageTime> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// Notes which page it is asked for.
+    struct Noting<'a> {
+        name: &'static str,
+        events: u64,
+        asked: &'a Mutex<Vec<(&'static str, u64)>>,
+    }
+
+    impl Engine for Noting<'_> {
+        fn page(&self, query: &Query, _: &mut Page) -> Result<()> {
+            assert_eq!(
+                (query.filter(), u64::from(query.page_size())),
+                (&Filter::ALL, PAGE_SIZE)
+            );
+            let number = 1 + query.offset() / PAGE_SIZE;
+            self.asked.lock().unwrap().push((self.name, number));
+            Ok(())
+        }
+
+        fn count(&self, _: &Filter) -> Result<u64> {
+            Ok(self.events)
+        }
+
+        fn maintain(&self, _: Progress<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_page_is_asked_of_each_engine_in_turn_as_often() {
+        let asked = Mutex::default();
+        let engine = |name| Noting {
+            name,
+            events: 101,
+            asked: &asked,
+        };
+        let (one, other) = (engine("one"), engine("other"));
+        let done = Mutex::new(Vec::new());
+        let progress = |now, total| done.lock().unwrap().push((now, total));
+        let times = measure(&[("one", &one), ("other", &other)], &progress).unwrap();
+
+        let told: Vec<_> = times.iter().map(|it| (it.subject.as_str(), it.page, it.n)).collect();
+        let of = |name| (1..=6).map(move |page| (name, page, 9));
+        assert_eq!(told, of("one").chain(of("other")).collect::<Vec<_>>());
+        // Who is first changes with each page, and where an even number of pages ends, with each round.
+        let mut expected = Vec::new();
+        for round in 0..9 {
+            for page in 1..=6 {
+                let is_other_first = (round + page - 1) % 2 == 1;
+                let names = if is_other_first {
+                    ["other", "one"]
+                } else {
+                    ["one", "other"]
+                };
+                expected.extend(names.map(|name| (name, page)));
+            }
+        }
+        assert_eq!(*asked.lock().unwrap(), expected);
+        assert_eq!(*done.lock().unwrap(), (1..=54).map(|now| (now, 54)).collect::<Vec<_>>());
+    }
 
     #[test]
     fn pages_are_spread_from_the_first_to_the_last() {

@@ -89,3 +89,20 @@ pub(super) fn digest_event(digest: &mut Sha256, event: &Event<'_>) {
         digest.update(text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn differences_are_counted_from_the_first_on() {
+        let answers = |texts: &str| -> Vec<_> {
+            let failed = |text: char| Response::of(Err(Error::usage(text.to_string())), &Page::default());
+            texts.chars().map(failed).collect()
+        };
+        for (other, found) in [("abcde", None), ("abcdX", Some((4, 1))), ("aXcXX", Some((1, 3)))] {
+            assert_eq!(differences(&answers("abcde"), &answers(other)), found, "{other}");
+        }
+    }
+}

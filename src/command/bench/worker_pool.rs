@@ -181,7 +181,10 @@ impl Task<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Filter, Position};
+    use crate::engine::Engine;
+    use crate::error::Error;
+    use crate::model::{Filter, Page, Position};
+    use crate::progress::Progress;
 
     #[test]
     fn every_request_has_its_turn_in_every_pass_and_none_comes_behind() {
@@ -225,6 +228,50 @@ mod tests {
             let round = round(each);
             assert_eq!((round.errors, round.samples.len()), (2 * each, 2 * each));
             assert_eq!(round.last_start, Duration::from_secs(each as u64));
+        }
+    }
+
+    /// It finds nothing, and fails at the second page.
+    struct FailsAtTwo;
+
+    impl Engine for FailsAtTwo {
+        fn page(&self, query: &Query, page: &mut Page) -> Result<()> {
+            page.clear();
+            match query.offset() {
+                1 => Err(Error::usage("no second page")),
+                _ => Ok(()),
+            }
+        }
+
+        fn count(&self, _: &Filter) -> Result<u64> {
+            Ok(0)
+        }
+
+        fn maintain(&self, _: Progress<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_round_tells_its_own_failures_and_answers_that_were_not_expected() {
+        let requests = [1, 2].map(|page| Query::new(Filter::ALL, Position::Page(page), 1).unwrap());
+        let found = || Response::of(Ok(()), &Page::default());
+        let failed = || Response::of(Err(Error::usage("no second page")), &Page::default());
+        let pool = WorkerPool::new(2).unwrap();
+        let told = |expected: &[Response], pace| {
+            let task = Task {
+                requests: &requests,
+                expected,
+                passes: 3,
+            };
+            let (round, mismatch) = pool.round(Subject::Engine(&FailsAtTwo), task, pace);
+            (round.samples.len(), round.errors, mismatch)
+        };
+        let fast = Pace::Open { requests_per_s: 1e6 };
+        for pace in [Pace::Closed, fast, Pace::Closed] {
+            assert_eq!(told(&[found(), failed()], pace), (6, 3, None), "{pace:?}");
+            assert_eq!(told(&[failed(), failed()], pace), (6, 3, Some(0)), "{pace:?}");
+            assert_eq!(told(&[found(), found()], pace), (6, 3, Some(1)), "{pace:?}");
         }
     }
 }
