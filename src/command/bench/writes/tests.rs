@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::clock::{Clock, Commits};
 use super::records;
 use super::timeline::Timeline;
 use super::turns::{Plan, measure};
@@ -108,6 +109,23 @@ fn what_is_appended_lies_where_the_streams_end() {
         let appended = timeline.event(0, "ORDER-1", PayloadRef { offset: 0, len: 3 });
         assert_eq!(appended.created_at, requests[0].filter().to_ts, "{newest}");
     }
+}
+
+/// None of its commits comes before its time, and even a machine with other work leaves some of them.
+#[test]
+fn the_writer_commits_as_often_as_it_is_asked_to() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = log(root.path());
+    let timeline = Timeline::read(&dir, std::iter::empty()).unwrap();
+    let commits = Commits::default();
+    let mut writer = super::writer::Writer::open(&dir, Journal::Wal, &timeline, &commits).unwrap();
+    let written = writer.write(40.0, &Clock::start(Duration::from_secs(1))).unwrap();
+    let number = written.latencies_ns.len();
+    assert!((4..=40).contains(&number), "{number}");
+    assert_eq!((commits.begun(), commits.returned()), (number as u64, number as u64));
+    assert!(written.wall >= Duration::from_secs(1));
+    let count = Baseline::new(&dir).count(&Filter::ALL).unwrap();
+    assert_eq!(count, EVENTS as u64 + number as u64);
 }
 
 #[test]
