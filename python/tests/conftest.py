@@ -149,6 +149,16 @@ def resident_kib():
     return int(status.split("VmRSS:")[1].split()[0])
 
 
-def descriptors():
-    """How many files this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+def descriptors(path=None):
+    """How many files this process has open, or how often it has this one."""
+    numbers = os.listdir("/proc/self/fd")
+    if path is None:
+        return len(numbers)
+    opened = 0
+    for number in numbers:
+        try:
+            opened += os.path.samefile(f"/proc/self/fd/{number}", path)
+        except OSError:
+            # One of them is closed by now, or there is no such file yet.
+            pass
+    return opened

@@ -9,6 +9,7 @@ import time
 
 import auditq
 import pytest
+from conftest import descriptors
 from test_processes import run
 
 PATIENCE = 60
@@ -190,14 +191,17 @@ def test_ctrl_c_ends_the_wait(small, interruptible):
 
 
 def test_many_leave_nothing_open(small):
-    from conftest import descriptors
-
     with auditq.Log(small.path) as log:
         log.page()
         events = log.follow()
         small.append({})
         next(events)
         del events
+        # Its index is made beside the answers, and kept open from then on.
+        deadline = time.monotonic() + PATIENCE
+        while descriptors(small.path / "audit.idx") == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         before = descriptors()
         for _ in range(20):
             events = log.follow()

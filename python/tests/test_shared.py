@@ -1,16 +1,15 @@
 """A log that this process opens by Python's sqlite3, too: another SQLite, whose locks and this one's do not hold."""
 
-import os
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from pathlib import Path
 
 import auditq
 import pytest
+from conftest import descriptors
 
 
 def run(script, path):
@@ -89,13 +88,7 @@ def test_no_lock_of_sqlite3_is_lost(small):
 
 def connections(small):
     """How many descriptors of a log's database this process has."""
-    found = 0
-    for descriptor in Path("/proc/self/fd").iterdir():
-        try:
-            found += os.readlink(descriptor) == str((small.path / "audit.db").resolve())
-        except OSError:
-            pass  # Closed meanwhile.
-    return found
+    return descriptors(small.path / "audit.db")
 
 
 def test_sqlite3_waits_for_an_answer_under_way(small):

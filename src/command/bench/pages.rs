@@ -126,7 +126,7 @@ mod tests {
         let told: Vec<_> = times.iter().map(|it| (it.subject.as_str(), it.page, it.n)).collect();
         let of = |name| (1..=6).map(move |page| (name, page, 9));
         assert_eq!(told, of("one").chain(of("other")).collect::<Vec<_>>());
-        // Who is first changes with each page, and where an even number of pages ends, with each round.
+        // Who is first changes with each page, and whose turn the first page is with each round.
         let mut expected = Vec::new();
         for round in 0..9 {
             for page in 1..=6 {
